@@ -1,0 +1,2 @@
+//! The `jetvm` command.
+fn main() {}
