@@ -1,1 +1,4 @@
 //! Heap of Jet.
+
+pub mod layout;
+pub use layout::{Format, Header, Ref};
