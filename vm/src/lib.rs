@@ -1,1 +1,2 @@
 //! VM of Jet.
+pub mod host;
