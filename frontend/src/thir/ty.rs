@@ -1,0 +1,215 @@
+//! Types of the frontend, interned: equal types have equal handles.
+//!
+//! Shared by the checker, which makes them, and by lowering, which substitutes concrete types for
+//! parameters. `Infer` and `Error` never leave the checker.
+
+use rustc_hash::FxHashMap;
+
+/// Handle of an interned type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ty(pub u32);
+
+/// Index of a struct, enum, error or handle type in [`super::Program::adts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AdtId(pub u32);
+/// Index of a capability in [`super::Program::caps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CapId(pub u32);
+/// Index of a trait in [`super::Program::traits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraitId(pub u32);
+
+/// Signature of a function value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FnTy {
+    /// Parameters.
+    pub params: Vec<Ty>,
+    /// Capabilities that the caller hands over, in canonical order. Empty for borrowed functions.
+    pub uses: Vec<CapId>,
+    /// Result on the value edge.
+    pub ret: Ty,
+    /// What it may raise: `Never`, an error type, a type parameter, or an [`TyKind::ErrSet`].
+    pub errs: Ty,
+}
+
+/// A type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TyKind {
+    /// `()`.
+    Unit,
+    /// `bool`.
+    Bool,
+    /// `byte`.
+    Byte,
+    /// `char`.
+    Char,
+    /// `int`.
+    Int,
+    /// `float`.
+    Float,
+    /// `string`.
+    Str,
+    /// `[T]`.
+    List(Ty),
+    /// Tuple of two or more.
+    Tuple(Vec<Ty>),
+    /// Struct, enum, error or handle with its arguments. `T?` is std's `Option`, `Map[K, V]` std's `Map`.
+    Adt(AdtId, Vec<Ty>),
+    /// Storable function.
+    Fn(FnTy),
+    /// Borrowed function (second class).
+    Borrowed(FnTy),
+    /// Capability (second class).
+    Cap(CapId),
+    /// Trait as an object.
+    Dyn(TraitId, Vec<Ty>),
+    /// Two or more members, ascending by handle: error types and type parameters.
+    ErrSet(Vec<Ty>),
+    /// Type parameter by its index in the list of the function's parameters
+    /// (those of the enclosing impl, struct or trait first; a trait's `Self` is its parameter 0).
+    Param(u32),
+    /// Type of expressions that do not return, and the error type of what cannot fail.
+    Never,
+    /// Inference variable (checker only).
+    Infer(u32),
+    /// Stands for a type that was already reported (checker only).
+    Error,
+}
+
+/// The interner.
+#[derive(Debug)]
+pub struct TyTable {
+    kinds: Vec<TyKind>,
+    index: FxHashMap<TyKind, Ty>,
+}
+
+impl TyTable {
+    /// `()`.
+    pub const UNIT: Ty = Ty(0);
+    /// `bool`.
+    pub const BOOL: Ty = Ty(1);
+    /// `byte`.
+    pub const BYTE: Ty = Ty(2);
+    /// `char`.
+    pub const CHAR: Ty = Ty(3);
+    /// `int`.
+    pub const INT: Ty = Ty(4);
+    /// `float`.
+    pub const FLOAT: Ty = Ty(5);
+    /// `string`.
+    pub const STR: Ty = Ty(6);
+    /// Never.
+    pub const NEVER: Ty = Ty(7);
+    /// Already reported.
+    pub const ERROR: Ty = Ty(8);
+
+    /// A table with the primitive types at their fixed handles.
+    pub fn new() -> TyTable {
+        let mut t = TyTable {
+            kinds: Vec::new(),
+            index: FxHashMap::default(),
+        };
+        for k in [
+            TyKind::Unit,
+            TyKind::Bool,
+            TyKind::Byte,
+            TyKind::Char,
+            TyKind::Int,
+            TyKind::Float,
+            TyKind::Str,
+            TyKind::Never,
+            TyKind::Error,
+        ] {
+            t.intern(k);
+        }
+        t
+    }
+
+    /// The handle of a type.
+    pub fn intern(&mut self, kind: TyKind) -> Ty {
+        if let Some(&ty) = self.index.get(&kind) {
+            return ty;
+        }
+        let ty = Ty(self.kinds.len() as u32);
+        self.kinds.push(kind.clone());
+        self.index.insert(kind, ty);
+        ty
+    }
+
+    /// The type behind a handle.
+    pub fn kind(&self, ty: Ty) -> &TyKind {
+        self.kinds.get(ty.0 as usize).unwrap_or(&TyKind::Error)
+    }
+
+    /// The type of what raises any of these: flattens sets, drops `Never`, sorts, removes doubles.
+    pub fn err_set(&mut self, members: impl IntoIterator<Item = Ty>) -> Ty {
+        let mut flat = Vec::new();
+        for m in members {
+            match self.kind(m) {
+                TyKind::Never => {}
+                TyKind::ErrSet(inner) => flat.extend(inner.iter().copied()),
+                _ => flat.push(m),
+            }
+        }
+        flat.sort_unstable();
+        flat.dedup();
+        match flat.as_slice() {
+            [] => Self::NEVER,
+            [one] => *one,
+            _ => self.intern(TyKind::ErrSet(flat)),
+        }
+    }
+
+    /// The members of an error type as [`TyTable::err_set`] builds it.
+    pub fn err_members(&self, errs: Ty) -> Vec<Ty> {
+        match self.kind(errs) {
+            TyKind::Never => Vec::new(),
+            TyKind::ErrSet(m) => m.clone(),
+            _ => vec![errs],
+        }
+    }
+
+    /// Replaces `Param(i)` by `args[i]` (parameters beyond `args` stay).
+    pub fn subst(&mut self, ty: Ty, args: &[Ty]) -> Ty {
+        if args.is_empty() {
+            return ty;
+        }
+        let kind = self.kind(ty).clone();
+        let new = match kind {
+            TyKind::Param(i) => return args.get(i as usize).copied().unwrap_or(ty),
+            TyKind::List(t) => TyKind::List(self.subst(t, args)),
+            TyKind::Tuple(ts) => TyKind::Tuple(self.subst_all(&ts, args)),
+            TyKind::Adt(id, ts) => TyKind::Adt(id, self.subst_all(&ts, args)),
+            TyKind::Dyn(id, ts) => TyKind::Dyn(id, self.subst_all(&ts, args)),
+            TyKind::Fn(f) => TyKind::Fn(self.subst_fn(&f, args)),
+            TyKind::Borrowed(f) => TyKind::Borrowed(self.subst_fn(&f, args)),
+            TyKind::ErrSet(ts) => {
+                let ts = self.subst_all(&ts, args);
+                return self.err_set(ts);
+            }
+            _ => return ty,
+        };
+        self.intern(new)
+    }
+
+    /// [`TyTable::subst`] on each.
+    pub fn subst_all(&mut self, tys: &[Ty], args: &[Ty]) -> Vec<Ty> {
+        tys.iter().map(|&t| self.subst(t, args)).collect()
+    }
+
+    /// [`TyTable::subst`] on each part of a signature.
+    pub fn subst_fn(&mut self, f: &FnTy, args: &[Ty]) -> FnTy {
+        FnTy {
+            params: self.subst_all(&f.params, args),
+            uses: f.uses.clone(),
+            ret: self.subst(f.ret, args),
+            errs: self.subst(f.errs, args),
+        }
+    }
+}
+
+impl Default for TyTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
