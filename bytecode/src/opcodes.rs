@@ -148,6 +148,8 @@ macro_rules! for_each_op {
             HashWord "hash_word" [w Int, r Any, _] pure special "a = hash of scalar b";
             HashStr "hash_str" [w Int, r Str, _] read simple "a = hash of string b";
             HashMix "hash_mix" [w Int, r Int, r Int] pure simple "a = combination of hashes b and c";
+            // Copies.
+            DeepCopy "deep_copy" [w Any, r Any, _] alloc special "a = data b with everything changeable in it copied; same type; charges by work";
             // Everything else that needs no authority.
             Builtin "builtin" [w Any, idx, n] call special "a = builtin function b of the arguments; charges by work";
         }
