@@ -13,6 +13,10 @@
     )
 )]
 
+pub mod analysis;
+pub mod builder;
 pub mod builtins;
+pub mod layout;
+pub mod linked;
 pub mod module;
 pub mod opcodes;
