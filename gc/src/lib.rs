@@ -1,4 +1,35 @@
-//! Heap of Jet.
+//! One isolate's heap: a cage of reserved addresses, bump allocation, precise roots, a moving
+//! generational collector, external buffers, and a heap checker.
+//!
+//! A reference is a 32-bit offset from the cage's base, scaled by 8 ([`Ref`]); objects describe
+//! themselves by their header ([`layout`]). Any allocation may move every object: what is used after it
+//! must have been shown to it by [`Roots`] or be held in a [`Handle`].
+//!
+//! Reading order: `layout`, `heap` (spaces and the account of bytes), `alloc`, `collect`, `access`.
+//!
+//! What must stay true: the collector never fails in the middle, never recurses, and the heap never
+//! holds more than its limit. Which invariant keeps which unsafe block sound: `docs/safety.md`.
 
+mod access;
+mod alloc;
+pub mod cage;
+mod check;
+mod chunk;
+mod collect;
+mod external;
+mod handles;
+mod heap;
 pub mod layout;
+mod stats;
+
+pub use cage::{Cage, CageError};
+pub use check::HeapError;
+pub use collect::POISON;
+pub use external::ExternalTable;
+pub use handles::{Handle, TooManyHandles};
+pub use heap::{
+    GcMode, Heap, HeapConfig, HeapCore, MAX_LIMIT, MIN_LIMIT, NoRoots, OutOfMemory,
+    OutOfMemoryCause, Roots, SliceRoots,
+};
 pub use layout::{Format, Header, Ref};
+pub use stats::Stats;

@@ -1,0 +1,270 @@
+//! Reading and writing objects, the write barrier, and bytes of strings.
+//!
+//! All of this trusts the reference that it is given; that is the contract of every function here,
+//! spelled out once: **the object contract** — `obj` is a reference to a live object of this heap, of
+//! the format that the function is for, obtained or updated since the last allocation or collection,
+//! and indices are below the object's counts.
+//!
+//! What must stay true: a reference stored into an object that an allocation may have made old since
+//! its own is followed (or preceded) by the write barrier, with no allocation between. Borrows of bytes
+//! are bound to the heap's borrow, so they end before anything can move.
+
+use crate::heap::Heap;
+use crate::layout::{
+    self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_OLD, GC_REMEMBERED, HASH_OFFSET, Header,
+    LENGTH_OFFSET, Ref,
+};
+use std::sync::Arc;
+
+/// What was asked of an object that is not of the format for it.
+const WRONG_FORMAT: &[u8] = &[];
+
+impl Heap {
+    /// Address of an object; of reference 0 plus the offset for anything else.
+    #[inline(always)]
+    pub fn address(&self, obj: Ref) -> *mut u8 {
+        self.core.base.wrapping_add(obj.offset())
+    }
+
+    /// The header.
+    ///
+    /// # Safety
+    /// The object contract (any format).
+    #[inline(always)]
+    pub unsafe fn header(&self, obj: Ref) -> Header {
+        // SAFETY: an object starts with its header.
+        Header(unsafe { self.address(obj).cast::<u64>().read() })
+    }
+
+    /// Notes that a reference was (or is about to be) stored into `obj`. Needed for each store but those
+    /// into an object that was allocated after the last allocation that could collect.
+    ///
+    /// # Safety
+    /// The object contract (any format).
+    #[inline(always)]
+    pub unsafe fn write_barrier(&mut self, obj: Ref, _new: Ref) {
+        // SAFETY: as for `header`; the collector's bits are in the first byte.
+        let bits = unsafe { self.address(obj).read() } as u64;
+        if bits & (GC_OLD | GC_REMEMBERED) == GC_OLD {
+            // SAFETY: passed on.
+            unsafe { self.remember(obj) };
+        }
+    }
+
+    /// The barrier for element `index` of a reference array. Today the whole array is remembered.
+    ///
+    /// # Safety
+    /// The object contract (`RefArray`).
+    #[inline(always)]
+    pub unsafe fn write_barrier_element(&mut self, obj: Ref, _index: u32, new: Ref) {
+        // SAFETY: passed on.
+        unsafe { self.write_barrier(obj, new) };
+    }
+
+    /// The barrier's slow path: puts an old object into the remembered set.
+    ///
+    /// # Safety
+    /// The object contract (any format), and the object is old and not remembered.
+    #[cold]
+    #[inline(never)]
+    pub unsafe fn remember(&mut self, obj: Ref) {
+        // SAFETY: as for `header`.
+        unsafe {
+            let p = self.address(obj).cast::<u64>();
+            p.write(p.read() | GC_REMEMBERED);
+        }
+        self.remembered.push(obj.0);
+    }
+
+    /// Reference field `i` of a record.
+    ///
+    /// # Safety
+    /// The object contract (`Record`).
+    #[inline(always)]
+    pub unsafe fn ref_field(&self, obj: Ref, i: u32) -> Ref {
+        // SAFETY: the field lies inside the object.
+        Ref(unsafe {
+            self.address(obj)
+                .add(layout::ref_offset(i))
+                .cast::<u32>()
+                .read()
+        })
+    }
+
+    /// Stores a reference field of a record, with the barrier.
+    ///
+    /// # Safety
+    /// The object contract (`Record`); `value` is an immediate or a live reference of this heap.
+    #[inline(always)]
+    pub unsafe fn set_ref_field(&mut self, obj: Ref, i: u32, value: Ref) {
+        // SAFETY: passed on.
+        unsafe {
+            self.write_barrier(obj, value);
+            self.init_ref_field(obj, i, value);
+        }
+    }
+
+    /// Stores a reference field of a record that was allocated after the last allocation that could
+    /// collect: without the barrier.
+    ///
+    /// # Safety
+    /// As for [`Heap::set_ref_field`], and the object is that fresh (or the barrier is called apart).
+    #[inline(always)]
+    pub unsafe fn init_ref_field(&mut self, obj: Ref, i: u32, value: Ref) {
+        // SAFETY: the field lies inside the object.
+        unsafe {
+            self.address(obj)
+                .add(layout::ref_offset(i))
+                .cast::<u32>()
+                .write(value.0)
+        };
+    }
+
+    /// Scalar word `j` of a record.
+    ///
+    /// # Safety
+    /// The object contract (`Record`).
+    #[inline(always)]
+    pub unsafe fn word_field(&self, obj: Ref, j: u32) -> u64 {
+        // SAFETY: the field lies inside the object.
+        unsafe {
+            let offset = layout::word_offset(self.header(obj).nrefs(), j);
+            self.address(obj).add(offset).cast::<u64>().read()
+        }
+    }
+
+    /// Stores a scalar word of a record.
+    ///
+    /// # Safety
+    /// The object contract (`Record`).
+    #[inline(always)]
+    pub unsafe fn set_word_field(&mut self, obj: Ref, j: u32, value: u64) {
+        // SAFETY: the field lies inside the object.
+        unsafe {
+            let offset = layout::word_offset(self.header(obj).nrefs(), j);
+            self.address(obj).add(offset).cast::<u64>().write(value);
+        }
+    }
+
+    /// Length of an array in elements, of a string in bytes.
+    ///
+    /// # Safety
+    /// The object contract (any format but `Record`).
+    #[inline(always)]
+    pub unsafe fn len(&self, obj: Ref) -> u32 {
+        // SAFETY: every format but records has a length word.
+        unsafe { self.address(obj).add(LENGTH_OFFSET).cast::<u32>().read() }
+    }
+
+    /// Address of the elements of an array or of the bytes of an inline string.
+    #[inline(always)]
+    pub fn data_ptr(&self, obj: Ref) -> *mut u8 {
+        self.address(obj).wrapping_add(DATA_OFFSET)
+    }
+
+    /// Element `i` of a reference array.
+    ///
+    /// # Safety
+    /// The object contract (`RefArray`).
+    #[inline(always)]
+    pub unsafe fn ref_at(&self, obj: Ref, i: u32) -> Ref {
+        // SAFETY: the element lies inside the object.
+        Ref(unsafe { self.data_ptr(obj).cast::<u32>().add(i as usize).read() })
+    }
+
+    /// Stores element `i` of a reference array, with the barrier.
+    ///
+    /// # Safety
+    /// The object contract (`RefArray`); `value` is an immediate or a live reference of this heap.
+    #[inline(always)]
+    pub unsafe fn set_ref_at(&mut self, obj: Ref, i: u32, value: Ref) {
+        // SAFETY: passed on; the element lies inside the object.
+        unsafe {
+            self.write_barrier_element(obj, i, value);
+            self.data_ptr(obj)
+                .cast::<u32>()
+                .add(i as usize)
+                .write(value.0);
+        }
+    }
+
+    /// Copies `n` elements between arrays of one format (or bytes between inline strings and byte
+    /// arrays), as memmove does, with the barrier.
+    ///
+    /// # Safety
+    /// The object contract for both, element sizes are equal, both are reference arrays or neither is,
+    /// and both ranges lie inside.
+    pub unsafe fn copy_elements(&mut self, from: Ref, from_at: u32, to: Ref, to_at: u32, n: u32) {
+        // SAFETY: passed on; both ranges lie inside their objects.
+        unsafe {
+            let header = self.header(to);
+            let size = header.format().map_or(0, Format::element_size);
+            if header.format_bits() == Format::RefArray as u64 {
+                self.write_barrier(to, Ref::NULL);
+            }
+            let source = self.data_ptr(from).add(from_at as usize * size);
+            let target = self.data_ptr(to).add(to_at as usize * size);
+            target.copy_from(source, n as usize * size);
+        }
+    }
+
+    /// The bytes of a string or byte array.
+    ///
+    /// # Safety
+    /// The object contract (`Str`, `ExtStr` or `Bytes`).
+    #[inline]
+    pub unsafe fn str_bytes(&self, obj: Ref) -> &[u8] {
+        // SAFETY: inline bytes belong to the object and nothing writes or moves them while `self` is
+        // borrowed.
+        unsafe {
+            match self.header(obj).format() {
+                Some(Format::Str | Format::Bytes) => {
+                    std::slice::from_raw_parts(self.data_ptr(obj), self.len(obj) as usize)
+                }
+                Some(Format::ExtStr) => self.external_buffer(obj).map_or(WRONG_FORMAT, |b| b),
+                _ => WRONG_FORMAT,
+            }
+        }
+    }
+
+    /// The bytes of a byte array, to be written.
+    ///
+    /// # Safety
+    /// The object contract (`Bytes`, or a `Str` that nobody has read yet).
+    #[inline]
+    pub unsafe fn bytes_mut(&mut self, obj: Ref) -> &mut [u8] {
+        // SAFETY: the bytes belong to the object, and `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.data_ptr(obj), self.len(obj) as usize) }
+    }
+
+    /// The external buffer of an `ExtStr`; its index is checked.
+    ///
+    /// # Safety
+    /// The object contract (`ExtStr`).
+    #[inline]
+    pub unsafe fn external_buffer(&self, obj: Ref) -> Option<&Arc<[u8]>> {
+        // SAFETY: the index lies inside the object.
+        let index = unsafe { self.address(obj).add(EXT_INDEX_OFFSET).cast::<u64>().read() };
+        self.external.get(index)
+    }
+
+    /// The cached hash of a string; 0 when it was not computed.
+    ///
+    /// # Safety
+    /// The object contract (`Str` or `ExtStr`).
+    #[inline(always)]
+    pub unsafe fn str_hash(&self, obj: Ref) -> u32 {
+        // SAFETY: the word lies inside the object.
+        unsafe { self.address(obj).add(HASH_OFFSET).cast::<u32>().read() }
+    }
+
+    /// Caches the hash of a string.
+    ///
+    /// # Safety
+    /// The object contract (`Str` or `ExtStr`).
+    #[inline(always)]
+    pub unsafe fn set_str_hash(&mut self, obj: Ref, hash: u32) {
+        // SAFETY: the word lies inside the object.
+        unsafe { self.address(obj).add(HASH_OFFSET).cast::<u32>().write(hash) };
+    }
+}

@@ -1,0 +1,280 @@
+//! The cage: one reserved range of addresses that holds every object of a heap.
+//!
+//! Layout: a low guard, then the cage proper (a power of two of bytes, at most 32 GiB, so that a 32-bit
+//! reference scaled by 8 spans it), then a high guard. Everything is reserved without access at the start
+//! and handed out in runs of pages that are made accessible on demand.
+//!
+//! What must stay true: page 0 is never handed out (its offsets are the immediates); a run that
+//! `commit` returns is accessible, zero and belongs to nobody else; only the owner of a run touches it.
+//! Where the address space allows, the reservation covers all that a 32-bit reference plus any record
+//! field offset can reach, so even a corrupt reference stays inside it (`full_reach`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ptr::null_mut;
+
+/// `log2(PAGE)`.
+pub const PAGE_SHIFT: u32 = 14;
+/// Unit of commitment in bytes. Kernels with larger pages are refused when a cage is made.
+pub const PAGE: usize = 1 << PAGE_SHIFT;
+/// References per page.
+pub const PAGE_GRANULES: u32 = (PAGE / crate::layout::GRANULE) as u32;
+/// Largest cage: 2^32 references of 8 bytes.
+pub const MAX_CAGE: usize = 1 << 35;
+/// Smallest cage.
+pub const MIN_CAGE: usize = 1 << 20;
+/// Bytes without access before the cage.
+pub const LOW_GUARD: usize = 64 << 10;
+/// Bytes without access after the cage.
+pub const HIGH_GUARD: usize = (16 << 20) + (64 << 10);
+
+const ALIGN: usize = 64 << 10;
+
+/// Why there is no cage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CageError {
+    /// The size is not a power of two between [`MIN_CAGE`] and [`MAX_CAGE`].
+    BadSize(usize),
+    /// The system's pages are larger than ours.
+    PageSize(usize),
+    /// The system would not reserve the addresses (error number).
+    Reserve(i32),
+}
+
+impl fmt::Display for CageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CageError::BadSize(n) => {
+                write!(f, "heap range of {n} bytes is not a power of two in range")
+            }
+            CageError::PageSize(n) => write!(f, "system pages of {n} bytes are larger than {PAGE}"),
+            CageError::Reserve(e) => {
+                write!(
+                    f,
+                    "cannot reserve addresses for the heap: {}",
+                    std::io::Error::from_raw_os_error(*e)
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for CageError {}
+
+/// A reserved range of addresses with guard space around it.
+pub struct Cage {
+    map: *mut u8,
+    map_len: usize,
+    base: *mut u8,
+    size: usize,
+    full_reach: bool,
+    /// Runs that nobody owns: first page to number of pages; neighbours are merged.
+    free: BTreeMap<u32, u32>,
+    committed: u64,
+}
+
+// SAFETY: a cage owns its mapping alone; the raw pointers are not shared with any other thread.
+unsafe impl Send for Cage {}
+
+impl Cage {
+    /// The cage size for a heap of at most `limit` bytes: room for fragmentation of the address space.
+    pub fn size_for_limit(limit: u64) -> usize {
+        let want = limit.saturating_mul(4).min(MAX_CAGE as u64) as usize;
+        want.next_power_of_two().clamp(MIN_CAGE, MAX_CAGE)
+    }
+
+    /// Reserves a cage of `size` bytes.
+    pub fn new(size: usize) -> Result<Cage, CageError> {
+        if !size.is_power_of_two() || !(MIN_CAGE..=MAX_CAGE).contains(&size) {
+            return Err(CageError::BadSize(size));
+        }
+        // SAFETY: sysconf has no preconditions.
+        let system_page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        let system_page = usize::try_from(system_page).unwrap_or(4096);
+        if system_page > PAGE {
+            return Err(CageError::PageSize(system_page));
+        }
+        let around = LOW_GUARD + HIGH_GUARD + ALIGN;
+        let (map, map_len, full_reach) = match reserve(MAX_CAGE + around) {
+            Ok(map) => (map, MAX_CAGE + around, true),
+            Err(_) => match reserve(size + around) {
+                Ok(map) => (map, size + around, size == MAX_CAGE),
+                Err(e) => return Err(CageError::Reserve(e)),
+            },
+        };
+        let pad = map.addr().next_multiple_of(ALIGN) - map.addr();
+        let base = map.wrapping_add(pad + LOW_GUARD);
+        let pages = (size >> PAGE_SHIFT) as u32;
+        Ok(Cage {
+            map,
+            map_len,
+            base,
+            size,
+            full_reach,
+            free: BTreeMap::from([(1, pages - 1)]),
+            committed: 0,
+        })
+    }
+
+    /// Address of reference 0.
+    #[inline(always)]
+    pub fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    /// Size in bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Number of pages, page 0 among them.
+    pub fn pages(&self) -> u32 {
+        (self.size >> PAGE_SHIFT) as u32
+    }
+
+    /// Whether everything that any 32-bit reference plus a record field offset can reach is reserved.
+    pub fn full_reach(&self) -> bool {
+        self.full_reach
+    }
+
+    /// Bytes that are handed out.
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Hands out `pages` contiguous pages, accessible and zero: the first page's number. `None` when the
+    /// address range or the system has no more.
+    pub fn commit(&mut self, pages: u32) -> Option<u32> {
+        if pages == 0 {
+            return None;
+        }
+        let (&first, &len) = self.free.iter().find(|&(_, &len)| len >= pages)?;
+        if !self.protect(first, pages, libc::PROT_READ | libc::PROT_WRITE) {
+            return None;
+        }
+        self.free.remove(&first);
+        if len > pages {
+            self.free.insert(first + pages, len - pages);
+        }
+        self.committed += (pages as u64) << PAGE_SHIFT;
+        Some(first)
+    }
+
+    /// Takes back a run that `commit` gave: its contents are dropped and access ends.
+    ///
+    /// # Safety
+    /// The run came from `commit` (whole or in parts), is not taken back twice, and nothing points into it.
+    pub unsafe fn release(&mut self, first: u32, pages: u32) {
+        let at = self.base.wrapping_add((first as usize) << PAGE_SHIFT);
+        let len = (pages as usize) << PAGE_SHIFT;
+        // SAFETY: the run lies inside our mapping and nobody else owns it (caller).
+        if unsafe { libc::madvise(at.cast(), len, libc::MADV_DONTNEED) } != 0
+            && self.protect(first, pages, libc::PROT_READ | libc::PROT_WRITE)
+        {
+            // The next owner relies on zeroes.
+            // SAFETY: the run is inside our mapping and was just made writable.
+            unsafe { at.write_bytes(0, len) };
+        }
+        // A failure leaves the run accessible, which is harmless: it is zero and nobody owns it.
+        self.protect(first, pages, libc::PROT_NONE);
+        self.committed -= (pages as u64) << PAGE_SHIFT;
+        self.put_free(first, pages);
+    }
+
+    /// Ends access to a run that stays owned (and stays counted until it is released).
+    ///
+    /// # Safety
+    /// The caller owns the run and touches it no more, except to release it.
+    pub unsafe fn deny_access(&mut self, first: u32, pages: u32) {
+        self.protect(first, pages, libc::PROT_NONE);
+    }
+
+    fn put_free(&mut self, mut first: u32, mut pages: u32) {
+        if let Some((&before, &len)) = self.free.range(..first).next_back()
+            && before + len == first
+        {
+            self.free.remove(&before);
+            first = before;
+            pages += len;
+        }
+        if let Some(len) = self.free.remove(&(first + pages)) {
+            pages += len;
+        }
+        self.free.insert(first, pages);
+    }
+
+    fn protect(&self, first: u32, pages: u32, access: i32) -> bool {
+        let end = (first as usize + pages as usize) << PAGE_SHIFT;
+        assert!(first > 0 && end <= self.size, "page run outside the cage");
+        let at = self.base.wrapping_add((first as usize) << PAGE_SHIFT);
+        // SAFETY: the range was just checked to lie inside the cage, which is a mapping of ours; changing
+        // the access of memory that Rust holds no reference into is sound (owners use raw pointers only).
+        unsafe { libc::mprotect(at.cast(), (pages as usize) << PAGE_SHIFT, access) == 0 }
+    }
+}
+
+impl Drop for Cage {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and no borrow of heap memory outlives the heap that owns the cage.
+        unsafe { libc::munmap(self.map.cast(), self.map_len) };
+    }
+}
+
+fn reserve(len: usize) -> Result<*mut u8, i32> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new anonymous mapping at an address that the system chooses touches nothing of ours.
+    let at = unsafe { libc::mmap(null_mut(), len, libc::PROT_NONE, flags, -1, 0) };
+    if at == libc::MAP_FAILED {
+        return Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
+    }
+    Ok(at.cast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(Cage::size_for_limit(0), MIN_CAGE);
+        assert_eq!(Cage::size_for_limit(64 << 20), 256 << 20);
+        assert_eq!(Cage::size_for_limit(u64::MAX), MAX_CAGE);
+        assert!(matches!(Cage::new(3 << 20), Err(CageError::BadSize(_))));
+        assert!(matches!(
+            Cage::new(MAX_CAGE * 2),
+            Err(CageError::BadSize(_))
+        ));
+    }
+
+    #[test]
+    fn runs_are_zero_disjoint_and_merged() {
+        let mut cage = Cage::new(MIN_CAGE).expect("cage");
+        let total = cage.pages() - 1;
+        let a = cage.commit(3).expect("run");
+        let b = cage.commit(2).expect("run");
+        assert!(a >= 1 && b >= a + 3);
+        let at = cage.base().wrapping_add((a as usize) << PAGE_SHIFT);
+        // SAFETY: the run is ours.
+        unsafe {
+            assert_eq!(at.read(), 0);
+            at.write_bytes(0xff, 3 * PAGE);
+            cage.release(a, 3);
+        }
+        let again = cage.commit(3).expect("run");
+        assert_eq!(again, a);
+        // SAFETY: the run is ours.
+        unsafe { assert!((0..3 * PAGE).all(|i| at.add(i).read() == 0)) };
+        assert_eq!(cage.committed(), 5 * PAGE as u64);
+        // SAFETY: both runs are ours and unused.
+        unsafe {
+            cage.release(b, 2);
+            cage.release(again, 3);
+        }
+        assert_eq!(cage.committed(), 0);
+        let all = cage.commit(total).expect("one run again");
+        assert_eq!(cage.commit(1), None);
+        // SAFETY: as above.
+        unsafe { cage.release(all, total) };
+        assert_eq!(cage.commit(0), None);
+    }
+}

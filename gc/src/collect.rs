@@ -1,0 +1,524 @@
+//! Collection: young and full, by copying, without recursion.
+//!
+//! The chunks being evacuated are marked `FROM` in the page table; every reference into them is replaced
+//! by one to a copy in the old space, large objects that are reached are kept in place, and the copies
+//! are scanned in the order they were made. A young collection evacuates the young chunks only; its
+//! roots are the given ones, the handles and the remembered set. Every survivor becomes old.
+//!
+//! What must stay true: before anything moves, the pool holds the chunks that the copies can need, so
+//! nothing in the middle of a collection can fail; afterwards no reference leads to a `FROM` page, no
+//! object is remembered, and the young space is empty.
+
+use crate::cage::{PAGE_GRANULES, PAGE_SHIFT};
+use crate::chunk::{Chunk, FREE, FROM, LARGE_KEPT, LARGE_WHITE, OLD, PageTable};
+use crate::external::ExternalTable;
+use crate::heap::{GcMode, Heap, MIN_GROWTH, OutOfMemory, OutOfMemoryCause, Roots, SMALL_CHUNK};
+use crate::layout::{
+    self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
+    Header, LENGTH_OFFSET, RECORD_REFS,
+};
+use std::time::Instant;
+
+/// Byte that evacuated memory is filled with in stress modes.
+pub const POISON: u8 = 0xdb;
+
+/// What a collection looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Minor,
+    Full,
+}
+
+impl Heap {
+    /// Collects the whole heap. Fails, changing nothing, when the system has no memory to copy into.
+    pub fn collect(&mut self, roots: &mut dyn Roots) -> Result<(), OutOfMemory> {
+        self.collect_as(Kind::Full, roots)
+    }
+
+    /// Collects what was allocated since the last collection (everything, in a heap that is not
+    /// generational). Fails, changing nothing, when the system has no memory to copy into.
+    pub fn collect_minor(&mut self, roots: &mut dyn Roots) -> Result<(), OutOfMemory> {
+        self.collect_as(
+            if self.generational {
+                Kind::Minor
+            } else {
+                Kind::Full
+            },
+            roots,
+        )
+    }
+
+    fn collect_as(&mut self, kind: Kind, roots: &mut dyn Roots) -> Result<(), OutOfMemory> {
+        if self.mode == GcMode::Off {
+            return Ok(());
+        }
+        let limit = self.limit;
+        self.run_collection(kind, roots)
+            .map_err(|cause| OutOfMemory {
+                requested: 0,
+                limit,
+                cause,
+            })
+    }
+
+    pub(crate) fn run_collection(
+        &mut self,
+        kind: Kind,
+        roots: &mut dyn Roots,
+    ) -> Result<(), OutOfMemoryCause> {
+        let stress = matches!(self.mode, GcMode::Stress(_) | GcMode::StressMinor(_));
+        if stress {
+            self.assert_sound("before", roots);
+        }
+        let start = Instant::now();
+        self.collect_now(kind, stress, roots)?;
+        let pause = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.stats.pause_total_ns += pause;
+        self.stats.pause_max_ns = self.stats.pause_max_ns.max(pause);
+        if stress {
+            self.assert_sound("after", roots);
+        }
+        Ok(())
+    }
+
+    fn assert_sound(&mut self, when: &str, roots: &mut dyn Roots) {
+        if let Err(e) = self.check(roots) {
+            panic!(
+                "heap check {when} collection {}: {e}",
+                self.stats.collections()
+            );
+        }
+    }
+
+    fn collect_now(
+        &mut self,
+        kind: Kind,
+        stress: bool,
+        roots: &mut dyn Roots,
+    ) -> Result<(), OutOfMemoryCause> {
+        let full = kind == Kind::Full;
+        self.close_young();
+        for chunk in std::mem::take(&mut self.quarantine) {
+            self.release(chunk);
+        }
+        let mut movable: u64 = self.young.iter().map(Chunk::used).sum();
+        if full {
+            movable += self.old_used;
+        }
+        let tail = match self.old.last() {
+            Some(chunk) if !full => ((chunk.bump_end() - chunk.top) as u64) << GRANULE_SHIFT,
+            _ => 0,
+        };
+        let spare = self
+            .prepare_copy_space(movable, tail)
+            .ok_or(OutOfMemoryCause::System)?;
+
+        let mut from = std::mem::take(&mut self.young);
+        self.core.alloc_ptr = 0;
+        self.core.alloc_end = 0;
+        self.window_end = 0;
+        self.young_bytes = 0;
+        if full {
+            from.append(&mut self.old);
+            for &large in &self.large {
+                self.pages.set(large.first, 1, LARGE_WHITE);
+            }
+        }
+        for chunk in &from {
+            self.pages.set(chunk.first, chunk.pages, FROM);
+        }
+
+        let old_chunks = self.old.len();
+        let (scan_chunk, scan) = match self.old.last() {
+            Some(chunk) => (old_chunks - 1, chunk.top),
+            None => (0, 0),
+        };
+        let mut e = Evacuation {
+            base: self.core.base,
+            to_ptr: self.old.last().map_or(0, |c| c.top),
+            to_end: self.old.last().map_or(0, Chunk::bump_end),
+            pages: &mut self.pages,
+            to: &mut self.old,
+            pool: &mut self.pool,
+            spare,
+            external: &mut self.external,
+            gray_large: Vec::new(),
+            scan_chunk,
+            scan,
+            copied: 0,
+        };
+        // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
+        // objects only, and headers describe their objects, so everything reached is an object whose
+        // pages are committed. The copy space suffices: see `Heap::required`.
+        unsafe {
+            let remembered = std::mem::take(&mut self.remembered);
+            self.stats.remembered = remembered.len() as u64;
+            if !full {
+                for &r in &remembered {
+                    e.scan_remembered(r);
+                }
+            }
+            self.remembered = remembered;
+            self.remembered.clear();
+            roots.visit(&mut |slot| {
+                if let Ok(r) = u32::try_from(*slot) {
+                    *slot = e.forward(r) as u64;
+                }
+            });
+            for slot in self.handles.values() {
+                slot.0 = e.forward(slot.0);
+            }
+            e.scan_all();
+        }
+        let (copied, unused) = e.finish();
+        if let Some(chunk) = unused {
+            self.release(chunk);
+        }
+
+        self.sweep_large(full);
+        self.external.sweep(full);
+        self.retire(from, stress);
+        self.old_used = self.old.iter().map(Chunk::used).sum();
+        self.old_bytes = self.old.iter().map(Chunk::bytes).sum();
+        let live = self.old_used + self.large_bytes;
+        self.stats.live_after_last = live;
+        self.stats.bytes_copied += copied;
+        if full {
+            self.stats.full_collections += 1;
+            let live = live + self.external.bytes();
+            self.full_threshold = live + live.max(MIN_GROWTH);
+        } else {
+            self.stats.minor_collections += 1;
+        }
+        let keeps_pool = self.grown || self.chunk_bytes == SMALL_CHUNK;
+        self.trim_pool(if keeps_pool {
+            self.reserve(self.young_budget) * 2 + live / 4
+        } else {
+            0
+        });
+        Ok(())
+    }
+
+    /// Fills the pool with the chunks that copying `movable` bytes can need when `tail` bytes are left in
+    /// the chunk that copies go to first. The single small chunk that few bytes need is returned apart.
+    fn prepare_copy_space(&mut self, movable: u64, tail: u64) -> Option<Option<Chunk>> {
+        if movable <= tail {
+            return Some(None);
+        }
+        if movable <= SMALL_CHUNK {
+            return Some(Some(self.new_chunk(SMALL_CHUNK)?));
+        }
+        let chunks = self.reserve(movable).div_ceil(self.chunk_bytes) as usize;
+        let pages = (self.chunk_bytes >> PAGE_SHIFT) as u32;
+        while self.pool.len() < chunks {
+            // Not through `commit`, which would take the chunks out of the pool again.
+            let first = self.cage.commit(pages)?;
+            self.pool.push(Chunk::new(first, pages));
+        }
+        self.note_peak();
+        Some(None)
+    }
+
+    fn sweep_large(&mut self, full: bool) {
+        let from = if full { 0 } else { self.large_young_from };
+        let swept = self.large.split_off(from);
+        for large in swept {
+            if self.pages.of(large.start()) == LARGE_KEPT {
+                self.large.push(large);
+            } else {
+                self.large_bytes -= large.bytes();
+                self.pages.set(large.first, large.pages, FREE);
+                // SAFETY: nothing that lives refers to the object.
+                unsafe { self.cage.release(large.first, large.pages) };
+            }
+        }
+        self.large_young_from = self.large.len();
+        self.large_young_bytes = 0;
+    }
+
+    /// Puts evacuated chunks into the pool, or into quarantine in stress modes.
+    fn retire(&mut self, from: Vec<Chunk>, stress: bool) {
+        // In reverse, so that the pool gives them out in the order they were used in.
+        for mut chunk in from.into_iter().rev() {
+            self.pages.set(chunk.first, chunk.pages, FREE);
+            if stress {
+                // SAFETY: the chunk is committed and ours, and every live object in it was copied.
+                unsafe {
+                    let p = self
+                        .core
+                        .base
+                        .add((chunk.start() as usize) << GRANULE_SHIFT);
+                    p.write_bytes(POISON, chunk.used() as usize);
+                    self.cage.deny_access(chunk.first, chunk.pages);
+                }
+                self.quarantine.push(chunk);
+            } else if chunk.bytes() == self.chunk_bytes {
+                chunk.dirty = true;
+                self.pool.push(chunk);
+            } else {
+                self.release(chunk);
+            }
+        }
+    }
+}
+
+/// One collection under way.
+struct Evacuation<'a> {
+    base: *mut u8,
+    /// Where the next copy goes: in the last chunk of `to`.
+    to_ptr: u32,
+    to_end: u32,
+    pages: &'a mut PageTable,
+    to: &'a mut Vec<Chunk>,
+    pool: &'a mut Vec<Chunk>,
+    spare: Option<Chunk>,
+    external: &'a mut ExternalTable,
+    /// Large objects that were reached and not scanned yet.
+    gray_large: Vec<u32>,
+    /// Copies before this point were scanned: index in `to`, and reference (0: the chunk's start).
+    scan_chunk: usize,
+    scan: u32,
+    copied: u64,
+}
+
+impl Evacuation<'_> {
+    /// Where the object is after the collection.
+    ///
+    /// # Safety
+    /// `r` is an immediate or leads to an object of this heap.
+    #[inline(always)]
+    unsafe fn forward(&mut self, r: u32) -> u32 {
+        match self.pages.of(r) {
+            // SAFETY: passed on.
+            FROM => unsafe { self.copy(r) },
+            LARGE_WHITE => {
+                // SAFETY: passed on.
+                unsafe { self.keep_large(r) };
+                r
+            }
+            _ => r,
+        }
+    }
+
+    /// Address of a reference.
+    #[inline(always)]
+    fn at(&self, r: u32) -> *mut u8 {
+        self.base.wrapping_add((r as usize) << GRANULE_SHIFT)
+    }
+
+    /// # Safety
+    /// `r` leads to an object in a `FROM` chunk.
+    #[inline(always)]
+    unsafe fn copy(&mut self, r: u32) -> u32 {
+        let source = self.at(r).cast::<u64>();
+        // SAFETY: an object's header is readable.
+        let header = Header(unsafe { source.read() });
+        if let Some(to) = header.forwarding() {
+            return to;
+        }
+        // SAFETY: as above.
+        let granules = (unsafe { size_at(source.cast(), header) } >> GRANULE_SHIFT) as u32;
+        if self.to_end - self.to_ptr < granules {
+            self.next_chunk(granules);
+        }
+        let to = self.to_ptr;
+        self.to_ptr = to + granules;
+        let target = self.at(to).cast::<u64>();
+        // SAFETY: the object's `granules` words are readable, and as many are ours at the target. The
+        // small sizes are spelled out because calling memcpy for them costs more than the copy.
+        unsafe {
+            target.write(header.0 & !GC_BITS | GC_OLD);
+            let (s, t) = (source.add(1), target.add(1));
+            match granules {
+                1 => {}
+                2 => copy_words::<1>(s, t),
+                3 => copy_words::<2>(s, t),
+                4 => copy_words::<3>(s, t),
+                5 => copy_words::<4>(s, t),
+                6 => copy_words::<5>(s, t),
+                n => t.copy_from_nonoverlapping(s, n as usize - 1),
+            }
+            source.write(Header::forwarded(to).0);
+        }
+        to
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_chunk(&mut self, granules: u32) {
+        self.close();
+        let Some(mut chunk) = self.spare.take().or_else(|| self.pool.pop()) else {
+            // `prepare_copy_space` counted; a heap that gets here was written to behind our back.
+            panic!("heap corrupt: more objects to copy than were allocated");
+        };
+        chunk.top = chunk.start();
+        chunk.dirty = true;
+        assert!(
+            chunk.bump_end() - chunk.top >= granules,
+            "heap corrupt: object larger than its chunk"
+        );
+        self.pages.set(chunk.first, chunk.pages, OLD);
+        self.to_ptr = chunk.top;
+        self.to_end = chunk.bump_end();
+        self.to.push(chunk);
+    }
+
+    fn close(&mut self) {
+        if let Some(chunk) = self.to.last_mut() {
+            self.copied += ((self.to_ptr - chunk.top) as u64) << GRANULE_SHIFT;
+            chunk.top = self.to_ptr;
+        }
+    }
+
+    /// # Safety
+    /// `r` leads to the object of a `LARGE_WHITE` run.
+    #[cold]
+    #[inline(never)]
+    unsafe fn keep_large(&mut self, r: u32) {
+        let p = self.at(r).cast::<u64>();
+        // SAFETY: an object's header is readable and writable.
+        unsafe { p.write(p.read() & !GC_BITS | GC_OLD) };
+        self.pages.set(r / PAGE_GRANULES, 1, LARGE_KEPT);
+        self.gray_large.push(r);
+    }
+
+    /// Scans an object of the remembered set and takes it out of it.
+    ///
+    /// # Safety
+    /// `r` leads to an old object.
+    unsafe fn scan_remembered(&mut self, r: u32) {
+        // SAFETY: an object's header is readable and writable.
+        unsafe {
+            let p = self.at(r).cast::<u64>();
+            p.write(p.read() & !GC_REMEMBERED);
+            self.scan_object(r);
+        }
+    }
+
+    /// Scans copies and kept large objects until there are none left.
+    ///
+    /// # Safety
+    /// All objects hold live references.
+    unsafe fn scan_all(&mut self) {
+        loop {
+            while let Some(chunk) = self.to.get(self.scan_chunk).copied() {
+                let last = self.scan_chunk + 1 == self.to.len();
+                let end = if last { self.to_ptr } else { chunk.top };
+                let mut scan = if self.scan == 0 {
+                    chunk.start()
+                } else {
+                    self.scan
+                };
+                while scan < end {
+                    // SAFETY: objects lie one after the other up to `end`.
+                    scan += (unsafe { self.scan_object(scan) } >> GRANULE_SHIFT) as u32;
+                }
+                self.scan = scan;
+                if self.scan_chunk + 1 < self.to.len() {
+                    // The chunk may have grown before the next one was started.
+                    if self.to[self.scan_chunk].top == scan {
+                        self.scan_chunk += 1;
+                        self.scan = 0;
+                    }
+                } else if scan == self.to_ptr {
+                    break;
+                }
+            }
+            match self.gray_large.pop() {
+                // SAFETY: large objects that were reached are live.
+                Some(r) => unsafe { self.scan_object(r) },
+                None => return,
+            };
+        }
+    }
+
+    /// Forwards the references of one object; its size in bytes.
+    ///
+    /// # Safety
+    /// `r` leads to an object whose references are live.
+    #[inline(always)]
+    unsafe fn scan_object(&mut self, r: u32) -> u64 {
+        let p = self.at(r);
+        // SAFETY: the header (and, where it says so, the length word and the elements) belongs to the
+        // object and is readable and writable.
+        unsafe {
+            let header = Header(p.cast::<u64>().read());
+            match header.format() {
+                Some(Format::Record) => {
+                    self.scan_slots(p.add(RECORD_REFS).cast(), header.nrefs());
+                    header.record_bytes() as u64
+                }
+                Some(Format::RefArray) => {
+                    let len = p.add(LENGTH_OFFSET).cast::<u32>().read();
+                    self.scan_slots(p.add(DATA_OFFSET).cast(), len);
+                    layout::array_size(Format::RefArray, len)
+                }
+                Some(Format::ExtStr) => {
+                    self.external
+                        .mark(p.add(EXT_INDEX_OFFSET).cast::<u64>().read());
+                    layout::EXT_STR_SIZE as u64
+                }
+                _ => size_at(p, header),
+            }
+        }
+    }
+
+    /// # Safety
+    /// `slots` leads to `n` reference slots of an object.
+    #[inline(always)]
+    unsafe fn scan_slots(&mut self, slots: *mut u32, n: u32) {
+        for i in 0..n as usize {
+            // SAFETY: `i < n`; what the slot holds is live.
+            unsafe {
+                let slot = slots.add(i);
+                let before = slot.read();
+                let after = self.forward(before);
+                if after != before {
+                    slot.write(after);
+                }
+            }
+        }
+    }
+
+    /// Ends the collection: bytes copied, and the small chunk if it was not needed.
+    fn finish(mut self) -> (u64, Option<Chunk>) {
+        self.close();
+        (self.copied, self.spare)
+    }
+}
+
+/// Size of the object at `p`.
+///
+/// # Safety
+/// `p` leads to an object with this header.
+#[inline(always)]
+unsafe fn size_at(p: *const u8, header: Header) -> u64 {
+    match header.format() {
+        Some(Format::Record) => header.record_bytes() as u64,
+        Some(Format::ExtStr) => layout::EXT_STR_SIZE as u64,
+        Some(Format::Forwarded) | None => corrupt_header(header),
+        Some(array) => {
+            // SAFETY: arrays and strings have a length word.
+            let len = unsafe { p.add(LENGTH_OFFSET).cast::<u32>().read() };
+            layout::array_size(array, len)
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn corrupt_header(header: Header) -> ! {
+    panic!("heap corrupt: header {:#x}", header.0);
+}
+
+/// # Safety
+/// Both lead to `N` words, which do not overlap.
+#[inline(always)]
+unsafe fn copy_words<const N: usize>(source: *const u64, target: *mut u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        target
+            .cast::<[u64; N]>()
+            .write(source.cast::<[u64; N]>().read())
+    };
+}

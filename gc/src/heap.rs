@@ -1,0 +1,477 @@
+//! The heap of one isolate: configuration, spaces, and the account of bytes against the limit.
+//!
+//! Spaces: *young* chunks hold what was allocated since the last collection, *old* chunks what survived
+//! one, *large* runs hold one object each and never move, the *pool* holds empty chunks.
+//!
+//! What must stay true: at every moment outside a collection `required(0, 0) <= limit`, where
+//! `required` counts everything held plus the space that the worst possible collection copies into. A
+//! collection therefore never lacks memory. The last young chunk is the one that `core` bumps in; its
+//! bytes from `core.alloc_ptr` to `window_end` are zero.
+
+use crate::cage::{Cage, CageError, PAGE_SHIFT};
+use crate::chunk::{Chunk, FREE, Large, PageTable, YOUNG};
+use crate::external::ExternalTable;
+use crate::handles::{Handle, HandleTable, TooManyHandles};
+use crate::layout::{GRANULE_SHIFT, Ref};
+use crate::stats::Stats;
+use std::fmt;
+
+/// Smallest chunk: the first of a heap, and every one of a heap with a low limit.
+pub(crate) const SMALL_CHUNK: u64 = 64 << 10;
+const BIG_CHUNK: u64 = 256 << 10;
+/// Heaps with at least this limit use big chunks.
+const BIG_CHUNK_FROM: u64 = 8 << 20;
+/// Lowest limit that a heap takes; lower ones are raised to it.
+pub const MIN_LIMIT: u64 = 512 << 10;
+/// Highest limit: the cage's largest size.
+pub const MAX_LIMIT: u64 = crate::cage::MAX_CAGE as u64;
+const YOUNG_BUDGET: u64 = 4 << 20;
+/// The heap may grow by at least this much between two full collections.
+pub(crate) const MIN_GROWTH: u64 = 16 << 20;
+
+/// When collections happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum GcMode {
+    /// When it pays, and when the limit asks for it.
+    #[default]
+    Normal,
+    /// A full one at every n-th allocation (0 counts as 1); everything moves, the old space is
+    /// poisoned and protected, and the whole heap is checked before and after.
+    Stress(u32),
+    /// As `Stress`, but young collections, with a full one every eighth time.
+    StressMinor(u32),
+    /// Never: an oracle for tests.
+    Off,
+}
+
+/// What a heap is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct HeapConfig {
+    /// Limit in bytes on everything that the heap holds: memory for objects, copy headroom and external
+    /// buffers. Clamped to [`MIN_LIMIT`]..=[`MAX_LIMIT`].
+    pub limit: u64,
+    /// When collections happen.
+    pub mode: GcMode,
+    /// Whether young objects are collected apart. Without, every collection is a full one.
+    pub generational: bool,
+    /// Most root handles at a time.
+    pub max_handles: u32,
+}
+
+impl Default for HeapConfig {
+    fn default() -> HeapConfig {
+        HeapConfig {
+            limit: 1 << 30,
+            mode: GcMode::Normal,
+            generational: true,
+            max_handles: 1 << 20,
+        }
+    }
+}
+
+/// Why an allocation failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutOfMemoryCause {
+    /// The heap's limit.
+    Limit,
+    /// The system gave no more memory, or the cage has no run of that length.
+    System,
+    /// `fail_after` asked for it.
+    Injected,
+}
+
+/// An allocation failed; the heap is as usable as before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfMemory {
+    /// Bytes that were asked for.
+    pub requested: u64,
+    /// The heap's limit.
+    pub limit: u64,
+    /// Why.
+    pub cause: OutOfMemoryCause,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cause {
+            OutOfMemoryCause::Limit => write!(f, "memory limit of {} bytes reached", self.limit),
+            OutOfMemoryCause::System => {
+                write!(f, "the system has no memory for {} bytes", self.requested)
+            }
+            OutOfMemoryCause::Injected => f.write_str("allocation failed on request"),
+        }
+    }
+}
+
+impl std::error::Error for OutOfMemory {}
+
+/// Shows a collection the slots that hold references.
+///
+/// # Safety
+/// `visit` must call `f` with every slot outside the heap (root handles apart) whose reference anybody
+/// will use after an allocation, each slot at most once per call. A slot holds an immediate or a
+/// zero-extended reference to a live object of the heap being collected; `f` may change it, and the
+/// changed value must be what is used from then on. `visit` must not panic and must not touch the heap.
+pub unsafe trait Roots {
+    /// Calls `f` with each slot.
+    fn visit(&mut self, f: &mut dyn FnMut(&mut u64));
+}
+
+/// No roots but the handles.
+pub struct NoRoots;
+
+// SAFETY: there are no slots.
+unsafe impl Roots for NoRoots {
+    fn visit(&mut self, _: &mut dyn FnMut(&mut u64)) {}
+}
+
+/// A slice of registers as roots.
+pub struct SliceRoots<'a>(&'a mut [u64]);
+
+impl<'a> SliceRoots<'a> {
+    /// Roots in `slots`.
+    ///
+    /// # Safety
+    /// Each slot holds an immediate or a live reference, and no other reference outside the heap is used
+    /// after the call that these roots are given to.
+    pub unsafe fn new(slots: &'a mut [u64]) -> SliceRoots<'a> {
+        SliceRoots(slots)
+    }
+}
+
+// SAFETY: shows every slot once; what they hold is the promise of the caller of `new`.
+unsafe impl Roots for SliceRoots<'_> {
+    fn visit(&mut self, f: &mut dyn FnMut(&mut u64)) {
+        self.0.iter_mut().for_each(f);
+    }
+}
+
+/// What inline allocation needs: the interpreter and machine code read and write this directly.
+///
+/// To allocate `n` granules: when `alloc_end - alloc_ptr >= n`, the object is at reference `alloc_ptr`,
+/// which is then advanced by `n`; else `alloc_slow`. All bytes between the two are zero.
+#[repr(C)]
+#[derive(Debug)]
+pub struct HeapCore {
+    /// Address of reference 0.
+    pub base: *mut u8,
+    /// Reference of the next object.
+    pub alloc_ptr: u32,
+    /// Reference at which the fast path ends.
+    pub alloc_end: u32,
+}
+
+/// One isolate's heap. The first field is the [`HeapCore`].
+#[repr(C)]
+pub struct Heap {
+    pub(crate) core: HeapCore,
+    /// End of the zeroed part of the current young chunk (`core.alloc_end` is lower when every
+    /// allocation has to take the slow path).
+    pub(crate) window_end: u32,
+    pub(crate) cage: Cage,
+    pub(crate) pages: PageTable,
+    pub(crate) young: Vec<Chunk>,
+    pub(crate) young_bytes: u64,
+    pub(crate) old: Vec<Chunk>,
+    pub(crate) old_bytes: u64,
+    pub(crate) old_used: u64,
+    pub(crate) large: Vec<Large>,
+    pub(crate) large_bytes: u64,
+    /// Index in `large` of the first that was allocated since the last collection.
+    pub(crate) large_young_from: usize,
+    pub(crate) large_young_bytes: u64,
+    pub(crate) pool: Vec<Chunk>,
+    /// Evacuated chunks of the last collection of a stress mode: poisoned and protected.
+    pub(crate) quarantine: Vec<Chunk>,
+    pub(crate) remembered: Vec<u32>,
+    pub(crate) external: ExternalTable,
+    pub(crate) handles: HandleTable,
+    pub(crate) limit: u64,
+    pub(crate) mode: GcMode,
+    pub(crate) generational: bool,
+    pub(crate) chunk_bytes: u64,
+    pub(crate) small_max: u64,
+    pub(crate) young_budget: u64,
+    pub(crate) full_threshold: u64,
+    /// Whether a second young chunk was ever needed.
+    pub(crate) grown: bool,
+    pub(crate) fail_after: Option<u64>,
+    pub(crate) stress_count: u32,
+    pub(crate) stats: Stats,
+}
+
+impl Heap {
+    /// A heap that holds nothing and has committed nothing.
+    pub fn new(config: HeapConfig) -> Result<Heap, CageError> {
+        let limit = config.limit.clamp(MIN_LIMIT, MAX_LIMIT);
+        let cage = Cage::new(Cage::size_for_limit(limit))?;
+        let chunk_bytes = if limit >= BIG_CHUNK_FROM {
+            BIG_CHUNK
+        } else {
+            SMALL_CHUNK
+        };
+        let young_budget = (limit / 16).clamp(SMALL_CHUNK, YOUNG_BUDGET);
+        Ok(Heap {
+            core: HeapCore {
+                base: cage.base(),
+                alloc_ptr: 0,
+                alloc_end: 0,
+            },
+            window_end: 0,
+            pages: PageTable::new(cage.pages()),
+            cage,
+            young: Vec::new(),
+            young_bytes: 0,
+            old: Vec::new(),
+            old_bytes: 0,
+            old_used: 0,
+            large: Vec::new(),
+            large_bytes: 0,
+            large_young_from: 0,
+            large_young_bytes: 0,
+            pool: Vec::new(),
+            quarantine: Vec::new(),
+            remembered: Vec::new(),
+            external: ExternalTable::default(),
+            handles: HandleTable::new(config.max_handles),
+            limit,
+            mode: config.mode,
+            generational: config.generational,
+            chunk_bytes,
+            small_max: chunk_bytes / 8,
+            young_budget,
+            full_threshold: MIN_GROWTH,
+            grown: false,
+            fail_after: None,
+            stress_count: 0,
+            stats: Stats::default(),
+        })
+    }
+
+    /// The inline allocator's state. The pointer is good as long as the heap is not moved.
+    pub fn core(&mut self) -> *mut HeapCore {
+        &raw mut self.core
+    }
+
+    /// Address of reference 0; the same for the heap's whole life.
+    #[inline(always)]
+    pub fn base(&self) -> *mut u8 {
+        self.core.base
+    }
+
+    /// The cage.
+    pub fn cage(&self) -> &Cage {
+        &self.cage
+    }
+
+    /// The limit in bytes.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// When collections happen.
+    pub fn mode(&self) -> GcMode {
+        self.mode
+    }
+
+    /// Changes when collections happen.
+    pub fn set_mode(&mut self, mode: GcMode) {
+        self.mode = mode;
+        self.stress_count = 0;
+        self.set_alloc_end();
+    }
+
+    /// Makes one allocation fail: the next after `n` more. `None` takes that back.
+    pub fn fail_after(&mut self, n: Option<u64>) {
+        self.fail_after = n;
+        self.set_alloc_end();
+    }
+
+    /// Makes a root handle that holds `value`.
+    ///
+    /// # Safety
+    /// `value` is an immediate or a reference to a live object of this heap.
+    pub unsafe fn handle(&mut self, value: Ref) -> Result<Handle, TooManyHandles> {
+        self.handles.create(value)
+    }
+
+    /// What a handle holds; `None` when it was dropped.
+    pub fn get(&self, handle: Handle) -> Option<Ref> {
+        self.handles.get(handle)
+    }
+
+    /// Makes a handle hold `value`; false when it was dropped.
+    ///
+    /// # Safety
+    /// As for [`Heap::handle`].
+    pub unsafe fn set(&mut self, handle: Handle, value: Ref) -> bool {
+        self.handles.set(handle, value)
+    }
+
+    /// Drops a handle; false when it was dropped before.
+    pub fn drop_handle(&mut self, handle: Handle) -> bool {
+        self.handles.drop_handle(handle)
+    }
+
+    /// Number of root handles.
+    pub fn handle_count(&self) -> usize {
+        self.handles.count()
+    }
+
+    /// The external buffers.
+    pub fn external(&self) -> &ExternalTable {
+        &self.external
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        let current = match self.young.last() {
+            Some(chunk) => ((self.core.alloc_ptr - chunk.start()) as u64) << GRANULE_SHIFT,
+            None => 0,
+        };
+        Stats {
+            bytes_allocated: self.stats.bytes_allocated + current,
+            committed: self.cage.committed(),
+            external: self.external.bytes(),
+            ..self.stats
+        }
+    }
+
+    /// Bytes to copy into that suffice for `used` bytes of small objects, whatever their order: each
+    /// chunk but the last is left with less than one small object's room.
+    pub(crate) fn reserve(&self, used: u64) -> u64 {
+        if used == 0 {
+            0
+        } else if used <= SMALL_CHUNK {
+            SMALL_CHUNK
+        } else {
+            used.div_ceil(self.chunk_bytes - self.small_max) * self.chunk_bytes
+        }
+    }
+
+    /// What the heap would hold at worst, at any moment of any collection or between two, after
+    /// `young` more bytes of young chunks and `fixed` more bytes that do not move.
+    pub(crate) fn required(&self, young: u64, fixed: u64) -> u64 {
+        let apart = self
+            .large_bytes
+            .saturating_add(self.external.bytes())
+            .saturating_add(fixed);
+        let young = self.young_bytes + young;
+        // A young collection turns `young` into at most `reserve(young)` of old chunks. A full one
+        // copies everything into `copy`, from which the next one copies into as much again.
+        let copy = self.reserve(self.old_used + young);
+        let before = self.old_bytes + self.reserve(young).max(young);
+        apart.saturating_add(before.max(copy) + copy)
+    }
+
+    pub(crate) fn fits(&self, young: u64, fixed: u64) -> bool {
+        self.required(young, fixed) <= self.limit
+    }
+
+    pub(crate) fn slow_always(&self) -> bool {
+        matches!(self.mode, GcMode::Stress(_) | GcMode::StressMinor(_)) || self.fail_after.is_some()
+    }
+
+    pub(crate) fn set_alloc_end(&mut self) {
+        self.core.alloc_end = if self.slow_always() {
+            self.core.alloc_ptr
+        } else {
+            self.window_end
+        };
+    }
+
+    /// Commits pages, giving pooled chunks back first where the limit asks for it. The caller has made
+    /// sure that the bytes fit.
+    pub(crate) fn commit(&mut self, pages: u32) -> Option<u32> {
+        let bytes = (pages as u64) << PAGE_SHIFT;
+        self.trim_pool_for(bytes);
+        let first = match self.cage.commit(pages) {
+            Some(first) => first,
+            None => {
+                self.trim_pool(0);
+                self.cage.commit(pages)?
+            }
+        };
+        self.note_peak();
+        Some(first)
+    }
+
+    /// Gives pooled chunks back until `bytes` more stay within the limit.
+    pub(crate) fn trim_pool_for(&mut self, bytes: u64) {
+        while self.cage.committed() + self.external.bytes() + bytes > self.limit {
+            let Some(chunk) = self.pool.pop() else { return };
+            self.release(chunk);
+        }
+    }
+
+    /// Gives pooled chunks back until at most `keep` bytes are pooled.
+    pub(crate) fn trim_pool(&mut self, keep: u64) {
+        while self.pool.len() as u64 * self.chunk_bytes > keep
+            && let Some(chunk) = self.pool.pop()
+        {
+            self.release(chunk);
+        }
+    }
+
+    pub(crate) fn release(&mut self, chunk: Chunk) {
+        self.pages.set(chunk.first, chunk.pages, FREE);
+        // SAFETY: the chunk is in no space any more, so no live reference points into it.
+        unsafe { self.cage.release(chunk.first, chunk.pages) };
+    }
+
+    pub(crate) fn note_peak(&mut self) {
+        let now = self.cage.committed() + self.external.bytes();
+        self.stats.peak = self.stats.peak.max(now);
+    }
+
+    /// An empty chunk of `bytes`, from the pool or fresh.
+    pub(crate) fn new_chunk(&mut self, bytes: u64) -> Option<Chunk> {
+        if bytes == self.chunk_bytes
+            && let Some(mut chunk) = self.pool.pop()
+        {
+            chunk.top = chunk.start();
+            return Some(chunk);
+        }
+        let pages = (bytes >> PAGE_SHIFT) as u32;
+        Some(Chunk::new(self.commit(pages)?, pages))
+    }
+
+    /// Starts bumping in a new young chunk. The caller has made sure that it fits.
+    pub(crate) fn add_young_chunk(&mut self, bytes: u64) -> bool {
+        let Some(chunk) = self.new_chunk(bytes) else {
+            return false;
+        };
+        self.close_young();
+        self.grown |= !self.young.is_empty();
+        self.pages.set(chunk.first, chunk.pages, YOUNG);
+        self.young_bytes += chunk.bytes();
+        self.core.alloc_ptr = chunk.start();
+        // Zero memory is one window; a reused chunk is zeroed bit by bit as it is used.
+        self.window_end = if chunk.dirty {
+            chunk.start()
+        } else {
+            chunk.bump_end()
+        };
+        self.young.push(chunk);
+        self.set_alloc_end();
+        true
+    }
+
+    /// Writes the bump pointer back into the chunk it worked on.
+    pub(crate) fn close_young(&mut self) {
+        if let Some(chunk) = self.young.last_mut() {
+            let before = chunk.used();
+            chunk.top = self.core.alloc_ptr;
+            self.stats.bytes_allocated += chunk.used() - before;
+        }
+    }
+
+    /// Size of the next young chunk.
+    pub(crate) fn next_chunk_bytes(&self) -> u64 {
+        if self.grown || !self.young.is_empty() {
+            self.chunk_bytes
+        } else {
+            SMALL_CHUNK
+        }
+    }
+}
