@@ -7,13 +7,27 @@
 //! types; an answer is checked against them before it enters the heap; a host panic is contained
 //! by the caller; a call may answer now or later, and the VM may wait, suspend or give up.
 
+pub mod clock;
+pub mod console;
+pub mod entropy;
+pub mod env;
+pub mod file_read;
+pub mod file_write;
+pub mod grants;
+pub mod interrupt;
+pub mod io_error;
 pub mod limits;
+pub mod scope;
+#[cfg(test)]
+mod scope_tests;
 pub mod ticket;
 pub mod value;
 
 use std::time::Instant;
 
+pub use grants::{EnvGrant, Grants};
 pub use limits::{LimitKind, Limits};
+pub use scope::{GrantError, PathGrant};
 pub use ticket::{Completer, Ticket};
 pub use value::{HostEnum, HostMethod, HostStruct, HostType, HostValue, HostVariant};
 
@@ -215,4 +229,12 @@ impl<'a> HostCx<'a> {
         }
         Ok(())
     }
+}
+
+/// The trap for a call whose method or arguments are not what [`HostCapability::methods`] says.
+/// Verified code does not cause it.
+#[must_use]
+pub fn wrong_arguments(methods: &[HostMethod], method: usize) -> HostFailure {
+    let name = methods.get(method).map_or("an unknown method", |m| m.name);
+    HostFailure::argument(format!("`{name}` was called with arguments of other types"))
 }

@@ -1,0 +1,95 @@
+//! `IoError` of the standard library: the one error type of the file capabilities, and how
+//! failures of the system map to it. The message carries the program's own path, never the
+//! resolved one.
+
+use std::io;
+
+use super::{HostEnum, HostFailure, HostType, HostValue, HostVariant};
+
+/// Declaration of `error IoError`.
+pub static IO_ERROR: HostEnum = HostEnum {
+    name: "IoError",
+    variants: &[
+        HostVariant {
+            name: "NotFound",
+            fields: &[("path", HostType::Str)],
+        },
+        HostVariant {
+            name: "Denied",
+            fields: &[("path", HostType::Str)],
+        },
+        HostVariant {
+            name: "Exists",
+            fields: &[("path", HostType::Str)],
+        },
+        HostVariant {
+            name: "Invalid",
+            fields: &[("path", HostType::Str), ("why", HostType::Str)],
+        },
+        HostVariant {
+            name: "Other",
+            fields: &[("why", HostType::Str)],
+        },
+    ],
+};
+
+/// A failed file operation, without its path. A limit that it hit is not an error of the program's.
+#[derive(Debug)]
+pub(super) enum IoFail {
+    NotFound,
+    Denied,
+    Exists,
+    Invalid(String),
+    Other(String),
+    Trap(HostFailure),
+}
+
+impl From<HostFailure> for IoFail {
+    fn from(failure: HostFailure) -> Self {
+        IoFail::Trap(failure)
+    }
+}
+
+impl IoFail {
+    pub(super) fn from_io(error: &io::Error) -> IoFail {
+        use io::ErrorKind as Kind;
+        // A link that took the place of what was looked at: treated as a way out.
+        if error.raw_os_error() == Some(libc::ELOOP) {
+            return IoFail::Denied;
+        }
+        match error.kind() {
+            Kind::NotFound => IoFail::NotFound,
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => IoFail::Denied,
+            Kind::AlreadyExists => IoFail::Exists,
+            Kind::NotADirectory => {
+                IoFail::Invalid("a component of the path is not a directory".into())
+            }
+            Kind::IsADirectory => IoFail::Invalid("is a directory".into()),
+            Kind::DirectoryNotEmpty => IoFail::Invalid("the directory is not empty".into()),
+            Kind::InvalidFilename | Kind::InvalidInput => {
+                IoFail::Invalid("not a valid file name".into())
+            }
+            Kind::CrossesDevices => {
+                IoFail::Invalid("the two paths are on different file systems".into())
+            }
+            _ => IoFail::Other(error.to_string()),
+        }
+    }
+
+    pub(super) fn at(self, path: &str) -> HostFailure {
+        let path = HostValue::str(path);
+        let (variant, payload) = match self {
+            IoFail::NotFound => (0, vec![path]),
+            IoFail::Denied => (1, vec![path]),
+            IoFail::Exists => (2, vec![path]),
+            IoFail::Invalid(why) => (3, vec![path, HostValue::str(&why)]),
+            IoFail::Other(why) => (4, vec![HostValue::str(&why)]),
+            IoFail::Trap(failure) => return failure,
+        };
+        HostFailure::Error {
+            error: IO_ERROR.name,
+            variant,
+            payload,
+        }
+    }
+}
