@@ -1,2 +1,43 @@
-//! Benchmark harness.
-fn main() {}
+//! `jet-bench`: runs the benchmark programs of `bench/awfy` beside those of other
+//! languages and prints how they compare.
+//!
+//! Must stay true: the numbers of a comparison come from one run of this program, with
+//! the contenders taking turns; what did not run is reported, never left out silently.
+
+mod compare;
+mod contender;
+mod output;
+mod process;
+mod report;
+mod stats;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Benchmark programs and the harness that runs them beside peers.
+#[derive(Parser)]
+#[command(name = "jet-bench", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs ours and the peers' programs in turn; prints ratios and geometric means.
+    Compare(compare::Options),
+}
+
+fn main() -> ExitCode {
+    let Command::Compare(options) = Cli::parse().command;
+    match compare::run(&options) {
+        Ok(report) if report.failures().is_empty() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The `compare` command: makes the contenders ready, lets them take turns, reports.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::contender::{self, Contender, Mode, Peer};
+use crate::output;
+use crate::process;
+use crate::report::{Cell, Measured, Participant, Report, Row};
+use crate::suite::{self, Counts, Scale};
+
+/// What `compare` is asked for.
+#[derive(Args)]
+pub struct Options {
+    /// A checkout of the suite "Are We Fast Yet?" with the peers' programs.
+    #[arg(long, value_name = "DIR")]
+    awfy: PathBuf,
+    /// Peers to run, or `none`; all where not given.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = peer_name)]
+    peers: Vec<PeerName>,
+    /// Programs to run; all where not given.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    only: Vec<String>,
+    /// Our modes to run.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["off", "on"])]
+    modes: Vec<Mode>,
+    /// Processes for each program and contender.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Measurements in each process, instead of the scale's own number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    iterations: Option<u32>,
+    /// How much work to do.
+    #[arg(long, value_enum, default_value = "full")]
+    scale: Scale,
+    /// Writes the report to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The `jetvm` to measure; built with cargo where not given.
+    #[arg(long, value_name = "PATH")]
+    jetvm: Option<PathBuf>,
+    /// Our programs.
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/awfy"))]
+    programs: PathBuf,
+    /// Seconds after which a process is given up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    timeout: u64,
+}
+
+/// A peer, or nobody at all.
+#[derive(Clone, Copy, Debug)]
+enum PeerName {
+    Peer(Peer),
+    Nobody,
+}
+
+fn peer_name(name: &str) -> Result<PeerName, String> {
+    if name == "none" {
+        return Ok(PeerName::Nobody);
+    }
+    Peer::from_str(name, true).map(PeerName::Peer).map_err(|_| {
+        let known: Vec<&str> = Peer::value_variants().iter().map(|p| p.name()).collect();
+        format!("there are {}, and none", known.join(", "))
+    })
+}
+
+/// Runs a comparison, prints it and writes its JSON. An error is one of usage or of the
+/// surroundings; runs that fail are in the report.
+pub fn run(options: &Options) -> Result<Report, String> {
+    let programs = suite::select(&options.only)?;
+    let suite = absolute(&options.awfy)?;
+    if !suite.join("benchmarks").is_dir() {
+        return Err(format!(
+            "{} is no checkout of the suite: it has no folder `benchmarks`",
+            suite.display()
+        ));
+    }
+    let jetvm = match &options.jetvm {
+        Some(path) => absolute(path)?,
+        None => build_jetvm()?,
+    };
+    let our_programs = absolute(&options.programs)?;
+    let scratch = Scratch::new()?;
+
+    let mut contenders = Vec::new();
+    let mut participants = Vec::new();
+    for mode in &options.modes {
+        let ours = contender::ours(*mode, &jetvm, &our_programs);
+        participants.push(takes_part(&ours));
+        contenders.push(ours);
+    }
+    for peer in wanted_peers(&options.peers) {
+        match contender::peer(peer, &suite, &scratch.path) {
+            Ok(peer) => {
+                participants.push(takes_part(&peer));
+                contenders.push(peer);
+            }
+            Err(reason) => {
+                eprintln!("skipped {}: {reason}", peer.name());
+                participants.push(Participant {
+                    name: peer.name().to_owned(),
+                    ours: false,
+                    version: String::new(),
+                    skipped: Some(reason),
+                });
+            }
+        }
+    }
+
+    let timeout = Duration::from_secs(options.timeout);
+    let mut rows = Vec::new();
+    for program in programs {
+        let counts = program.counts(options.scale, options.iterations);
+        let measured = in_turn(&contenders, program.name, counts, options.runs, timeout);
+        rows.push(Row {
+            program: program.name.to_owned(),
+            iterations: counts.iterations,
+            inner: counts.inner,
+            cells: contenders
+                .iter()
+                .zip(measured)
+                .map(|(contender, measured)| Cell::new(&contender.name, measured))
+                .collect(),
+        });
+    }
+
+    let mut report = Report {
+        scale: options.scale.name().to_owned(),
+        runs: options.runs,
+        machine: machine(),
+        participants,
+        rows,
+        means: Vec::new(),
+    };
+    report.fill_means();
+    print!("{}", report.text());
+    if let Some(path) = &options.json {
+        let json = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;
+        fs::write(path, json + "\n")
+            .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    }
+    Ok(report)
+}
+
+/// Lets every contender run the program once, then again, `runs` times. Who failed once
+/// is not asked again.
+fn in_turn(
+    contenders: &[Contender],
+    name: &str,
+    counts: Counts,
+    runs: u32,
+    timeout: Duration,
+) -> Vec<Measured> {
+    let mut measured = vec![Measured::Runtimes(Vec::new()); contenders.len()];
+    for _ in 0..runs {
+        for (contender, measured) in contenders.iter().zip(&mut measured) {
+            let Measured::Runtimes(runtimes) = measured else {
+                continue;
+            };
+            eprintln!("{name}: {}", contender.name);
+            let result = process::run(&mut contender.command(name, counts), timeout)
+                .and_then(|text| output::runtimes(&text, name, counts.iterations));
+            match result {
+                Ok(found) => runtimes.extend(found),
+                Err(reason) => {
+                    eprintln!("{name}: {} failed: {reason}", contender.name);
+                    *measured = Measured::Failed(reason);
+                }
+            }
+        }
+    }
+    measured
+}
+
+fn takes_part(contender: &Contender) -> Participant {
+    Participant {
+        name: contender.name.clone(),
+        ours: contender.ours,
+        version: contender.version.clone(),
+        skipped: None,
+    }
+}
+
+/// The peers that were asked for, each once.
+fn wanted_peers(names: &[PeerName]) -> Vec<Peer> {
+    if names.is_empty() {
+        return Peer::value_variants().to_vec();
+    }
+    let mut peers = Vec::new();
+    for name in names {
+        if let PeerName::Peer(peer) = name
+            && !peers.contains(peer)
+        {
+            peers.push(*peer);
+        }
+    }
+    peers
+}
+
+/// Builds the release `jetvm` in the target directory that this program came from.
+fn build_jetvm() -> Result<PathBuf, String> {
+    let own = env::current_exe().map_err(|e| format!("cannot find the target directory: {e}"))?;
+    let target = own
+        .parent()
+        .and_then(Path::parent)
+        .ok_or("cannot find the target directory; use --jetvm=PATH")?;
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--release", "-p", "jetvm", "--target-dir"])
+        .arg(target)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status()
+        .map_err(|e| format!("cannot start cargo: {e}; use --jetvm=PATH"))?;
+    if !status.success() {
+        return Err("jetvm does not build; use --jetvm=PATH".to_owned());
+    }
+    Ok(target
+        .join("release")
+        .join(format!("jetvm{}", env::consts::EXE_SUFFIX)))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, String> {
+    fs::canonicalize(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The processor's name where the system tells it.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    info.lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map(|(_, name)| name.trim().to_owned())
+        .unwrap_or_else(|| env::consts::ARCH.to_owned())
+}
+
+/// A directory for what is compiled, removed at the end.
+struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn new() -> Result<Scratch, String> {
+        let path = env::temp_dir().join(format!("jet-bench-{}", std::process::id()));
+        fs::create_dir_all(&path).map_err(|e| format!("cannot make {}: {e}", path.display()))?;
+        Ok(Scratch { path })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Left-over files in the temporary directory are no reason to fail.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_parsed() {
+        assert!(matches!(
+            peer_name("luajit-joff"),
+            Ok(PeerName::Peer(Peer::LuaJitOff))
+        ));
+        assert!(matches!(peer_name("none"), Ok(PeerName::Nobody)));
+        assert!(peer_name("perl").unwrap_err().contains("lua5.4"));
+    }
+
+    #[test]
+    fn no_peers_means_all_and_none_means_none() {
+        assert_eq!(wanted_peers(&[]).len(), 7);
+        assert_eq!(wanted_peers(&[PeerName::Nobody]), []);
+        let twice = [PeerName::Peer(Peer::Node), PeerName::Peer(Peer::Node)];
+        assert_eq!(wanted_peers(&twice), [Peer::Node]);
+    }
+}
