@@ -14,6 +14,7 @@ pub mod env;
 pub mod file_read;
 pub mod file_write;
 pub mod grants;
+pub mod interface;
 pub mod interrupt;
 pub mod io_error;
 pub mod limits;

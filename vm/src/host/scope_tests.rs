@@ -399,7 +399,10 @@ fn handles_read_in_pieces_and_end() {
         piece(-1),
         Err(HostFailure::Trap(HostTrap::BadArgument, _))
     ));
-    assert_eq!(files.raw("close", &[file.clone()], 0), Ok(HostValue::Unit));
+    assert_eq!(
+        files.raw("close", std::slice::from_ref(&file), 0),
+        Ok(HostValue::Unit)
+    );
     for (name, args) in [
         ("close", vec![file.clone()]),
         ("read", vec![file.clone(), HostValue::Int(1)]),
