@@ -1,0 +1,260 @@
+//! The `.jbc` file, version 0: canonical, checked before anything in it is believed.
+//!
+//! ```text
+//! magic     "JETBC\0"
+//! version   u16, 0
+//! root      blake3 of magic, version and all that follows
+//! count     u32, number of sections
+//! table     a section: kind u16, package u16, offset u64, length u64, blake3 of its bytes
+//! sections  in table order, without gaps: for each package in bundle order all kinds in order
+//! ```
+//!
+//! Integers are little-endian. Metadata sections are postcard; the code section is fixed width. What must
+//! stay true: one bundle has one encoding (decoding re-encodes metadata and compares), so
+//! hashes name content; no count is believed before the bytes for it are there.
+
+mod sections;
+
+use crate::module::{Bundle, Package};
+use sections::{KINDS, SectionKind};
+
+/// First bytes of a file.
+pub const MAGIC: &[u8; 6] = b"JETBC\0";
+/// Format version; only an exact match loads.
+pub const VERSION: u16 = 0;
+/// Largest file.
+pub const MAX_MODULE_BYTES: usize = 16 << 20;
+/// Largest sum of the sections that expand most when decoded (all but code, joins, lines, constants).
+pub const MAX_METADATA_BYTES: usize = 4 << 20;
+/// Most packages of a bundle.
+pub const MAX_PACKAGES: usize = 256;
+
+/// Most constants of all packages together.
+pub const MAX_CONSTS: usize = 1 << 18;
+
+const HEADER: usize = 6 + 2 + 32 + 4;
+const ENTRY: usize = 2 + 2 + 8 + 8 + 32;
+
+/// Why bytes are no bundle, or a bundle cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormatError {
+    /// Not a bundle at all.
+    NotABundle,
+    /// Another version of the format.
+    Version(u16),
+    /// The file ends too early, or a length leads out of it.
+    Truncated,
+    /// Larger than a limit.
+    TooLarge(&'static str),
+    /// The section table is not the canonical one: gap, overlap, duplicate, unknown, missing or trailing bytes.
+    Sections(&'static str),
+    /// A hash is wrong: of this section, or of the whole (`None`).
+    Hash(Option<&'static str>),
+    /// Content of this section does not decode.
+    Content(&'static str),
+    /// Content of this section decodes but is not in canonical form.
+    NotCanonical(&'static str),
+}
+
+impl std::fmt::Display for FormatError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FormatError::NotABundle => write!(f, "not a Jet bundle"),
+            FormatError::Version(v) => write!(
+                f,
+                "bundle format version {v}; this program reads version {VERSION}: build it again"
+            ),
+            FormatError::Truncated => write!(f, "bundle is truncated"),
+            FormatError::TooLarge(what) => write!(f, "bundle exceeds the limit for {what}"),
+            FormatError::Sections(what) => write!(f, "bundle's section table is malformed: {what}"),
+            FormatError::Hash(None) => write!(f, "bundle was changed: its hash does not match"),
+            FormatError::Hash(Some(s)) => {
+                write!(
+                    f,
+                    "bundle was changed: hash of section `{s}` does not match"
+                )
+            }
+            FormatError::Content(s) => write!(f, "section `{s}` of the bundle is malformed"),
+            FormatError::NotCanonical(s) => {
+                write!(f, "section `{s}` of the bundle is not in canonical form")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+/// Content hash of a package, which dependants record in [`crate::module::Dep::hash`].
+pub fn package_hash(package: &Package) -> Result<[u8; 32], FormatError> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"jet package 0");
+    for kind in KINDS {
+        let bytes = sections::encode(package, *kind)?;
+        hasher.update(&(*kind as u16).to_le_bytes());
+        hasher.update(blake3::hash(&bytes).as_bytes());
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// Root hash of an encoded bundle, as its header states it.
+pub fn root_hash(bytes: &[u8]) -> Option<[u8; 32]> {
+    bytes.get(8..40)?.try_into().ok()
+}
+
+/// Writes a bundle.
+pub fn encode(bundle: &Bundle) -> Result<Vec<u8>, FormatError> {
+    if bundle.packages.len() > MAX_PACKAGES {
+        return Err(FormatError::TooLarge("packages"));
+    }
+    let mut bodies: Vec<(SectionKind, u16, Vec<u8>)> = Vec::new();
+    for (i, package) in (0u16..).zip(&bundle.packages) {
+        for kind in KINDS {
+            bodies.push((*kind, i, sections::encode(package, *kind)?));
+        }
+    }
+    let mut rest = Vec::new();
+    rest.extend_from_slice(&(bodies.len() as u32).to_le_bytes());
+    let mut offset = HEADER + bodies.len() * ENTRY;
+    let mut metadata = 0usize;
+    for (kind, package, body) in &bodies {
+        rest.extend_from_slice(&(*kind as u16).to_le_bytes());
+        rest.extend_from_slice(&package.to_le_bytes());
+        rest.extend_from_slice(&(offset as u64).to_le_bytes());
+        rest.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        rest.extend_from_slice(blake3::hash(body).as_bytes());
+        offset += body.len();
+        metadata += if kind.expands() { body.len() } else { 0 };
+    }
+    if offset > MAX_MODULE_BYTES {
+        return Err(FormatError::TooLarge("size"));
+    }
+    if metadata > MAX_METADATA_BYTES {
+        return Err(FormatError::TooLarge("metadata"));
+    }
+    for (_, _, body) in &bodies {
+        rest.extend_from_slice(body);
+    }
+    let mut out = Vec::with_capacity(offset);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&root_of(&rest));
+    out.extend_from_slice(&rest);
+    Ok(out)
+}
+
+fn root_of(rest: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(MAGIC);
+    hasher.update(&VERSION.to_le_bytes());
+    hasher.update(rest);
+    *hasher.finalize().as_bytes()
+}
+
+/// A reader that never reads past the end.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], FormatError> {
+        let end = self.at.checked_add(n).ok_or(FormatError::Truncated)?;
+        let part = self.bytes.get(self.at..end).ok_or(FormatError::Truncated)?;
+        self.at = end;
+        Ok(part)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        self.take(N)?.try_into().map_err(|_| FormatError::Truncated)
+    }
+
+    fn u16(&mut self) -> Result<u16, FormatError> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, FormatError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, FormatError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+}
+
+/// Whether a file starts as a bundle does.
+pub fn is_bundle(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
+/// Reads a bundle. The result is well-formed as a file; whether it is a valid program only the
+/// verifier says.
+pub fn decode(bytes: &[u8]) -> Result<Bundle, FormatError> {
+    if !is_bundle(bytes) {
+        return Err(FormatError::NotABundle);
+    }
+    let mut cur = Cursor { bytes, at: 6 };
+    let version = cur.u16()?;
+    if version != VERSION {
+        return Err(FormatError::Version(version));
+    }
+    if bytes.len() > MAX_MODULE_BYTES {
+        return Err(FormatError::TooLarge("size"));
+    }
+    let root: [u8; 32] = cur.array()?;
+    if root_of(bytes.get(cur.at..).unwrap_or(&[])) != root {
+        return Err(FormatError::Hash(None));
+    }
+    let count = cur.u32()? as usize;
+    if !count.is_multiple_of(KINDS.len()) {
+        return Err(FormatError::Sections("incomplete package"));
+    }
+    if count / KINDS.len() > MAX_PACKAGES {
+        return Err(FormatError::TooLarge("packages"));
+    }
+    let mut offset = HEADER + count * ENTRY;
+    let mut metadata = 0usize;
+    let mut bodies = Vec::new();
+    for i in 0..count {
+        let kind =
+            SectionKind::from_u16(cur.u16()?).ok_or(FormatError::Sections("unknown kind"))?;
+        let package = cur.u16()?;
+        let start = cur.u64()?;
+        let len = usize::try_from(cur.u64()?).map_err(|_| FormatError::Truncated)?;
+        let hash: [u8; 32] = cur.array()?;
+        let expected = KINDS.get(i % KINDS.len());
+        if expected != Some(&kind) || usize::from(package) != i / KINDS.len() {
+            return Err(FormatError::Sections("wrong order"));
+        }
+        if start != offset as u64 {
+            return Err(FormatError::Sections("gap or overlap"));
+        }
+        let end = offset.checked_add(len).ok_or(FormatError::Truncated)?;
+        let body = bytes.get(offset..end).ok_or(FormatError::Truncated)?;
+        offset = end;
+        if blake3::hash(body).as_bytes() != &hash {
+            return Err(FormatError::Hash(Some(kind.name())));
+        }
+        metadata += if kind.expands() { len } else { 0 };
+        if metadata > MAX_METADATA_BYTES {
+            return Err(FormatError::TooLarge("metadata"));
+        }
+        bodies.push((kind, body));
+    }
+    if offset != bytes.len() {
+        return Err(FormatError::Sections("trailing bytes"));
+    }
+    let mut bundle = Bundle::default();
+    let mut consts = 0usize;
+    for parts in bodies.chunks(KINDS.len()) {
+        let mut package = Package::default();
+        for (kind, body) in parts {
+            sections::decode(&mut package, *kind, body)?;
+        }
+        consts += package.consts.len();
+        if consts > MAX_CONSTS {
+            return Err(FormatError::TooLarge("constants"));
+        }
+        bundle.packages.push(package);
+    }
+    Ok(bundle)
+}
