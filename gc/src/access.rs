@@ -9,6 +9,10 @@
 //! its own is followed (or preceded) by the write barrier, with no allocation between. Borrows of bytes
 //! are bound to the heap's borrow, so they end before anything can move.
 
+use crate::cage::PAGE_SHIFT;
+use crate::chunk::{
+    LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, YOUNG,
+};
 use crate::heap::Heap;
 use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_OLD, GC_REMEMBERED, HASH_OFFSET, Header,
@@ -18,6 +22,11 @@ use std::sync::Arc;
 
 /// What was asked of an object that is not of the format for it.
 const WRONG_FORMAT: &[u8] = &[];
+
+/// Number of the page that an element of a reference array lies in.
+pub(crate) fn page_of_element(obj: Ref, index: u32) -> u32 {
+    ((obj.offset() + DATA_OFFSET + 4 * index as usize) >> PAGE_SHIFT) as u32
+}
 
 impl Heap {
     /// Address of an object; of reference 0 plus the offset for anything else.
@@ -51,14 +60,67 @@ impl Heap {
         }
     }
 
-    /// The barrier for element `index` of a reference array. Today the whole array is remembered.
+    /// The barrier for element `index` of a reference array. Of large arrays only the page with the
+    /// element is remembered.
     ///
     /// # Safety
     /// The object contract (`RefArray`).
     #[inline(always)]
-    pub unsafe fn write_barrier_element(&mut self, obj: Ref, _index: u32, new: Ref) {
+    pub unsafe fn write_barrier_element(&mut self, obj: Ref, index: u32, new: Ref) {
+        // SAFETY: as for `write_barrier`.
+        let bits = unsafe { self.address(obj).read() } as u64;
+        if bits & (GC_OLD | GC_REMEMBERED) == GC_OLD {
+            // SAFETY: passed on.
+            unsafe { self.remember_element(obj, index, new) };
+        }
+    }
+
+    /// The slow path of the barrier for elements.
+    ///
+    /// # Safety
+    /// The object contract (`RefArray`), and the object is old and not remembered.
+    #[cold]
+    #[inline(never)]
+    pub unsafe fn remember_element(&mut self, obj: Ref, index: u32, new: Ref) {
+        if !matches!(self.pages.of(new.0), YOUNG | LARGE_WHITE) {
+            return;
+        }
+        if matches!(self.pages.of(obj.0), LARGE_KEPT | LARGE_KEPT_DIRTY) {
+            self.dirty_page(obj, page_of_element(obj, index));
+        } else {
+            // SAFETY: passed on.
+            unsafe { self.remember(obj) };
+        }
+    }
+
+    /// The barrier for `n` elements from `index` of a reference array.
+    ///
+    /// # Safety
+    /// The object contract (`RefArray`), and the range lies inside.
+    pub unsafe fn write_barrier_range(&mut self, obj: Ref, index: u32, n: u32) {
         // SAFETY: passed on.
-        unsafe { self.write_barrier(obj, new) };
+        unsafe {
+            if n == 0 || self.header(obj).0 & (GC_OLD | GC_REMEMBERED) != GC_OLD {
+                return;
+            }
+            if matches!(self.pages.of(obj.0), LARGE_KEPT | LARGE_KEPT_DIRTY) {
+                for page in page_of_element(obj, index)..=page_of_element(obj, index + (n - 1)) {
+                    self.dirty_page(obj, page);
+                }
+            } else {
+                self.remember(obj);
+            }
+        }
+    }
+
+    fn dirty_page(&mut self, obj: Ref, page: u32) {
+        let state = match self.pages.of_page(page) {
+            LARGE_KEPT => LARGE_KEPT_DIRTY,
+            LARGE_REST => LARGE_REST_DIRTY,
+            _ => return,
+        };
+        self.pages.set(page, 1, state);
+        self.dirty.push((obj.0, page));
     }
 
     /// The barrier's slow path: puts an old object into the remembered set.
@@ -200,7 +262,7 @@ impl Heap {
             let header = self.header(to);
             let size = header.format().map_or(0, Format::element_size);
             if header.format_bits() == Format::RefArray as u64 {
-                self.write_barrier(to, Ref::NULL);
+                self.write_barrier_range(to, to_at, n);
             }
             let source = self.data_ptr(from).add(from_at as usize * size);
             let target = self.data_ptr(to).add(to_at as usize * size);

@@ -7,8 +7,11 @@
 //!
 //! What must stay true: it changes nothing, and reads inside committed chunks only, whatever it finds.
 
+use crate::access::page_of_element;
 use crate::cage::PAGE_GRANULES;
-use crate::chunk::{Chunk, LARGE_KEPT, LARGE_REST, LARGE_WHITE, OLD, YOUNG};
+use crate::chunk::{
+    Chunk, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, OLD, YOUNG,
+};
 use crate::heap::{Heap, Roots};
 use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
@@ -94,6 +97,8 @@ struct Starts {
 struct Census {
     runs: Vec<Starts>,
     remembered: HashSet<u32>,
+    /// Pages of old large arrays that the next young collection scans.
+    dirty: HashSet<u32>,
 }
 
 impl Census {
@@ -163,9 +168,9 @@ impl Heap {
             }
         }
         for (i, large) in self.large.iter().enumerate() {
-            self.check_page(large.first, &[LARGE_KEPT, LARGE_WHITE])?;
+            self.check_page(large.first, &[LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_WHITE])?;
             for page in large.first + 1..large.first + large.pages {
-                self.check_page(page, &[LARGE_REST])?;
+                self.check_page(page, &[LARGE_REST, LARGE_REST_DIRTY])?;
             }
             let r = large.start();
             let header = self.word(r);
@@ -185,6 +190,7 @@ impl Heap {
         Ok(Census {
             runs,
             remembered: self.remembered.iter().copied().collect(),
+            dirty: self.dirty.iter().map(|&(_, page)| page).collect(),
         })
     }
 
@@ -244,6 +250,7 @@ impl Heap {
             return Err(HeapError::BadBits(Ref(r), header.0));
         }
         let size = self.size_of(r, u64::MAX)?;
+        let array = header.format() == Some(Format::RefArray);
         let (first, count) = match header.format() {
             Some(Format::Record) => (RECORD_REFS, header.nrefs()),
             Some(Format::RefArray) => (DATA_OFFSET, self.half(r, LENGTH_OFFSET)),
@@ -267,7 +274,9 @@ impl Heap {
                 return Err(HeapError::BadRef(Ref(r), i, value));
             }
             let young = matches!(self.pages.of(value), YOUNG) || self.word(value) & GC_OLD == 0;
-            if young && header.0 & GC_OLD != 0 && header.0 & GC_REMEMBERED == 0 {
+            let remembered = header.0 & GC_REMEMBERED != 0
+                || array && census.dirty.contains(&page_of_element(Ref(r), i));
+            if young && header.0 & GC_OLD != 0 && !remembered {
                 return Err(HeapError::MissedBarrier(Ref(r), i, value));
             }
         }

@@ -23,6 +23,10 @@ pub const LARGE_KEPT: u8 = 4;
 pub const LARGE_WHITE: u8 = 5;
 /// Later page of a large object.
 pub const LARGE_REST: u8 = 6;
+/// As `LARGE_KEPT`; the first page of an old array that was stored into since the last collection.
+pub const LARGE_KEPT_DIRTY: u8 = 7;
+/// As `LARGE_REST`; a later page of an old array that was stored into since the last collection.
+pub const LARGE_REST_DIRTY: u8 = 8;
 
 /// A contiguous run of pages that objects are bumped into.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +117,13 @@ impl PageTable {
     /// State of the page that `reference` points into; `FREE` outside the cage.
     #[inline(always)]
     pub fn of(&self, reference: u32) -> u8 {
-        match self.0.get((reference / PAGE_GRANULES) as usize) {
+        self.of_page(reference / PAGE_GRANULES)
+    }
+
+    /// State of a page; `FREE` outside the cage.
+    #[inline(always)]
+    pub fn of_page(&self, page: u32) -> u8 {
+        match self.0.get(page as usize) {
             Some(&state) => state,
             None => FREE,
         }

@@ -10,7 +10,9 @@
 //! object is remembered, and the young space is empty.
 
 use crate::cage::{PAGE_GRANULES, PAGE_SHIFT};
-use crate::chunk::{Chunk, FREE, FROM, LARGE_KEPT, LARGE_WHITE, OLD, PageTable};
+use crate::chunk::{
+    Chunk, FREE, FROM, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_WHITE, OLD, PageTable,
+};
 use crate::external::ExternalTable;
 use crate::heap::{GcMode, Heap, MIN_GROWTH, OutOfMemory, OutOfMemoryCause, Roots, SMALL_CHUNK};
 use crate::layout::{
@@ -118,6 +120,14 @@ impl Heap {
         self.core.alloc_end = 0;
         self.window_end = 0;
         self.young_bytes = 0;
+        for &(_, page) in &self.dirty {
+            let clean = if self.pages.of_page(page) == LARGE_KEPT_DIRTY {
+                LARGE_KEPT
+            } else {
+                LARGE_REST
+            };
+            self.pages.set(page, 1, clean);
+        }
         if full {
             from.append(&mut self.old);
             for &large in &self.large {
@@ -160,6 +170,12 @@ impl Heap {
             }
             self.remembered = remembered;
             self.remembered.clear();
+            if !full {
+                for &(array, page) in &self.dirty {
+                    e.scan_page(array, page);
+                }
+            }
+            self.dirty.clear();
             roots.visit(&mut |slot| {
                 if let Ok(r) = u32::try_from(*slot) {
                     *slot = e.forward(r) as u64;
@@ -392,6 +408,23 @@ impl Evacuation<'_> {
             let p = self.at(r).cast::<u64>();
             p.write(p.read() & !GC_REMEMBERED);
             self.scan_object(r);
+        }
+    }
+
+    /// Scans the elements of an old large array that lie in one page.
+    ///
+    /// # Safety
+    /// `array` leads to a reference array, in whose run the page lies.
+    unsafe fn scan_page(&mut self, array: u32, page: u32) {
+        let head = array / PAGE_GRANULES;
+        let data = DATA_OFFSET as u64;
+        // SAFETY: the array has a length word, and the elements scanned are below its length.
+        unsafe {
+            let len = self.at(array).add(LENGTH_OFFSET).cast::<u32>().read() as u64;
+            let start = (((page - head) as u64) << PAGE_SHIFT).max(data);
+            let end = (((page - head + 1) as u64) << PAGE_SHIFT).min(data + 4 * len);
+            let slots = self.at(array).add(start as usize).cast();
+            self.scan_slots(slots, (end.saturating_sub(start) / 4) as u32);
         }
     }
 

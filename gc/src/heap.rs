@@ -184,6 +184,8 @@ pub struct Heap {
     /// Evacuated chunks of the last collection of a stress mode: poisoned and protected.
     pub(crate) quarantine: Vec<Chunk>,
     pub(crate) remembered: Vec<u32>,
+    /// Pages of old large arrays that were stored into: array, number of the page.
+    pub(crate) dirty: Vec<(u32, u32)>,
     pub(crate) external: ExternalTable,
     pub(crate) handles: HandleTable,
     pub(crate) limit: u64,
@@ -232,6 +234,7 @@ impl Heap {
             pool: Vec::new(),
             quarantine: Vec::new(),
             remembered: Vec::new(),
+            dirty: Vec::new(),
             external: ExternalTable::default(),
             handles: HandleTable::new(config.max_handles),
             limit,
