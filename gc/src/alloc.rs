@@ -19,6 +19,10 @@ use std::sync::Arc;
 /// cache when the objects are written.
 const WINDOW: u32 = (16 << 10) >> GRANULE_SHIFT;
 
+/// Large objects of at most so many pages get their memory at once; longer ones as they are touched,
+/// since they may be sparse.
+const POPULATE_MAX: u32 = 64;
+
 impl Heap {
     /// The fast path: a new object of `bytes`, or `Ref::NULL` when the slow path has to be taken.
     ///
@@ -120,6 +124,9 @@ impl Heap {
                     .ok_or(self.out_of_memory(bytes, OutOfMemoryCause::System))?
             }
         };
+        if pages <= POPULATE_MAX {
+            self.cage.populate(first, pages);
+        }
         let large = Large { first, pages };
         self.pages.set_large(large, LARGE_WHITE);
         self.large.push(large);

@@ -444,6 +444,9 @@ impl Heap {
         let Some(chunk) = self.new_chunk(bytes) else {
             return false;
         };
+        if !chunk.dirty && bytes > SMALL_CHUNK {
+            self.cage.populate(chunk.first, chunk.pages);
+        }
         self.close_young();
         self.grown |= !self.young.is_empty();
         self.pages.set(chunk.first, chunk.pages, YOUNG);
