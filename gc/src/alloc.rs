@@ -8,7 +8,7 @@ use crate::cage::PAGE_SHIFT;
 use crate::chunk::{LARGE_WHITE, Large, pages_for};
 use crate::collect::Kind;
 use crate::external::ExternalTable;
-use crate::heap::{GcMode, Heap, OutOfMemory, OutOfMemoryCause, Roots};
+use crate::heap::{GcMode, Heap, OutOfMemory, OutOfMemoryCause, RETAIN_MAX, Roots};
 use crate::layout::{
     self, EXT_INDEX_OFFSET, EXT_STR_SIZE, Format, GC_BITS, GRANULE_SHIFT, Header, LENGTH_OFFSET,
     Ref,
@@ -18,10 +18,6 @@ use std::sync::Arc;
 /// Granules of a reused chunk that are zeroed at a time: small enough to be still in the first-level
 /// cache when the objects are written.
 const WINDOW: u32 = (16 << 10) >> GRANULE_SHIFT;
-
-/// Large objects of at most so many pages get their memory at once; longer ones as they are touched,
-/// since they may be sparse.
-const POPULATE_MAX: u32 = 64;
 
 impl Heap {
     /// The fast path: a new object of `bytes`, or `Ref::NULL` when the slow path has to be taken.
@@ -115,6 +111,37 @@ impl Heap {
         self.make_room(0, size, bytes, roots)?;
         // The size fits the limit, which is at most the cage's size, so the page count fits 32 bits.
         let pages = pages as u32;
+        let retained = if pages <= RETAIN_MAX {
+            self.take_retained(pages)
+        } else {
+            None
+        };
+        let first = match retained {
+            Some(first) => {
+                // SAFETY: the run is committed and ours, and nothing refers into it.
+                unsafe {
+                    let at = (first as usize) << PAGE_SHIFT;
+                    self.core.base.add(at).write_bytes(0, size as usize);
+                }
+                first
+            }
+            None => self.commit_large(pages, bytes, roots)?,
+        };
+        let large = Large { first, pages };
+        self.pages.set_large(large, LARGE_WHITE);
+        self.large.push(large);
+        self.large_bytes += size;
+        self.large_young_bytes += size;
+        self.stats.bytes_allocated += bytes;
+        Ok(Ref(large.start()))
+    }
+
+    fn commit_large(
+        &mut self,
+        pages: u32,
+        bytes: u64,
+        roots: &mut dyn Roots,
+    ) -> Result<u32, OutOfMemory> {
         let first = match self.commit(pages) {
             Some(first) => first,
             None => {
@@ -124,16 +151,10 @@ impl Heap {
                     .ok_or(self.out_of_memory(bytes, OutOfMemoryCause::System))?
             }
         };
-        if pages <= POPULATE_MAX {
+        if pages <= RETAIN_MAX {
             self.cage.populate(first, pages);
         }
-        let large = Large { first, pages };
-        self.pages.set_large(large, LARGE_WHITE);
-        self.large.push(large);
-        self.large_bytes += size;
-        self.large_young_bytes += size;
-        self.stats.bytes_allocated += bytes;
-        Ok(Ref(large.start()))
+        Ok(first)
     }
 
     /// Whether so much was allocated since the last collection that a young one pays, should `more`

@@ -288,7 +288,8 @@ impl Heap {
         let large: u64 = self.large.iter().map(|l| l.bytes()).sum();
         let old_used: u64 = self.old.iter().map(Chunk::used).sum();
         let (young, old) = (sum(&self.young), sum(&self.old));
-        let held = young + old + large + sum(&self.pool) + sum(&self.quarantine);
+        let retained: u64 = self.retained.iter().map(|l| l.bytes()).sum();
+        let held = young + old + large + retained + sum(&self.pool) + sum(&self.quarantine);
         let pooled = (self.pool.len() as u64) * self.chunk_bytes;
         for (what, counted, kept) in [
             ("young bytes", young, self.young_bytes),
@@ -296,6 +297,7 @@ impl Heap {
             ("old bytes used", old_used, self.old_used),
             ("large bytes", large, self.large_bytes),
             ("pooled bytes", sum(&self.pool), pooled),
+            ("retained bytes", retained, self.retained_bytes),
             ("committed bytes", held, self.cage.committed()),
         ] {
             if counted != kept {

@@ -195,7 +195,7 @@ impl Heap {
             self.release(chunk);
         }
 
-        self.sweep_large(full);
+        self.sweep_large(full, stress);
         self.external.sweep(full);
         self.retire(from, stress);
         self.old_used = self.old.iter().map(Chunk::used).sum();
@@ -230,8 +230,10 @@ impl Heap {
         }
         let chunks = self.reserve(movable).div_ceil(self.chunk_bytes) as usize;
         let pages = (self.chunk_bytes >> PAGE_SHIFT) as u32;
+        // The chunks in the pool are the ones to fill it with, so only retained runs can make way.
+        let more = chunks.saturating_sub(self.pool.len()) as u64 * self.chunk_bytes;
+        self.trim_retained_for(more);
         while self.pool.len() < chunks {
-            // Not through `commit`, which would take the chunks out of the pool again.
             let first = self.cage.commit(pages)?;
             self.pool.push(Chunk::new(first, pages));
         }
@@ -239,7 +241,11 @@ impl Heap {
         Some(None)
     }
 
-    fn sweep_large(&mut self, full: bool) {
+    fn sweep_large(&mut self, full: bool, stress: bool) {
+        if full {
+            // What was cut up is joined again in the cage.
+            self.release_retained();
+        }
         let from = if full { 0 } else { self.large_young_from };
         let swept = self.large.split_off(from);
         for large in swept {
@@ -247,9 +253,7 @@ impl Heap {
                 self.large.push(large);
             } else {
                 self.large_bytes -= large.bytes();
-                self.pages.set(large.first, large.pages, FREE);
-                // SAFETY: nothing that lives refers to the object.
-                unsafe { self.cage.release(large.first, large.pages) };
+                self.retain(large, stress);
             }
         }
         self.large_young_from = self.large.len();

@@ -1,7 +1,7 @@
 //! The heap of one isolate: configuration, spaces, and the account of bytes against the limit.
 //!
 //! Spaces: *young* chunks hold what was allocated since the last collection, *old* chunks what survived
-//! one, *large* runs hold one object each and never move, the *pool* holds empty chunks.
+//! one, *large* runs hold one object each and never move, the *pool* and the *retained* runs hold nothing.
 //!
 //! What must stay true: at every moment outside a collection `required(0, 0) <= limit`, where
 //! `required` counts everything held plus the space that the worst possible collection copies into. A
@@ -28,6 +28,10 @@ pub const MAX_LIMIT: u64 = crate::cage::MAX_CAGE as u64;
 const YOUNG_BUDGET: u64 = 4 << 20;
 /// The heap may grow by at least this much between two full collections.
 pub(crate) const MIN_GROWTH: u64 = 16 << 20;
+
+/// Large objects of at most so many pages get their memory at once and leave it to the next; longer
+/// ones may be sparse.
+pub(crate) const RETAIN_MAX: u32 = 64;
 
 /// When collections happen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -181,6 +185,10 @@ pub struct Heap {
     pub(crate) large_young_from: usize,
     pub(crate) large_young_bytes: u64,
     pub(crate) pool: Vec<Chunk>,
+    /// Runs of dead large objects, kept for the next ones: getting memory from the system costs many
+    /// times what zeroing it does.
+    pub(crate) retained: Vec<Large>,
+    pub(crate) retained_bytes: u64,
     /// Evacuated chunks of the last collection of a stress mode: poisoned and protected.
     pub(crate) quarantine: Vec<Chunk>,
     pub(crate) remembered: Vec<u32>,
@@ -232,6 +240,8 @@ impl Heap {
             large_young_from: 0,
             large_young_bytes: 0,
             pool: Vec::new(),
+            retained: Vec::new(),
+            retained_bytes: 0,
             quarantine: Vec::new(),
             remembered: Vec::new(),
             dirty: Vec::new(),
@@ -392,6 +402,7 @@ impl Heap {
             Some(first) => first,
             None => {
                 self.trim_pool(0);
+                self.release_retained();
                 self.cage.commit(pages)?
             }
         };
@@ -399,11 +410,65 @@ impl Heap {
         Some(first)
     }
 
-    /// Gives pooled chunks back until `bytes` more stay within the limit.
+    /// Gives pooled chunks and retained runs back until `bytes` more stay within the limit.
     pub(crate) fn trim_pool_for(&mut self, bytes: u64) {
         while self.cage.committed() + self.external.bytes() + bytes > self.limit {
-            let Some(chunk) = self.pool.pop() else { return };
+            let Some(chunk) = self.pool.pop() else { break };
             self.release(chunk);
+        }
+        self.trim_retained_for(bytes);
+    }
+
+    /// Gives retained runs back until `bytes` more stay within the limit.
+    pub(crate) fn trim_retained_for(&mut self, bytes: u64) {
+        while self.cage.committed() + self.external.bytes() + bytes > self.limit
+            && let Some(large) = self.retained.pop()
+        {
+            self.retained_bytes -= large.bytes();
+            self.release_large(large);
+        }
+    }
+
+    /// Gives all retained runs back.
+    pub(crate) fn release_retained(&mut self) {
+        for large in std::mem::take(&mut self.retained) {
+            self.release_large(large);
+        }
+        self.retained_bytes = 0;
+    }
+
+    /// A retained run of so many pages, or the start of a longer one. Its memory is not zero.
+    pub(crate) fn take_retained(&mut self, pages: u32) -> Option<u32> {
+        let fits = |run: &Large| run.pages >= pages;
+        let at = self.retained.iter().rposition(|run| run.pages == pages);
+        let at = at.or_else(|| self.retained.iter().rposition(fits))?;
+        let run = &mut self.retained[at];
+        let first = run.first;
+        if run.pages == pages {
+            self.retained.swap_remove(at);
+        } else {
+            run.first += pages;
+            run.pages -= pages;
+        }
+        self.retained_bytes -= (pages as u64) << PAGE_SHIFT;
+        Some(first)
+    }
+
+    pub(crate) fn release_large(&mut self, large: Large) {
+        self.pages.set(large.first, large.pages, FREE);
+        // SAFETY: the run is in no space any more, so no live reference points into it.
+        unsafe { self.cage.release(large.first, large.pages) };
+    }
+
+    /// Keeps the run of a dead large object, or gives it back when it is long or enough are kept.
+    pub(crate) fn retain(&mut self, large: Large, stress: bool) {
+        let fits = self.retained_bytes + large.bytes() <= 2 * self.young_budget;
+        if stress || large.pages > RETAIN_MAX || !fits {
+            self.release_large(large);
+        } else {
+            self.pages.set(large.first, large.pages, FREE);
+            self.retained_bytes += large.bytes();
+            self.retained.push(large);
         }
     }
 
