@@ -339,7 +339,7 @@ impl Heap {
     /// The counters.
     pub fn stats(&self) -> Stats {
         let current = match self.young.last() {
-            Some(chunk) => ((self.core.alloc_ptr - chunk.start()) as u64) << GRANULE_SHIFT,
+            Some(chunk) => ((self.core.alloc_ptr - chunk.top) as u64) << GRANULE_SHIFT,
             None => 0,
         };
         Stats {

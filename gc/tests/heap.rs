@@ -85,6 +85,59 @@ fn an_endless_list_meets_its_limit_soon() {
     }
 }
 
+/// Pushes until the heap is full, with large garbage now and then: the number of nodes.
+fn fill(h: &mut Heap, slots: &mut [u64]) -> u64 {
+    let mut n = 0;
+    while push(h, slots, n).is_ok() {
+        n += 1;
+        if n % 5_000 == 0
+            && h.alloc_array(Format::Bytes, 0, 100_000, &mut roots(slots))
+                .is_err()
+        {
+            break;
+        }
+    }
+    n
+}
+
+#[test]
+fn kept_memory_makes_way_for_collections() {
+    let limit = 16 << 20;
+    let mut h = heap(limit, GcMode::Normal);
+    let mut slots = [0];
+    for _ in 0..3 {
+        let n = fill(&mut h, &mut slots);
+        assert!(n * 24 > limit / 4, "only {n} nodes under {limit}");
+        assert!(h.stats().peak <= limit, "{} > {limit}", h.stats().peak);
+        h.check(&mut roots(&mut slots)).unwrap();
+        slots[0] = 0;
+    }
+}
+
+#[test]
+fn a_nearly_full_heap_still_runs() {
+    let limit = 16 << 20;
+    let n = fill(&mut heap(limit, GcMode::Normal), &mut [0]);
+    let mut h = heap(limit, GcMode::Normal);
+    let mut slots = [0, 0];
+    for i in 0..n * 9 / 10 {
+        push(&mut h, &mut slots, i).unwrap();
+    }
+    let before = h.stats();
+    for i in 0..1_000_000 {
+        h.alloc_record(NODE, &mut roots(&mut slots)).unwrap();
+        if i % 1000 == 0 {
+            h.alloc_array(Format::Bytes, 0, 50_000, &mut roots(&mut slots))
+                .unwrap();
+        }
+    }
+    let after = h.stats();
+    // 74 MB of garbage, in at least a fortieth of the limit at a time.
+    assert!(after.collections() - before.collections() < 400);
+    assert!(after.bytes_copied - before.bytes_copied < 400 << 20);
+    assert!(after.peak <= limit);
+}
+
 #[test]
 fn an_endless_array_list_meets_its_limit_soon() {
     let mut h = heap(64 << 20, GcMode::Normal);
@@ -396,4 +449,8 @@ fn inline_allocation_through_the_core() {
     }
     assert_eq!(h.stats().bytes_allocated, 48);
     h.check(&mut NoRoots).unwrap();
+    assert_eq!(h.stats().bytes_allocated, 48);
+    h.alloc_record(NODE, &mut NoRoots).unwrap();
+    h.collect(&mut NoRoots).unwrap();
+    assert_eq!(h.stats().bytes_allocated, 72);
 }
