@@ -454,3 +454,41 @@ fn inline_allocation_through_the_core() {
     h.collect(&mut NoRoots).unwrap();
     assert_eq!(h.stats().bytes_allocated, 72);
 }
+
+#[test]
+fn copies_into_a_large_old_array_survive() {
+    let mut h = heap(256 << 20, GcMode::Normal);
+    let mut slots = [0, 0];
+    let len = 100_000;
+    slots[0] = h
+        .alloc_array(Format::RefArray, 1, len, &mut NoRoots)
+        .unwrap()
+        .to_word();
+    h.collect_minor(&mut roots(&mut slots)).unwrap();
+    let source = h
+        .alloc_array(Format::RefArray, 1, 30_000, &mut roots(&mut slots))
+        .unwrap();
+    slots[1] = source.to_word();
+    for i in (0..30_000).step_by(500) {
+        let node = h.alloc_record(NODE, &mut roots(&mut slots)).unwrap();
+        // SAFETY: all are current: nothing was collected (large objects do not move, and the young
+        // generation is not full).
+        unsafe {
+            h.set_word_field(node, 0, u64::from(i));
+            h.set_ref_at(source, i, node);
+        }
+    }
+    // SAFETY: both are current.
+    unsafe { h.copy_elements(source, 0, Ref::from_word(slots[0]), 40_000, 30_000) };
+    slots[1] = 0;
+    h.check(&mut roots(&mut slots)).unwrap();
+    h.collect_minor(&mut roots(&mut slots)).unwrap();
+    h.check(&mut roots(&mut slots)).unwrap();
+    for i in (0..30_000).step_by(500) {
+        // SAFETY: current.
+        unsafe {
+            let node = h.ref_at(Ref::from_word(slots[0]), 40_000 + i);
+            assert_eq!(h.word_field(node, 0), u64::from(i));
+        }
+    }
+}
