@@ -21,3 +21,4 @@ pub mod layout;
 pub mod linked;
 pub mod module;
 pub mod opcodes;
+pub mod verify;

@@ -210,7 +210,7 @@ impl Instr {
         }
     }
 
-    /// The registers read: operand lanes, then arguments.
+    /// The registers read: operand lanes, then arguments; for `get_capture` the environment, register 0.
     pub fn reads<'a>(&self, code: &'a [u64]) -> impl Iterator<Item = u16> + use<'a> {
         let instr = *self;
         instr
@@ -222,6 +222,7 @@ impl Instr {
             .filter(|(lane, _)| matches!(lane, Lane::Read(_)))
             .map(|(_, r)| r)
             .chain(self.args(code))
+            .chain((self.op == Op::GetCapture).then_some(0))
     }
 
     /// Whether this is a call of any kind that may have an error edge.
