@@ -90,11 +90,12 @@ fn fill(h: &mut Heap, slots: &mut [u64]) -> u64 {
     let mut n = 0;
     while push(h, slots, n).is_ok() {
         n += 1;
-        if n % 5_000 == 0
-            && h.alloc_array(Format::Bytes, 0, 100_000, &mut roots(slots))
+        for _ in 0..if n % 20_000 == 0 { 12 } else { 0 } {
+            if h.alloc_array(Format::Bytes, 0, 150_000, &mut roots(slots))
                 .is_err()
-        {
-            break;
+            {
+                return n;
+            }
         }
     }
     n
