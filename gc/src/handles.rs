@@ -5,7 +5,7 @@
 
 use crate::layout::Ref;
 
-/// Names a slot of a [`HandleTable`]. Plain data: dropping it frees nothing.
+/// Names a slot of a `HandleTable`. Plain data: dropping it frees nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Handle {
     index: u32,
