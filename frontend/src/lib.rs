@@ -14,5 +14,9 @@
 )]
 
 pub mod ast;
+pub mod diag;
+pub mod lexer;
+pub mod parser;
 pub mod source;
 pub mod thir;
+pub mod token;

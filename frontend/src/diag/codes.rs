@@ -1,0 +1,108 @@
+//! The one table of diagnostic codes. Every stage of the frontend adds its own here.
+//!
+//! Codes never change their meaning: one that is no longer used stays reserved.
+//! `E00xx` text and tokens · `E01xx` layout and syntax · `E02xx` spellings of other languages ·
+//! from `E03xx` on, the later stages.
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $title:literal;)*) => {
+        $(#[doc = $title] pub const $name: &str = $code;)*
+
+        /// Every code with its title, in the order of the codes.
+        pub const ALL: &[(&str, &str)] = &[$(($code, $title)),*];
+    };
+}
+
+codes! {
+    SOURCE_TOO_LARGE = "E0001", "source file is too large";
+    NUL = "E0002", "source file contains a zero byte";
+    BIDI = "E0003", "invisible or direction-changing character";
+    STRAY_CHARACTER = "E0004", "character that begins nothing";
+    TAB_INDENT = "E0005", "tab in indentation";
+    UNTERMINATED_STRING = "E0006", "string without end";
+    UNTERMINATED_FSTRING = "E0007", "f-string without end";
+    BAD_CHAR_LITERAL = "E0008", "character literal that is not one character";
+    BAD_ESCAPE = "E0009", "unknown or malformed escape";
+    BAD_NUMBER = "E0010", "malformed number";
+    INT_OVERFLOW = "E0011", "integer literal out of range";
+    FLOAT_OVERFLOW = "E0012", "float literal out of range";
+    TOO_DEEP = "E0013", "nesting is too deep";
+    BAD_FORMAT_SPEC = "E0014", "malformed format specification";
+    FSTRING_BRACE = "E0015", "brace without partner in an f-string";
+    STRING_PREFIX = "E0016", "unknown prefix of a string";
+
+    UNEXPECTED = "E0101", "something else was expected";
+    UNCLOSED_BRACKET = "E0102", "bracket without partner";
+    EXPECTED_BLOCK = "E0103", "indented block expected";
+    BAD_INDENT = "E0104", "indentation fits no block";
+    MISSING_COLON = "E0105", "`:` is missing behind a block header";
+    NOT_TOP_LEVEL = "E0106", "only items stand at the top of a module";
+    ITEM_IN_FUNCTION = "E0107", "item inside a function";
+    CHAINED_COMPARISON = "E0108", "comparisons do not chain";
+    AMBIGUOUS_POWER = "E0109", "sign in front of `**`";
+    NOT_NEEDS_PARENS = "E0110", "`not` as operand of a tighter operator";
+    CHAINED_RANGE = "E0111", "ranges do not chain";
+    OPEN_RANGE = "E0112", "range without an end";
+    BAD_ASSIGN_TARGET = "E0113", "cannot assign to this";
+    JUMP_NOT_VALUE = "E0114", "`return` and its kin are not values";
+    BODY_MISSING = "E0115", "function without body";
+    BODY_FORBIDDEN = "E0116", "declaration with a body";
+    SELF_MISPLACED = "E0117", "`self` outside of a method";
+    PARAM_TYPE_MISSING = "E0118", "parameter without type";
+    CONST_TYPE_MISSING = "E0119", "constant without type";
+    FN_TYPE_NEEDS_PARENS = "E0120", "function type as result without parentheses";
+    STD_ONLY = "E0121", "form reserved for the standard library";
+    PAYLOAD_NAME_MISSING = "E0122", "payload without name";
+    COMPOUND_INLINE = "E0123", "block statement behind a colon";
+    CATCH_MISSING = "E0124", "`try` without `catch`";
+    EMPTY_LIST = "E0125", "at least one is needed";
+    DERIVE_MISPLACED = "E0126", "`derive` before something else than a type";
+    SPAWN_NEEDS_CALL = "E0127", "`spawn` takes a call";
+    MODIFIER_MISPLACED = "E0128", "word that does not fit here";
+    NAMED_ARG_ORDER = "E0129", "positional argument behind a named one";
+    PATTERN_MIX = "E0130", "pattern that does not fit here";
+
+    HABIT_KEYWORD = "E0201", "word of another language";
+    HABIT_OPERATOR = "E0202", "operator of another language";
+    HABIT_SEMICOLON = "E0203", "semicolon";
+    HABIT_BRACES = "E0204", "block in braces";
+    HABIT_CAST = "E0205", "cast with `as`";
+    HABIT_CLOSURE = "E0206", "function literal of another language";
+    HABIT_IF_LET = "E0207", "`if let`";
+    HABIT_NAMED_ARG = "E0208", "named argument with `:`";
+    HABIT_ELSE_IF = "E0209", "`else if`";
+    HABIT_ARROW = "E0210", "wrong arrow";
+    HABIT_TERNARY = "E0211", "`?:`";
+    HABIT_INCREMENT = "E0212", "`++` or `--`";
+    HABIT_COMMENT = "E0213", "comment of another language";
+    HABIT_ANGLE = "E0214", "type arguments in angle brackets";
+    HABIT_TUPLE = "E0215", "tuple without parentheses";
+    HABIT_LET = "E0216", "declaration without `let`";
+    HABIT_VALUE = "E0217", "constant of another language";
+    HABIT_REFERENCE = "E0218", "reference or pointer operator";
+    HABIT_LITERAL = "E0219", "literal of another language";
+    HABIT_TYPE = "E0220", "type of another language";
+    HABIT_DECORATOR = "E0221", "decorator";
+    HABIT_UNPACK = "E0222", "argument unpacking";
+
+    LOWERING = "E0999", "program beyond the limits of the bytecode";
+}
+
+/// Title of a code.
+pub fn title(code: &str) -> Option<&'static str> {
+    ALL.iter().find(|(c, _)| *c == code).map(|(_, t)| *t)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_ascend() {
+        for pair in ALL.windows(2) {
+            assert!(pair[0].0 < pair[1].0, "{} before {}", pair[0].0, pair[1].0);
+        }
+        assert_eq!(title("E0002"), Some("source file contains a zero byte"));
+        assert_eq!(title("E9999"), None);
+    }
+}
