@@ -4,6 +4,7 @@
 //! inside a signal handler.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Exit code of a process that was interrupted.
@@ -18,6 +19,24 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 #[must_use]
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
+}
+
+static FLAGS: Mutex<Vec<Arc<AtomicBool>>> = Mutex::new(Vec::new());
+
+/// Sets the flag too when Ctrl-C is pressed: for work that looks at a flag of its own.
+pub fn also_set(flag: Arc<AtomicBool>) {
+    let mut flags = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if interrupted() {
+        flag.store(true, Ordering::Relaxed);
+    }
+    flags.push(flag);
+}
+
+fn raise() {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+    for flag in FLAGS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        flag.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Takes over Ctrl-C for this process: the first sets the flag of [`interrupted`], and if the
@@ -46,7 +65,7 @@ pub fn install() {
     let thread = std::thread::Builder::new().name("interrupt".into());
     let waiting = thread.spawn(move || {
         wait(&set);
-        INTERRUPTED.store(true, Ordering::Relaxed);
+        raise();
         let again = std::thread::Builder::new().spawn(move || {
             wait(&set);
             leave();

@@ -1,0 +1,344 @@
+//! What a program may touch, read off its linked form: what `main` asks the host for and through
+//! which calls it is used, and every place where authority changes shape.
+//!
+//! It reads only what the verifier checked; call paths and source lines come from debug tables and
+//! are shown as such, cleaned.
+
+use std::fmt::Write;
+
+use jet_bytecode::linked::{
+    CapId, LImpl, LInterface, LNominal, LNominalKind, LType, PackageId, Program,
+};
+use serde_json::{Value, json};
+
+use crate::render::clean_line;
+
+/// A capability that `main` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Package that declares it.
+    pub package: String,
+    /// Name.
+    pub name: String,
+    /// Calls from `main` to a use.
+    pub path: Vec<String>,
+}
+
+impl Request {
+    /// The name as people write it: the package is left out for the standard library.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        qualified(&self.package, &self.name)
+    }
+
+    /// The flag of `jetvm run` that grants it, if there is one.
+    #[must_use]
+    pub fn flag(&self) -> Option<&'static str> {
+        if self.package != "std" {
+            return None;
+        }
+        Some(match self.name.as_str() {
+            "FileRead" => "--allow-read",
+            "FileWrite" => "--allow-write",
+            "Env" => "--allow-env",
+            "Clock" => "--allow-clock",
+            "Timer" => "--allow-timer",
+            "Entropy" => "--allow-entropy",
+            _ => return None,
+        })
+    }
+}
+
+fn qualified(package: &str, name: &str) -> String {
+    if package == "std" {
+        clean_line(name)
+    } else {
+        clean_line(&format!("{package}.{name}"))
+    }
+}
+
+/// What the program's entry point asks for, in the order of its hidden parameters.
+#[must_use]
+pub fn requests(program: &Program) -> Vec<Request> {
+    let Some(entry) = &program.entry else {
+        return Vec::new();
+    };
+    let named = entry
+        .requests
+        .iter()
+        .enumerate()
+        .filter_map(|(i, id)| Some((i, program.cap(*id)?)));
+    named
+        .map(|(i, cap)| Request {
+            package: program.package_name(cap.package).to_owned(),
+            name: cap.name.clone(),
+            path: entry.paths.get(i).cloned().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// A type that implements a capability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The capability that comes out.
+    pub gives: String,
+    /// The capabilities and attenuators that it is built from; none for a fake.
+    pub takes: Vec<String>,
+    /// The implementing type.
+    pub by: String,
+    /// Its package.
+    pub package: String,
+    /// `file:line` of its code, if the debug tables say.
+    pub place: Option<String>,
+}
+
+impl Shape {
+    /// `Orders ← Database, by UserOrders (orders.jet:7)`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let place = self
+            .place
+            .as_ref()
+            .map(|place| format!(" ({})", clean_line(place)))
+            .unwrap_or_default();
+        if self.takes.is_empty() {
+            format!("{} ← nothing, by the fake {}{place}", self.gives, self.by)
+        } else {
+            format!(
+                "{} ← {}, by {}{place}",
+                self.gives,
+                self.takes.join(" + "),
+                self.by
+            )
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "gives": self.gives, "takes": self.takes, "by": self.by, "package": self.package, "place": self.place })
+    }
+}
+
+/// Every implementation of a capability by a type of the program, in the order of the bundle.
+#[must_use]
+pub fn shapes(program: &Program) -> Vec<Shape> {
+    let mut out: Vec<Shape> = program
+        .impls
+        .iter()
+        .filter_map(|record| shape(program, record))
+        .collect();
+    out.dedup();
+    out
+}
+
+fn shape(program: &Program, record: &LImpl) -> Option<Shape> {
+    let LInterface::Cap(cap) = record.interface else {
+        return None;
+    };
+    let nominal = program.nominal(record.ty)?;
+    Some(Shape {
+        gives: cap_name(program, cap),
+        takes: takes(program, nominal),
+        by: nominal_name(program, nominal),
+        package: program.package_name(nominal.package).to_owned(),
+        place: place(program, record),
+    })
+}
+
+fn takes(program: &Program, nominal: &LNominal) -> Vec<String> {
+    let LNominalKind::Struct(fields) = &nominal.kind else {
+        return Vec::new();
+    };
+    fields
+        .iter()
+        .filter_map(|field| match program.ty(field.ty) {
+            LType::Cap(cap) => Some(cap_name(program, *cap)),
+            LType::Nominal(id) => {
+                let inner = program.nominal(*id).filter(|inner| inner.attenuator)?;
+                Some(nominal_name(program, inner))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn cap_name(program: &Program, cap: CapId) -> String {
+    program.cap(cap).map_or_else(
+        || "?".to_owned(),
+        |cap| qualified(program.package_name(cap.package), &cap.name),
+    )
+}
+
+fn nominal_name(program: &Program, nominal: &LNominal) -> String {
+    qualified(program.package_name(nominal.package), &nominal.name)
+}
+
+/// The first line of the implementation's first method.
+fn place(program: &Program, record: &LImpl) -> Option<String> {
+    let function = record
+        .methods
+        .first()
+        .and_then(|id| program.function(*id))?;
+    let line = function
+        .line_at(0)
+        .or_else(|| function.lines.first().copied())?;
+    let file = program
+        .packages
+        .get(function.package.index())?
+        .files
+        .get(usize::from(line.file))?;
+    Some(format!("{file}:{}", line.line))
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+fn is_std(program: &Program, shape: &Shape) -> bool {
+    shape.package == "std" && program.packages.last().is_some_and(|own| own.name != "std")
+}
+
+/// The audit, for people.
+#[must_use]
+pub fn text(program: &Program) -> String {
+    let mut out = String::new();
+    let requests = requests(program);
+    if program.entry.is_none() {
+        out.push_str("no entry point: a library asks for nothing by itself\n");
+    } else if requests.is_empty() {
+        out.push_str("main asks for nothing: it computes\n");
+    } else {
+        out.push_str("main asks for\n");
+        for request in &requests {
+            let _ = writeln!(out, "  {}", request.shown());
+            let path: Vec<String> = request.path.iter().map(|step| clean_line(step)).collect();
+            if !path.is_empty() {
+                let _ = writeln!(out, "    {}", path.join(" → "));
+            }
+        }
+    }
+    let shapes: Vec<Shape> = shapes(program)
+        .into_iter()
+        .filter(|shape| !is_std(program, shape))
+        .collect();
+    if !shapes.is_empty() {
+        out.push_str("authority changes shape\n");
+        for shape in &shapes {
+            let _ = writeln!(out, "  {}", shape.text());
+        }
+    }
+    out.push_str("packages\n");
+    for package in &program.packages {
+        let name = clean_line(&format!("{} {}", package.name, package.version));
+        let _ = writeln!(out, "  {name}  {}", hex(&package.hash));
+    }
+    out
+}
+
+/// The audit, as one JSON object.
+#[must_use]
+pub fn json(program: &Program) -> Value {
+    let requests: Vec<Value> = requests(program)
+        .iter()
+        .map(|r| json!({ "package": r.package, "capability": r.name, "flag": r.flag(), "path": r.path }))
+        .collect();
+    let shapes = shapes(program);
+    let (fakes, attenuators): (Vec<&Shape>, Vec<&Shape>) =
+        shapes.iter().partition(|shape| shape.takes.is_empty());
+    let objects = |shapes: &[&Shape]| shapes.iter().map(|shape| shape.json()).collect::<Vec<_>>();
+    let packages: Vec<Value> = (0u32..)
+        .zip(&program.packages)
+        .map(|(id, package)| {
+            let own = |p: PackageId| p.0 == id;
+            let functions = program.functions.iter().filter(|f| own(f.package)).count();
+            json!({ "name": package.name, "version": package.version, "hash": hex(&package.hash), "functions": functions })
+        })
+        .collect();
+    json!({
+        "entry": program.entry.as_ref().map(|entry| program.function_name(entry.function)),
+        "requests": requests, "attenuators": objects(&attenuators), "fakes": objects(&fakes), "packages": packages,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jet_bytecode::linked::{FnId, LCap, LEntry, LField, LPackage, NominalId, TypeId};
+
+    fn program() -> Program {
+        let mut program = Program::default();
+        let package = |name: &str| LPackage {
+            name: name.into(),
+            version: "1.0.0".into(),
+            ..LPackage::default()
+        };
+        program.packages = vec![package("std"), package("app")];
+        program.types = vec![
+            LType::Int,
+            LType::Cap(CapId(0)),
+            LType::Cap(CapId(1)),
+            LType::Nominal(NominalId(0)),
+        ];
+        let cap = |package, name: &str, ty| LCap {
+            package: PackageId(package),
+            name: name.into(),
+            parent: None,
+            methods: vec![],
+            ty: TypeId(ty),
+        };
+        program.caps = vec![cap(0, "FileRead", 1), cap(1, "Orders", 2)];
+        let field = |name: &str, ty| LField {
+            name: name.into(),
+            ty: TypeId(ty),
+            mutable: false,
+        };
+        let nominal = |name: &str, fields, attenuator| LNominal {
+            package: PackageId(1),
+            name: name.into(),
+            kind: LNominalKind::Struct(fields),
+            ty: TypeId(3),
+            attenuator,
+        };
+        program.nominals = vec![
+            nominal("UserOrders", vec![field("user", 0), field("db", 1)], true),
+            nominal("Outer\u{1b}[31m", vec![field("inner", 3)], true),
+            nominal("Fake", vec![field("user", 0)], false),
+        ];
+        program.impls = (0..3)
+            .map(|ty| LImpl {
+                package: PackageId(1),
+                ty: NominalId(ty),
+                interface: LInterface::Cap(CapId(1)),
+                methods: vec![],
+            })
+            .collect();
+        program.entry = Some(LEntry {
+            function: FnId(0),
+            requests: vec![CapId(0)],
+            paths: vec![vec![
+                "app.main".into(),
+                "app.load".into(),
+                "FileRead.read_text".into(),
+            ]],
+        });
+        program
+    }
+
+    #[test]
+    fn requests_and_shapes_are_listed() {
+        let expected = "main asks for\n  FileRead\n    app.main → app.load → FileRead.read_text\n\
+            authority changes shape\n  app.Orders ← FileRead, by app.UserOrders\n  \
+            app.Orders ← app.UserOrders, by app.Outer\\u{1b}[31m\n  app.Orders ← nothing, by the fake app.Fake\npackages\n";
+        let text = text(&program());
+        assert!(text.starts_with(expected), "{text}");
+        let json = json(&program());
+        assert_eq!(json["requests"][0]["flag"], "--allow-read");
+        assert_eq!(json["attenuators"][0]["takes"][0], "FileRead");
+        assert_eq!(json["fakes"][0]["by"], "app.Fake");
+        assert_eq!(json["packages"][1]["name"], "app");
+    }
+}

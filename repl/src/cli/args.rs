@@ -1,0 +1,635 @@
+//! What the command line says: subcommands, grants, limits and modes.
+//!
+//! `jetvm FILE …` is `jetvm run FILE …`; flags stand on either side of FILE and take their value
+//! after `=`, so that a word without dashes is always a subcommand, FILE or an argument. What the
+//! architecture names and this version lacks is refused by name.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jet_vm::host::{EnvGrant, Grants, Limits, PathGrant};
+
+use super::quantity::{count, duration, size};
+
+/// The Jet virtual machine: checks, builds, audits and runs programs that hold no authority but
+/// what you grant them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "jetvm",
+    version,
+    after_help = "`jetvm FILE …` is `jetvm run FILE …`. Console is granted unless `--deny-console`; \
+    nothing else is, and a denial wins over a grant.\nExit codes: 0 fine, 1 the program failed or does not check, 2 usage, 3 refused, 4 a limit, 101 a bug of jetvm, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How our own messages are written.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        require_equals = true,
+        default_value = "human"
+    )]
+    pub message_format: MessageFormat,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs a program.
+    Run(Box<RunArgs>),
+    /// Compiles a program into a bundle.
+    Build(BuildArgs),
+    /// Checks a program without running it.
+    Check(InputArgs),
+    /// Verifies a bundle.
+    Verify(InputArgs),
+    /// Shows what authority a program asks for and what it makes of it.
+    Audit(AuditArgs),
+    /// Shows a program's bytecode.
+    Disasm(InputArgs),
+}
+
+/// A program to look at.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// FILE.jet, a folder with `main.jet` or `jet.toml`, or FILE.jbc.
+    #[arg(value_name = "FILE|DIR")]
+    pub input: PathBuf,
+}
+
+/// `build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// FILE.jet or a folder with `main.jet` or `jet.toml`.
+    #[arg(value_name = "FILE|DIR")]
+    pub input: PathBuf,
+    /// The bundle to write [default: NAME.jbc].
+    #[arg(short, long, value_name = "OUT.jbc")]
+    pub output: Option<PathBuf>,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// FILE.jet, a folder with `main.jet` or `jet.toml`, or FILE.jbc.
+    #[arg(value_name = "FILE|DIR")]
+    pub input: PathBuf,
+    /// Writes JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// FILE.jet, a folder with `main.jet` or `jet.toml`, or FILE.jbc.
+    #[arg(value_name = "FILE|DIR")]
+    pub input: PathBuf,
+    /// Arguments of the program, after `--`.
+    #[arg(last = true, value_name = "ARGS")]
+    pub program_args: Vec<OsString>,
+    #[command(flatten)]
+    grants: GrantArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    modes: ModeArgs,
+}
+
+/// What clap sees where a flag stands without value. No argument of a process can contain it, so that
+/// `--allow-read=$UNSET` is an error and not a grant of everything.
+const EVERYTHING: &str = "\0";
+
+/// An entry of a grant's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry<T> {
+    /// The flag has no list.
+    Everything,
+    /// This.
+    Named(T),
+}
+
+fn path_entry() -> impl TypedValueParser<Value = Entry<PathBuf>> {
+    OsStringValueParser::new().try_map(|text| match text {
+        text if text == EVERYTHING => Ok(Entry::Everything),
+        text if text.is_empty() => {
+            Err("the path is empty; without `=` the flag stands for everything")
+        }
+        text => Ok(Entry::Named(PathBuf::from(text))),
+    })
+}
+
+fn name_entry() -> impl TypedValueParser<Value = Entry<String>> {
+    StringValueParser::new().try_map(|text| match text {
+        text if text == EVERYTHING => Ok(Entry::Everything),
+        text if text.is_empty() => {
+            Err("the name is empty; without `=` the flag stands for everything")
+        }
+        text => Ok(Entry::Named(text)),
+    })
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Grants")]
+struct GrantArgs {
+    /// Reading files: everything, or what is below the paths.
+    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
+    allow_read: Option<Vec<Entry<PathBuf>>>,
+    /// Changing files.
+    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
+    allow_write: Option<Vec<Entry<PathBuf>>>,
+    /// Environment variables: all, or those named.
+    #[arg(long, value_name = "NAME,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
+    allow_env: Option<Vec<Entry<String>>>,
+    /// The clock, in milliseconds.
+    #[arg(long)]
+    allow_clock: bool,
+    /// The fine timer.
+    #[arg(long)]
+    allow_timer: bool,
+    /// Random numbers of the system.
+    #[arg(long)]
+    allow_entropy: bool,
+    /// No reading, or not below the paths.
+    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
+    deny_read: Option<Vec<Entry<PathBuf>>>,
+    /// No changing of files, or not below the paths.
+    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
+    deny_write: Option<Vec<Entry<PathBuf>>>,
+    /// No environment variables, or not those named.
+    #[arg(long, value_name = "NAME,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
+    deny_env: Option<Vec<Entry<String>>>,
+    /// No clock.
+    #[arg(long)]
+    deny_clock: bool,
+    /// No timer.
+    #[arg(long)]
+    deny_timer: bool,
+    /// No random numbers.
+    #[arg(long)]
+    deny_entropy: bool,
+    /// No console.
+    #[arg(long)]
+    deny_console: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Units of work.
+    #[arg(long, value_name = "N", require_equals = true, value_parser = count)]
+    fuel: Option<u64>,
+    /// Bytes of heap, as in 64M.
+    #[arg(long, value_name = "SIZE", require_equals = true, value_parser = size)]
+    max_memory: Option<u64>,
+    /// Wall time, as in 500ms.
+    #[arg(long, value_name = "DUR", require_equals = true, value_parser = duration)]
+    max_time: Option<Duration>,
+    /// Nested calls.
+    #[arg(long, value_name = "N", require_equals = true)]
+    max_depth: Option<u32>,
+    /// Bytes written to the console and to files.
+    #[arg(long, value_name = "SIZE", require_equals = true, value_parser = size)]
+    max_output: Option<u64>,
+    /// Tight limits for everything that no other flag sets.
+    #[arg(long)]
+    untrusted: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Modes")]
+struct ModeArgs {
+    /// Whether hot code becomes machine code.
+    #[arg(long, value_name = "MODE", require_equals = true, default_value = "on")]
+    jit: JitMode,
+    /// `normal`, `stress` (collect at every allocation) or `stress:N` (at every Nth).
+    #[arg(long, value_name = "MODE", require_equals = true, value_parser = gc_mode, default_value = "normal")]
+    gc: GcChoice,
+    /// Says at the end what the run cost.
+    #[arg(long, value_name = "json", require_equals = true, num_args = 0..=1, default_missing_value = "human")]
+    stats: Option<StatsFormat>,
+    /// Seed of the stress modes and of hash tables.
+    #[arg(long, value_name = "N", require_equals = true, value_parser = count)]
+    seed: Option<u64>,
+}
+
+/// How our own messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// With the source and marks in it.
+    Human,
+    /// One line each.
+    Short,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `--jit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JitMode {
+    /// Interpreter only.
+    Off,
+    /// Machine code for hot code.
+    On,
+    /// Machine code at once, with forced exits.
+    Stress,
+}
+
+impl JitMode {
+    /// As the flag spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            JitMode::Off => "off",
+            JitMode::On => "on",
+            JitMode::Stress => "stress",
+        }
+    }
+}
+
+/// `--gc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GcChoice {
+    /// Collects when it pays.
+    Normal,
+    /// Collects at every Nth allocation.
+    Stress(u32),
+}
+
+/// `--stats`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// Lines for people.
+    Human,
+    /// One JSON object.
+    Json,
+}
+
+fn gc_mode(text: &str) -> Result<GcChoice, String> {
+    match text.split_once(':') {
+        None if text == "normal" => Ok(GcChoice::Normal),
+        None if text == "stress" => Ok(GcChoice::Stress(1)),
+        Some(("stress", n)) => match n.parse() {
+            Ok(0) | Err(_) => Err("expected stress:N with N of at least 1".to_owned()),
+            Ok(n) => Ok(GcChoice::Stress(n)),
+        },
+        _ => Err("expected normal, stress or stress:N".to_owned()),
+    }
+}
+
+/// What a run needs to know besides the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// What the program is granted.
+    pub grants: Grants,
+    /// What it may cost.
+    pub limits: Limits,
+    /// `--jit`.
+    pub jit: JitMode,
+    /// `--gc`.
+    pub gc: GcChoice,
+    /// `--stats`.
+    pub stats: Option<StatsFormat>,
+    /// `--seed`.
+    pub seed: Option<u64>,
+}
+
+impl RunArgs {
+    /// The flags, put together.
+    #[must_use]
+    pub fn options(&self) -> RunOptions {
+        let modes = &self.modes;
+        RunOptions {
+            grants: self.grants.grants(),
+            limits: self.limits.limits(),
+            jit: modes.jit,
+            gc: modes.gc,
+            stats: modes.stats,
+            seed: modes.seed,
+        }
+    }
+}
+
+/// The names of a list; `None` if it stands for everything.
+fn names<T: Clone>(entries: &[Entry<T>]) -> Option<Vec<T>> {
+    let name = |entry: &Entry<T>| match entry {
+        Entry::Everything => None,
+        Entry::Named(name) => Some(name.clone()),
+    };
+    entries.iter().map(name).collect()
+}
+
+/// An allow list and a deny list; `None` if nothing is granted.
+fn scoped<T: Clone>(
+    allow: Option<&Vec<Entry<T>>>,
+    deny: Option<&Vec<Entry<T>>>,
+) -> Option<(Option<Vec<T>>, Vec<T>)> {
+    let allow = names(allow?);
+    match deny {
+        None => Some((allow, Vec::new())),
+        Some(deny) => names(deny).map(|deny| (allow, deny)),
+    }
+}
+
+impl GrantArgs {
+    fn grants(&self) -> Grants {
+        let paths = |allow: &Option<Vec<Entry<PathBuf>>>, deny: &Option<Vec<Entry<PathBuf>>>| {
+            scoped(allow.as_ref(), deny.as_ref()).map(|(allow, deny)| PathGrant { allow, deny })
+        };
+        Grants {
+            console: !self.deny_console,
+            read: paths(&self.allow_read, &self.deny_read),
+            write: paths(&self.allow_write, &self.deny_write),
+            env: scoped(self.allow_env.as_ref(), self.deny_env.as_ref())
+                .map(|(allow, deny)| EnvGrant { allow, deny }),
+            clock: self.allow_clock && !self.deny_clock,
+            timer: self.allow_timer && !self.deny_timer,
+            entropy: self.allow_entropy && !self.deny_entropy,
+        }
+    }
+}
+
+impl LimitArgs {
+    fn limits(&self) -> Limits {
+        let base = if self.untrusted {
+            Limits::untrusted()
+        } else {
+            Limits::default()
+        };
+        Limits {
+            fuel: self.fuel.or(base.fuel),
+            memory: self.max_memory.unwrap_or(base.memory),
+            depth: self.max_depth.unwrap_or(base.depth),
+            time: self.max_time.or(base.time),
+            output: self.max_output.unwrap_or(base.output),
+            handles: base.handles,
+        }
+    }
+}
+
+/// Subcommands that this version answers.
+const COMMANDS: &[&str] = &["run", "build", "check", "verify", "audit", "disasm", "help"];
+
+/// Subcommands to come.
+const LATER_COMMANDS: &[&str] = &[
+    "fmt", "test", "doc", "new", "inspect", "asm", "repl", "explain", "add", "update", "publish",
+    "install", "lsp", "worker", "mcp",
+];
+
+/// Flags to come.
+const LATER_FLAGS: &[&str] = &[
+    "--allow-net",
+    "--allow-run",
+    "--allow-db",
+    "--allow-tasks",
+    "--allow-plugins",
+    "--allow-ffi",
+    "--allow-listen",
+    "--deny-net",
+    "--deny-run",
+    "--deny-db",
+    "--deny-tasks",
+    "--deny-plugins",
+    "--deny-ffi",
+    "--deny-listen",
+    "--trust",
+    "--max-tasks",
+    "--sign",
+    "--link",
+    "--jit-log",
+    "--jit-dump",
+    "--profile",
+    "--audit-log",
+];
+
+/// Why a command line was not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// By us.
+    Message(String),
+    /// By the parser, or help was asked for.
+    Clap(clap::Error),
+}
+
+/// Reads a command line, without the program's own name.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let ours = args
+        .iter()
+        .position(|arg| arg == "--")
+        .unwrap_or(args.len());
+    let later = |what: &str| Refused::Message(format!("`{what}` is not supported yet"));
+    for arg in args.iter().take(ours) {
+        let text = arg.to_string_lossy();
+        let name = text.split('=').next().unwrap_or_default();
+        if LATER_FLAGS.contains(&name) {
+            return Err(later(name));
+        }
+    }
+    // `-o` takes the word behind it; every other flag has its value inside.
+    let is_word = |at: usize| {
+        let after_output = at
+            .checked_sub(1)
+            .and_then(|i| args.get(i))
+            .is_some_and(|arg| arg == "-o" || arg == "--output");
+        !after_output
+            && args
+                .get(at)
+                .is_some_and(|arg| !arg.to_string_lossy().starts_with('-'))
+    };
+    match (0..ours).find(|at| is_word(*at)) {
+        Some(at) => {
+            let word = args
+                .get(at)
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            if COMMANDS.contains(&word.as_str()) {
+                let word = args.remove(at);
+                args.insert(0, word);
+            } else if LATER_COMMANDS.contains(&word.as_str()) {
+                return Err(later(&format!("jetvm {word}")));
+            } else {
+                args.insert(0, "run".into());
+            }
+        }
+        None => {
+            let asks = |arg: &OsString| {
+                ["-h", "--help", "-V", "--version"]
+                    .iter()
+                    .any(|flag| arg == flag)
+            };
+            if ours > 0 && !args.iter().take(ours).any(asks) {
+                args.insert(0, "run".into());
+            }
+        }
+    }
+    Cli::try_parse_from(std::iter::once(OsString::from("jetvm")).chain(args)).map_err(Refused::Clap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cli(line: &str) -> Result<Cli, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|refused| match refused {
+            Refused::Message(message) => message,
+            Refused::Clap(error) => error.to_string(),
+        })
+    }
+
+    fn run(line: &str) -> (RunArgs, RunOptions) {
+        match cli(line).unwrap().command {
+            Command::Run(args) => {
+                let options = args.options();
+                (*args, options)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_alone_runs_and_flags_stand_on_either_side() {
+        for line in [
+            "run a.jet --fuel=10 -- x --allow-net",
+            "a.jet --fuel=10 -- x --allow-net",
+            "--fuel=10 a.jet -- x --allow-net",
+            "--fuel=10 run a.jet -- x --allow-net",
+            "run --fuel=10 a.jet -- x --allow-net",
+        ] {
+            let (args, options) = run(line);
+            assert_eq!(args.input, PathBuf::from("a.jet"), "{line}");
+            assert_eq!(options.limits.fuel, Some(10), "{line}");
+            assert_eq!(args.program_args, ["x", "--allow-net"], "{line}");
+        }
+        assert!(cli("a.jet b.jet").is_err());
+        assert!(cli("").is_err());
+        assert!(cli("run").is_err());
+        assert!(cli("--fuel=1").is_err());
+    }
+
+    #[test]
+    fn grants_are_lists_and_denials_win() {
+        let (_, nothing) = run("a.jet");
+        assert_eq!(
+            nothing.grants,
+            Grants {
+                console: true,
+                ..Grants::default()
+            }
+        );
+        let (_, some) =
+            run("a.jet --allow-read=in,more --allow-read=third --deny-read=in/key --allow-write");
+        let list = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let read = PathGrant {
+            allow: Some(list(&["in", "more", "third"])),
+            deny: list(&["in/key"]),
+        };
+        assert_eq!(some.grants.read, Some(read));
+        assert_eq!(some.grants.write, Some(PathGrant::default()));
+        let (_, denied) = run(
+            "a.jet --allow-read --deny-read --allow-clock --deny-clock --allow-timer --deny-console",
+        );
+        assert_eq!(
+            denied.grants,
+            Grants {
+                timer: true,
+                ..Grants::default()
+            }
+        );
+        let (_, env) = run("a.jet --allow-env=HOME,PATH --deny-env=PATH");
+        let expected = EnvGrant {
+            allow: Some(vec!["HOME".into(), "PATH".into()]),
+            deny: vec!["PATH".into()],
+        };
+        assert_eq!(env.grants.env, Some(expected));
+    }
+
+    #[test]
+    fn untrusted_tightens_what_is_not_set() {
+        let (_, options) = run("a.jet --untrusted --max-memory=1G --max-time=1s");
+        let expected = Limits {
+            memory: 1 << 30,
+            time: Some(Duration::from_secs(1)),
+            ..Limits::untrusted()
+        };
+        assert_eq!(options.limits, expected);
+        assert_eq!(run("a.jet").1.limits, Limits::default());
+    }
+
+    #[test]
+    fn modes() {
+        let (_, options) = run("a.jet --jit=stress --gc=stress:7 --stats=json --seed=9");
+        assert_eq!(
+            (options.jit, options.gc),
+            (JitMode::Stress, GcChoice::Stress(7))
+        );
+        assert_eq!(
+            (options.stats, options.seed),
+            (Some(StatsFormat::Json), Some(9))
+        );
+        assert_eq!(run("a.jet --stats").1.stats, Some(StatsFormat::Human));
+        assert_eq!(
+            cli("check a.jet --message-format=json")
+                .unwrap()
+                .message_format,
+            MessageFormat::Json
+        );
+        for bad in [
+            "--gc=stress:0",
+            "--gc=x",
+            "--jit=maybe",
+            "--max-memory=64X",
+            "--max-time=1",
+            "--fuel=-1",
+            "--nope",
+            "--allow-read=",
+            "--allow-env=A,,B",
+        ] {
+            assert!(cli(&format!("a.jet {bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_come_is_refused_by_name() {
+        assert_eq!(
+            cli("a.jet --allow-net=x:1").unwrap_err(),
+            "`--allow-net` is not supported yet"
+        );
+        assert_eq!(
+            cli("fmt .").unwrap_err(),
+            "`jetvm fmt` is not supported yet"
+        );
+        assert_eq!(
+            cli("build a.jet --sign=key").unwrap_err(),
+            "`--sign` is not supported yet"
+        );
+    }
+
+    #[test]
+    fn build_takes_its_output_behind_a_space() {
+        for line in ["build a -o x.jbc", "build -o x.jbc a", "-o x.jbc build a"] {
+            match cli(line).unwrap().command {
+                Command::Build(args) => {
+                    assert_eq!(
+                        (args.input, args.output),
+                        ("a".into(), Some("x.jbc".into())),
+                        "{line}"
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_parser_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,231 @@
+//! The `jetvm` command: what each subcommand does, and with which code it exits.
+//!
+//! Exit codes: 0 fine; 1 the program failed or does not check; 2 usage; 3 refused (not granted, not
+//! verified); 4 a limit; 101 a bug of ours; 130 interrupted.
+
+pub mod args;
+mod program;
+pub mod quantity;
+mod run;
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use args::{AuditArgs, BuildArgs, Command, MessageFormat, Refused};
+use jet_vm::host::interrupt;
+
+use crate::audit;
+use crate::engine::Module;
+use crate::render::{Style, clean_line};
+use program::Loaded;
+
+/// Fine.
+pub const OK: u8 = 0;
+/// The program failed or does not check.
+pub const FAILED: u8 = 1;
+/// The command line, or a file that it names, is wrong.
+pub const USAGE: u8 = 2;
+/// Not granted, or not verified.
+pub const REFUSED: u8 = 3;
+/// A limit ended the run.
+pub const LIMIT: u8 = 4;
+/// A bug of ours.
+pub const BUG: u8 = 101;
+/// Interrupted.
+pub const INTERRUPTED: u8 = 130;
+
+/// Stack of the thread that does the work: enough for the bounded recursion of every stage in every
+/// build.
+const STACK: usize = 64 << 20;
+
+/// The command, on this process's arguments and streams.
+#[must_use]
+pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map(|l| format!("{}:{}", l.file(), l.line()))
+            .unwrap_or_default();
+        let payload = info.payload();
+        let text = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        report_bug(&format!("{} at {place}", text.unwrap_or("panic")));
+    }));
+    interrupt::install();
+    let work = || dispatch(std::env::args_os().skip(1).collect());
+    let code = match std::thread::Builder::new()
+        .name("jetvm".into())
+        .stack_size(STACK)
+        .spawn(work)
+    {
+        Ok(thread) => thread.join().unwrap_or(BUG),
+        Err(error) => {
+            eprintln!("error: cannot start a thread: {error}");
+            FAILED
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// Says in one line that we are at fault, and what to send us.
+fn report_bug(what: &str) {
+    let what = clean_line(what);
+    // Not `eprintln!`: a closed stream must not panic inside a panic.
+    let _ = writeln!(
+        std::io::stderr(),
+        "jetvm {}: internal error: {what}. This is a bug of jetvm: please report this line, the command and the program.",
+        env!("CARGO_PKG_VERSION")
+    );
+}
+
+/// How to write to this process's standard error.
+fn style(format: MessageFormat) -> Style {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    Style {
+        format,
+        color: !no_color && !dumb && std::io::stderr().is_terminal(),
+    }
+}
+
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes what a subcommand was asked to show.
+fn show(text: &str) -> u8 {
+    match std::io::stdout()
+        .write_all(text.as_bytes())
+        .and_then(|()| std::io::stdout().flush())
+    {
+        Ok(()) => OK,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => OK,
+        Err(error) => {
+            say(&format!(
+                "error: cannot write to standard output: {error}\n"
+            ));
+            FAILED
+        }
+    }
+}
+
+fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
+    let cli = match args::parse(args) {
+        Ok(cli) => cli,
+        Err(Refused::Message(message)) => {
+            say(&format!(
+                "error: {}\n\nFor what is supported, try `jetvm --help`.\n",
+                clean_line(&message)
+            ));
+            return USAGE;
+        }
+        Err(Refused::Clap(error)) => {
+            let code = if error.use_stderr() { USAGE } else { OK };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let style = style(cli.message_format);
+    match &cli.command {
+        Command::Run(args) => run::run(args, style),
+        Command::Build(args) => build(args, style),
+        Command::Check(args) => check(&args.input, style),
+        Command::Verify(args) => verify(&args.input, style),
+        Command::Audit(args) => show_audit(args, style),
+        Command::Disasm(args) => disasm(&args.input, style),
+    }
+}
+
+fn build(args: &BuildArgs, style: Style) -> u8 {
+    let loaded = match program::load(&args.input, style) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let Some(texts) = &loaded.texts else {
+        say(&style.plain(
+            "",
+            &format!("`{}` is a bundle already", args.input.display()),
+            None,
+            &[],
+        ));
+        return USAGE;
+    };
+    let output = args
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{}.jbc", texts.name())));
+    match std::fs::write(&output, &loaded.bytes) {
+        Ok(()) => OK,
+        Err(error) => {
+            say(&style.plain(
+                "",
+                &format!("cannot write `{}`: {error}", output.display()),
+                None,
+                &[],
+            ));
+            FAILED
+        }
+    }
+}
+
+fn check(input: &Path, style: Style) -> u8 {
+    match program::load(input, style) {
+        Ok(_) => OK,
+        Err(code) => code,
+    }
+}
+
+fn verify(input: &Path, style: Style) -> u8 {
+    let bytes = match crate::sources::read_bundle(input) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            say(&style.load_error(&error));
+            return if error.code == crate::sources::UNREADABLE {
+                USAGE
+            } else {
+                REFUSED
+            };
+        }
+    };
+    match Module::from_bytes(&bytes) {
+        Ok(module) => {
+            let (packages, functions) = (
+                module.program().packages.len(),
+                module.program().functions.len(),
+            );
+            show(&format!(
+                "ok: {packages} packages, {functions} functions, hash {}\n",
+                audit::hex(&module.hash())
+            ))
+        }
+        Err(why) => {
+            say(&program::not_verified(style, input, &why));
+            REFUSED
+        }
+    }
+}
+
+fn show_audit(args: &AuditArgs, style: Style) -> u8 {
+    match program::load(&args.input, style) {
+        Ok(Loaded { module, .. }) if args.json => {
+            show(&format!("{}\n", audit::json(module.program())))
+        }
+        Ok(Loaded { module, .. }) => {
+            let mut text = audit::text(module.program());
+            let _ = writeln!(text, "bundle\n  {}", audit::hex(&module.hash()));
+            show(&text)
+        }
+        Err(code) => code,
+    }
+}
+
+fn disasm(input: &Path, style: Style) -> u8 {
+    match program::load(input, style) {
+        Ok(loaded) => show(&loaded.module.disassemble()),
+        Err(code) => code,
+    }
+}

@@ -1,0 +1,122 @@
+//! From the FILE of a command line to a verified module, with everything said on the way.
+
+use std::path::Path;
+
+use jet_bytecode::format;
+use jet_bytecode::linked::Program;
+
+use super::{BUG, FAILED, REFUSED, USAGE, report_bug, say};
+use crate::engine::{Module, Refusal};
+use crate::render::Style;
+use crate::sources::{self, Ceiling, Input, Texts};
+
+/// A program that may be run.
+pub(super) struct Loaded {
+    /// Verified.
+    pub module: Module,
+    /// The bundle that it was verified from.
+    pub bytes: Vec<u8>,
+    /// Its sources, if it was not a bundle.
+    pub texts: Option<Texts>,
+}
+
+/// Loads, compiles and verifies; or says what is wrong and gives the exit code.
+pub(super) fn load(path: &Path, style: Style) -> Result<Loaded, u8> {
+    let input = sources::load(path).map_err(|error| {
+        say(&style.load_error(&error));
+        if error.code == sources::UNREADABLE {
+            USAGE
+        } else {
+            FAILED
+        }
+    })?;
+    match input {
+        Input::Bundle(bytes) => match Module::from_bytes(&bytes) {
+            Ok(module) => Ok(Loaded {
+                module,
+                bytes,
+                texts: None,
+            }),
+            Err(why) => {
+                say(&not_verified(style, path, &why));
+                Err(REFUSED)
+            }
+        },
+        Input::Texts(texts) => compile(texts, style),
+    }
+}
+
+fn compile(texts: Texts, style: Style) -> Result<Loaded, u8> {
+    let output = jet_frontend::compile(&texts.program);
+    say(&style.diagnostics(&output.diagnostics, &output.sources, &texts));
+    if output.has_errors() {
+        return Err(FAILED);
+    }
+    let Some(bundle) = output.bundle else {
+        report_bug("the compiler gave neither a program nor an error");
+        return Err(BUG);
+    };
+    let bytes = format::encode(&bundle).map_err(|why| {
+        say(&style.plain(
+            "",
+            &format!("the program cannot be written as a bundle: {why}"),
+            None,
+            &[],
+        ));
+        FAILED
+    })?;
+    let module = Module::from_bytes(&bytes).map_err(|why| {
+        report_bug(&format!(
+            "the verifier refused what the compiler wrote: {}",
+            why.text()
+        ));
+        BUG
+    })?;
+    let over: Vec<String> = texts
+        .ceilings
+        .iter()
+        .flat_map(|ceiling| over_ceiling(module.program(), ceiling))
+        .collect();
+    for message in &over {
+        say(&style.plain(sources::BAD_PACKAGE, message, None, &[]));
+    }
+    if over.is_empty() {
+        Ok(Loaded {
+            module,
+            bytes,
+            texts: Some(texts),
+        })
+    } else {
+        Err(FAILED)
+    }
+}
+
+/// What a dependency names beyond what its dependent's manifest allows.
+fn over_ceiling(program: &Program, ceiling: &Ceiling) -> Vec<String> {
+    let packages = program
+        .packages
+        .iter()
+        .filter(|package| package.name == ceiling.dependency);
+    let caps = packages
+        .flat_map(|package| &package.caps)
+        .filter_map(|id| program.cap(*id));
+    let standard = caps.filter(|cap| program.package_name(cap.package) == "std");
+    let over = standard.filter(|cap| !ceiling.allow.contains(&cap.name));
+    over.map(|cap| {
+        format!(
+            "dependency `{}` of `{}` names `{}`: allow it in `jet.toml` with `{} = {{ path = …, allow = [\"{}\"] }}`",
+            ceiling.dependency, ceiling.dependent, cap.name, ceiling.dependency, cap.name
+        )
+    })
+    .collect()
+}
+
+/// The message for a bundle that is not to be run.
+pub(super) fn not_verified(style: Style, path: &Path, why: &Refusal) -> String {
+    style.plain(
+        "refused",
+        &format!("`{}` is not run: {}", path.display(), why.text()),
+        None,
+        &[],
+    )
+}

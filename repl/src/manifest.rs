@@ -1,0 +1,147 @@
+//! `jet.toml`: what a package says of itself. A key that this version does not know, or that it
+//! knows and does not honour, is refused: nothing in a manifest is ignored.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A package's manifest.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Name.
+    pub name: String,
+    /// Version text.
+    pub version: String,
+    /// Dependencies by name.
+    pub dependencies: BTreeMap<String, Dependency>,
+}
+
+/// A dependency on a package in another folder.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// Folder, relative to the manifest's.
+    pub path: PathBuf,
+    /// Standard capabilities that the dependency may name; none unless listed.
+    pub allow: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    trusted: bool,
+    #[serde(default)]
+    dependencies: BTreeMap<String, RawDependency>,
+    #[serde(default)]
+    implementations: Option<toml::Value>,
+    #[serde(default)]
+    implements: Option<toml::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDependency {
+    #[serde(default)]
+    path: Option<PathBuf>,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    allow: Vec<String>,
+}
+
+/// Whether a text may name a package or module: a lower-case identifier.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_lowercase() || c == '_')
+        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && text.len() <= 64
+}
+
+impl Manifest {
+    /// Reads a manifest's text.
+    pub fn parse(text: &str) -> Result<Manifest, String> {
+        let raw: Raw =
+            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let not_yet = |what: &str| Err(format!("{what} is not supported yet"));
+        if raw.trusted {
+            return not_yet("`trusted = true`");
+        }
+        if raw.implementations.is_some() || raw.implements.is_some() {
+            return not_yet("an interface package (`implementations`, `implements`)");
+        }
+        if !is_name(&raw.name) || raw.name == "std" {
+            return Err(format!(
+                "`{}` cannot name a package: use lower-case letters, digits and `_`",
+                raw.name
+            ));
+        }
+        let mut dependencies = BTreeMap::new();
+        for (name, dependency) in raw.dependencies {
+            let Some(path) = dependency.path else {
+                return not_yet(&format!("dependency `{name}`: a dependency without `path`"));
+            };
+            if dependency.version.is_some() {
+                return not_yet(&format!("dependency `{name}`: `version` beside `path`"));
+            }
+            if name == "std" || name == raw.name {
+                return Err(format!("a package cannot depend on `{name}` by path"));
+            }
+            dependencies.insert(
+                name,
+                Dependency {
+                    path,
+                    allow: dependency.allow,
+                },
+            );
+        }
+        Ok(Manifest {
+            name: raw.name,
+            version: raw.version.unwrap_or_else(|| "0.0.0".to_owned()),
+            dependencies,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_read_whole_or_not_at_all() {
+        let text = "name = \"app\"\nversion = \"1.2.0\"\n[dependencies]\njson = { path = \"../json\", allow = [\"Console\"] }\n";
+        let manifest = Manifest::parse(text).unwrap();
+        assert_eq!(
+            (manifest.name.as_str(), manifest.version.as_str()),
+            ("app", "1.2.0")
+        );
+        let json = Dependency {
+            path: "../json".into(),
+            allow: vec!["Console".into()],
+        };
+        assert_eq!(
+            manifest.dependencies,
+            BTreeMap::from([("json".to_owned(), json)])
+        );
+        for bad in [
+            "",
+            "name = 3",
+            "name = \"std\"",
+            "name = \"A b\"",
+            "name = \"a\"\ntrusted = true",
+            "name = \"a\"\nother = 1",
+            "name = \"a\"\n[dependencies]\njson = \"1.0\"",
+            "name = \"a\"\n[dependencies]\njson = { version = \"1.0\" }",
+            "name = \"a\"\n[dependencies]\na = { path = \"x\" }",
+            "name = \"a\"\nimplements = \"b\"",
+        ] {
+            assert!(Manifest::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! How our messages look: diagnostics with their source, in one line, or as JSON.
+//!
+//! One module stands between us and the renderer. Texts and names come from programs that nobody
+//! trusts, so control and direction-changing characters never reach the terminal as they are.
+
+use std::fmt::Write;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use jet_frontend::diag::{Diagnostic, Severity};
+use jet_frontend::source::{SourceFile, SourceMap, Span};
+use serde_json::{Value, json};
+
+use crate::cli::args::MessageFormat;
+use crate::sources::{LoadError, Texts};
+
+/// Longest line of source that is shown whole; of longer ones the place alone is told.
+const MAX_LINE: usize = 2000;
+
+/// Writes messages in one format.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// The format.
+    pub format: MessageFormat,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// Text without characters that a terminal would act on.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}');
+        if c == '\n' || c == '\t' || !(c.is_control() || hidden) {
+            out.push(c);
+        } else {
+            let _ = write!(out, "\\u{{{:x}}}", c as u32);
+        }
+    }
+    out
+}
+
+/// One line of [`clean`] text.
+#[must_use]
+pub fn clean_line(text: &str) -> String {
+    clean(text).replace('\n', "\\n").replace('\t', " ")
+}
+
+impl Style {
+    fn renderer(self) -> Renderer {
+        let renderer = if self.color {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        renderer.decor_style(DecorStyle::Ascii)
+    }
+
+    /// Diagnostics of the compiler; ends with a line break if there are any.
+    #[must_use]
+    pub fn diagnostics(
+        self,
+        diagnostics: &[Diagnostic],
+        sources: &SourceMap,
+        texts: &Texts,
+    ) -> String {
+        let mut out = String::new();
+        for diagnostic in diagnostics {
+            let place = Place { sources, texts };
+            match self.format {
+                MessageFormat::Human => out.push_str(&self.human(diagnostic, &place)),
+                MessageFormat::Short => out.push_str(&short(diagnostic, &place)),
+                MessageFormat::Json => out.push_str(&as_json(diagnostic, &place).to_string()),
+            }
+            out.push('\n');
+            if self.format == MessageFormat::Human {
+                out.push('\n');
+            }
+        }
+        out
+    }
+
+    fn human(self, diagnostic: &Diagnostic, place: &Place<'_>) -> String {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level
+            .primary_title(clean(&diagnostic.message))
+            .id(diagnostic.code);
+        let mut main = Group::with_title(title);
+        let label = diagnostic.label.as_deref().map(clean);
+        main = match place.snippet(diagnostic.span, AnnotationKind::Primary, label) {
+            Ok(snippet) => main.element(snippet),
+            Err(text) => main.element(Level::NOTE.message(text)),
+        };
+        for (span, note) in &diagnostic.notes {
+            match span {
+                None => main = main.element(Level::NOTE.message(clean(note))),
+                Some(span) => {
+                    main = main.element(Level::NOTE.message(clean(note)));
+                    if let Ok(snippet) = place.snippet(*span, AnnotationKind::Context, None) {
+                        main = main.element(snippet);
+                    }
+                }
+            }
+        }
+        for (i, (span, call)) in diagnostic.call_path.iter().enumerate() {
+            let arrow = if i == 0 {
+                "call path: "
+            } else {
+                "  which calls: "
+            };
+            main = main.element(Level::NOTE.message(format!(
+                "{arrow}{} ({})",
+                clean(call),
+                place.text(*span)
+            )));
+        }
+        let mut report = vec![];
+        match (&diagnostic.help, &diagnostic.fix) {
+            (help, Some(fix)) if place.fits(fix.span) => {
+                let text = help.as_deref().unwrap_or("write this instead");
+                let mut group = Group::with_title(Level::HELP.secondary_title(clean(text)));
+                if let Some(file) = place.sources.file(fix.span.file) {
+                    let patch = Patch::new(
+                        fix.span.start as usize..fix.span.end as usize,
+                        fix.replacement.as_str(),
+                    );
+                    let snippet = Snippet::source(file.text.as_str()).path(place.path(fix.span));
+                    group = group.element(snippet.patch(patch));
+                }
+                report.push(main);
+                report.push(group);
+            }
+            (Some(help), _) => report.push(main.element(Level::HELP.message(clean(help)))),
+            (None, _) => report.push(main),
+        }
+        self.renderer().render(&report)
+    }
+
+    /// A message that is about no place in a source.
+    #[must_use]
+    pub fn plain(self, code: &str, message: &str, help: Option<&str>, notes: &[String]) -> String {
+        match self.format {
+            MessageFormat::Human => {
+                let mut group = Group::with_title(if code.is_empty() {
+                    Level::ERROR.primary_title(clean(message))
+                } else {
+                    Level::ERROR
+                        .primary_title(clean(message))
+                        .id(code.to_owned())
+                });
+                group = group.elements(notes.iter().map(|note| Level::NOTE.message(clean(note))));
+                group = group.elements(help.map(|help| Level::HELP.message(clean(help))));
+                let mut out = self.renderer().render(&[group]);
+                out.push('\n');
+                out
+            }
+            MessageFormat::Short => {
+                format!("error[{code}]: {}\n", clean_line(message)).replace("[]", "")
+            }
+            MessageFormat::Json => {
+                let mut object = empty_json(code, message);
+                object["help"] = json!(help);
+                object["notes"] = notes
+                    .iter()
+                    .map(|note| json!({ "message": note }))
+                    .collect();
+                format!("{object}\n")
+            }
+        }
+    }
+
+    /// Why a program's texts could not be had.
+    #[must_use]
+    pub fn load_error(self, error: &LoadError) -> String {
+        let message = format!("`{}` {}", error.path.display(), error.message);
+        self.plain(
+            error.code,
+            &message
+                .replace("` there is", "`: there is")
+                .replace("` the ", "`: the "),
+            error.help.as_deref(),
+            &[],
+        )
+    }
+}
+
+fn empty_json(code: &str, message: &str) -> Value {
+    json!({
+        "code": code, "severity": "error", "message": message, "file": null, "line": null, "column": null,
+        "end_line": null, "end_column": null, "help": null, "fix": null, "notes": [], "call_path": [],
+    })
+}
+
+struct Place<'a> {
+    sources: &'a SourceMap,
+    texts: &'a Texts,
+}
+
+impl<'a> Place<'a> {
+    fn path(&self, span: Span) -> String {
+        clean_line(self.texts.display(self.sources.path(span.file)))
+    }
+
+    /// `file:line:column`.
+    fn text(&self, span: Span) -> String {
+        let (line, column) = self.sources.line_col(span);
+        format!("{}:{line}:{column}", self.path(span))
+    }
+
+    /// Whether the span lies on character boundaries of its file, on lines that can be shown.
+    fn fits(&self, span: Span) -> bool {
+        let Some(file) = self.sources.file(span.file) else {
+            return false;
+        };
+        let (start, end) = (span.start as usize, span.end as usize);
+        let shown = |at: usize| line_around(file, at).len() <= MAX_LINE;
+        file.text.get(start..end).is_some() && shown(start) && shown(end)
+    }
+
+    fn snippet(
+        &self,
+        span: Span,
+        kind: AnnotationKind,
+        label: Option<String>,
+    ) -> Result<Snippet<'a, annotate_snippets::Annotation<'a>>, String> {
+        let file = self
+            .sources
+            .file(span.file)
+            .filter(|_| self.fits(span))
+            .ok_or_else(|| format!("at {}", self.text(span)))?;
+        let annotation = kind
+            .span(span.start as usize..span.end as usize)
+            .label(label);
+        Ok(Snippet::source(file.text.as_str())
+            .path(self.path(span))
+            .annotation(annotation))
+    }
+}
+
+fn line_around(file: &SourceFile, at: usize) -> &str {
+    let before = file.text.get(..at).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |i| i + 1);
+    let rest = file.text.get(start..).unwrap_or_default();
+    rest.split('\n').next().unwrap_or_default()
+}
+
+fn short(diagnostic: &Diagnostic, place: &Place<'_>) -> String {
+    let severity = severity(diagnostic.severity);
+    format!(
+        "{}: {severity}[{}]: {}",
+        place.text(diagnostic.span),
+        diagnostic.code,
+        clean_line(&diagnostic.message)
+    )
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+fn as_json(diagnostic: &Diagnostic, place: &Place<'_>) -> Value {
+    let span = |span: Span| {
+        let file = place.sources.file(span.file);
+        let (line, column) = place.sources.line_col(span);
+        let (end_line, end_column) = file.map_or((line, column), |file| file.line_col(span.end));
+        json!({
+            "file": place.texts.display(place.sources.path(span.file)),
+            "line": line, "column": column, "end_line": end_line, "end_column": end_column,
+        })
+    };
+    let with = |mut object: Value, key: &str, value: Value| {
+        object[key] = value;
+        object
+    };
+    let mut object = span(diagnostic.span);
+    object["code"] = json!(diagnostic.code);
+    object["severity"] = json!(severity(diagnostic.severity));
+    object["message"] = json!(diagnostic.message);
+    object["help"] = json!(diagnostic.help);
+    object["fix"] = diagnostic.fix.as_ref().map_or(Value::Null, |fix| {
+        with(span(fix.span), "replacement", json!(fix.replacement))
+    });
+    object["notes"] = diagnostic
+        .notes
+        .iter()
+        .map(|(at, note)| with(at.map_or_else(|| json!({}), span), "message", json!(note)))
+        .collect();
+    object["call_path"] = diagnostic
+        .call_path
+        .iter()
+        .map(|(at, call)| with(span(*at), "call", json!(call)))
+        .collect();
+    object
+}
