@@ -330,6 +330,8 @@ impl Lexer<'_> {
                 .help("close it, or use `f\"\"\"…\"\"\"` for several lines"),
             );
         }
+        // What is missing has been told: the parser keeps silent about it.
+        self.push(T::Error, end, end);
         while self.open.len() > at {
             if let Some(Open::Hole { .. }) = self.open.pop() {
                 self.push(T::FStrEnd, end, end);
@@ -439,6 +441,17 @@ impl Lexer<'_> {
             .find(|&(_, c)| !stray(c))
             .map_or(rest.len(), |(n, _)| n)
             .max(c.len_utf8());
+        // Typographic quotes: all up to the closing one is meant as a string.
+        let quoted_len = matches!(c, '“' | '”' | '„')
+            .then(|| {
+                let line = rest.lines().next().unwrap_or("");
+                line.char_indices()
+                    .skip(1)
+                    .find(|&(_, c)| matches!(c, '“' | '”' | '"'))
+                    .map(|(n, c)| n + c.len_utf8())
+            })
+            .flatten();
+        let len = quoted_len.unwrap_or(len);
         let what = rest.get(..len).unwrap_or("").to_string();
         let end = start + len;
         self.pos = end;
@@ -481,7 +494,14 @@ impl Lexer<'_> {
             diagnostic = diagnostic.help("in an f-string a value is written `{name}`");
         }
         self.error(diagnostic);
-        if !c.is_whitespace() && c != '\\' {
+        if c == '\\' {
+            // Meant to continue the line: the next one is read as its rest.
+            let rest = self.rest();
+            let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\r']).len();
+            if self.byte(end + blank) == b'\n' {
+                self.pos = end + blank + 1;
+            }
+        } else if !c.is_whitespace() {
             self.push(T::Error, start, end);
         }
     }

@@ -215,8 +215,9 @@ impl Lexer<'_> {
         {
             end += 1;
         }
-        self.push(T::FStrSpec, colon, end);
         self.pos = end;
+        let closed = self.byte(end) == b'}';
+        self.push(if closed { T::FStrSpec } else { T::Error }, colon, end);
         match self.byte(end) {
             b'}' => self.close_hole(end),
             b'{' => {

@@ -522,9 +522,14 @@ impl<'a> Parser<'a, '_> {
     fn map_literal(&mut self) -> Expr<'a> {
         let inline_if = std::mem::replace(&mut self.inline_if, false);
         let opener = self.open(false);
+        let mut told = false;
         let entries = self.list(T::RBrace, |p| {
             let key = p.expression();
+            if told && !p.at(T::Colon) {
+                return None;
+            }
             if !p.at(T::Colon) && !p.panicking {
+                told = true;
                 let span = if matches!(p.peek(), T::Comma | T::RBrace) {
                     key.span
                 } else {

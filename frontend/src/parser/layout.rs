@@ -130,12 +130,20 @@ impl<'a> Parser<'a, '_> {
         }
         let base = self.block_indent();
         let mut depth = 0usize;
+        let mut fstrings = 0usize;
         loop {
             let token = self.raw();
             if token.kind == T::Eof || self.at(T::Newline) {
                 break;
             }
-            if token.kind.is_closer() {
+            if token.kind == T::FStrEnd {
+                if fstrings == 0 {
+                    break;
+                }
+                fstrings -= 1;
+            } else if token.kind == T::FStrStart {
+                fstrings += 1;
+            } else if token.kind.is_closer() {
                 if depth == 0 {
                     if token.kind == closer {
                         self.bump();
@@ -148,8 +156,6 @@ impl<'a> Parser<'a, '_> {
                 break;
             } else if token.kind.is_opener() {
                 depth += 1;
-            } else if token.kind == T::FStrEnd && closer == T::FStrClose && depth == 0 {
-                break;
             }
             self.bump();
         }
@@ -200,9 +206,9 @@ impl<'a> Parser<'a, '_> {
                 self.panicking = false;
                 return true;
             }
-            if token.kind.is_opener() {
+            if token.kind.is_opener() || token.kind == T::FStrStart {
                 depth += 1;
-            } else if token.kind.is_closer() {
+            } else if token.kind.is_closer() || token.kind == T::FStrEnd {
                 if depth == 0 {
                     return false;
                 }
@@ -458,9 +464,9 @@ impl<'a> Parser<'a, '_> {
             if token.line_start && token.indent <= indent && self.pos != self.line_token {
                 break;
             }
-            if token.kind.is_opener() {
+            if token.kind.is_opener() || token.kind == T::FStrStart {
                 depth += 1;
-            } else if token.kind.is_closer() {
+            } else if token.kind.is_closer() || token.kind == T::FStrEnd {
                 if depth == 0 && bracketed {
                     break;
                 }

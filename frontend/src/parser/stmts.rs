@@ -101,9 +101,9 @@ impl<'a> Parser<'a, '_> {
             }
             T::Assert => self.assert_stmt(),
             T::Fn if self.peek_at(1) == T::Ident => self.local_function(),
-            T::Return | T::Raise | T::Break | T::Continue => {
-                self.jump().map_or(StmtKind::Error, |jump| StmtKind::Expr(self.alloc(jump)))
-            }
+            T::Return | T::Raise | T::Break | T::Continue => self
+                .jump()
+                .map_or(StmtKind::Error, |jump| StmtKind::Expr(self.alloc(jump))),
             T::Import | T::Const | T::Struct | T::Enum | T::Trait | T::Impl | T::Pub => {
                 self.item_in_function()
             }
@@ -165,6 +165,12 @@ impl<'a> Parser<'a, '_> {
                     _ => self.loop_stmt(label),
                 };
             }
+        }
+        if self.at_word(sym::throw)
+            && self.foreign_operand()
+            && let Some(jump) = self.jump()
+        {
+            return StmtKind::Expr(self.alloc(jump));
         }
         match self.line_habit() {
             LineHabit::None => {}

@@ -48,7 +48,10 @@ fn assert_clean(text: &str) {
     let errors = told(text, &parsed.errors);
     assert!(errors.is_empty(), "{text}\n{errors:#?}");
     let tree = format!("{:?}", parsed.module.items);
-    assert!(!tree.contains("Error,") && !tree.contains("kind: Error"), "{tree}");
+    assert!(
+        !tree.contains("Error,") && !tree.contains("kind: Error"),
+        "{tree}"
+    );
 }
 
 /// Asserts that a text gives exactly these diagnostics, as `code line:column`.

@@ -29,10 +29,19 @@ fn show(e: &Expr<'_>, names: &Interner) -> String {
         ExprKind::List(es) => format!("(list {})", list(es)),
         ExprKind::Field { base, name } => format!("(. {} {})", s(base), names.name(name.name)),
         ExprKind::TupleField { base, index, .. } => format!("(. {} {index})", s(base)),
-        ExprKind::Call { callee, type_args, args: a } => {
+        ExprKind::Call {
+            callee,
+            type_args,
+            args: a,
+        } => {
             format!("(call{} {} {})", type_args.len(), s(callee), args(a))
         }
-        ExprKind::MethodCall { recv, name, type_args, args: a } => format!(
+        ExprKind::MethodCall {
+            recv,
+            name,
+            type_args,
+            args: a,
+        } => format!(
             "(method{} {} {} {})",
             type_args.len(),
             s(recv),
@@ -43,7 +52,9 @@ fn show(e: &Expr<'_>, names: &Interner) -> String {
         ExprKind::TypeApply { base, args } => format!("(types{} {})", args.len(), s(base)),
         ExprKind::Try(inner) => format!("(? {})", s(inner)),
         ExprKind::Unary { op, operand } => format!("({op:?} {})", s(operand)),
-        ExprKind::Binary { op, left, right, .. } => {
+        ExprKind::Binary {
+            op, left, right, ..
+        } => {
             format!("({} {} {})", op.text(), s(left), s(right))
         }
         ExprKind::Range { lo, hi, inclusive } => format!(
@@ -93,7 +104,10 @@ fn precedence() {
         ("0..n + 1", "(.. 0 (+ n 1))"),
         ("a..b == c", "(== (.. a b) c)"),
         ("not a == b or c and d", "(or (Not (== a b)) (and c d))"),
-        ("a or b else c or d else e", "(else (or a b) (else (or c d) e))"),
+        (
+            "a or b else c or d else e",
+            "(else (or a b) (else (or c d) e))",
+        ),
         ("a else return b", "(else a (return b))"),
         ("a +% b *% c", "(+% a (*% b c))"),
         ("a >>> 1 >> 2", "(>> (>>> a 1) 2)"),
@@ -152,7 +166,10 @@ fn literals() {
         ("\"\"\"a\r\n\"b\" \\t\"\"\"", "\"a\\n\\\"b\\\" \\t\""),
         ("r\"\"\"\\d\"\"\"", "\"\\\\d\""),
         ("f\"a{x}b{{c}}\"", "\"a\"{x}\"b{c}\""),
-        ("f\"{m[\"k\"]}{f\"{f\"{x:d}\"}\"}\"", "{(index m \"k\")}{{{x:}}}"),
+        (
+            "f\"{m[\"k\"]}{f\"{f\"{x:d}\"}\"}\"",
+            "{(index m \"k\")}{{{x:}}}",
+        ),
         ("f\"{x:>8.2f}\"", "{x:}"),
         ("f\"\\u{41}\"", "\"A\""),
         ("f\"{ {\"a\": 1}[\"a\"] }\"", "{(index Map([MapEntry"),
@@ -168,20 +185,39 @@ fn literals() {
 #[test]
 fn format_specifications() {
     let arena = Bump::new();
-    let parsed = parse_as(&arena, "const A: string = f\"{x:*^+#012.3x}{y:<5}{z:.2f}\"\n", false);
+    let parsed = parse_as(
+        &arena,
+        "const A: string = f\"{x:*^+#012.3x}{y:<5}{z:.2f}\"\n",
+        false,
+    );
     assert!(parsed.errors.is_empty());
-    let ItemKind::Const(item) = parsed.module.items[0].kind else { panic!() };
-    let ExprKind::FStr(parts) = item.value.kind else { panic!() };
+    let ItemKind::Const(item) = parsed.module.items[0].kind else {
+        panic!()
+    };
+    let ExprKind::FStr(parts) = item.value.kind else {
+        panic!()
+    };
     let spec = |n: usize| match parts[n] {
-        FPart::Value { spec: Some(spec), .. } => spec,
+        FPart::Value {
+            spec: Some(spec), ..
+        } => spec,
         _ => panic!(),
     };
     let a = spec(0);
-    assert_eq!((a.fill, a.align, a.sign), ('*', Some(Align::Center), Sign::Plus));
-    assert_eq!((a.alternate, a.zero, a.width, a.precision), (true, true, Some(12), Some(3)));
+    assert_eq!(
+        (a.fill, a.align, a.sign),
+        ('*', Some(Align::Center), Sign::Plus)
+    );
+    assert_eq!(
+        (a.alternate, a.zero, a.width, a.precision),
+        (true, true, Some(12), Some(3))
+    );
     assert_eq!(a.ty, Some(FormatType::HexLower));
     assert_eq!((spec(1).align, spec(1).width), (Some(Align::Left), Some(5)));
-    assert_eq!((spec(2).precision, spec(2).ty), (Some(2), Some(FormatType::Fixed)));
+    assert_eq!(
+        (spec(2).precision, spec(2).ty),
+        (Some(2), Some(FormatType::Fixed))
+    );
 }
 
 #[test]
@@ -192,7 +228,9 @@ fn documentation_is_attached() {
     assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
     assert_eq!(parsed.module.docs, Some("The module."));
     assert_eq!(parsed.module.items[0].docs, Some("A point.\nTwo lines."));
-    let ItemKind::Struct(item) = parsed.module.items[0].kind else { panic!() };
+    let ItemKind::Struct(item) = parsed.module.items[0].kind else {
+        panic!()
+    };
     assert_eq!(item.derives.len(), 1);
     assert_eq!(item.fields[0].docs, Some("The x."));
     assert_eq!(item.methods[0].docs, Some("Kept."));
@@ -205,19 +243,63 @@ fn ids_are_dense_and_patterns_have_their_forms() {
     let arena = Bump::new();
     let parsed = parse_as(&arena, text, false);
     assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
-    let ItemKind::Fn(f) = parsed.module.items[0].kind else { panic!() };
+    let ItemKind::Fn(f) = parsed.module.items[0].kind else {
+        panic!()
+    };
     assert_eq!(f.params[0].id, PatId(0));
     assert_eq!(f.params[0].ty.unwrap().id, TypeExprId(0));
     assert!(parsed.module.pat_count > 10);
-    let StmtKind::Expr(e) = f.body.unwrap().stmts[0].kind else { panic!() };
-    let ExprKind::Match { arms, .. } = e.kind else { panic!() };
+    let StmtKind::Expr(e) = f.body.unwrap().stmts[0].kind else {
+        panic!()
+    };
+    let ExprKind::Match { arms, .. } = e.kind else {
+        panic!()
+    };
     let kinds: Vec<_> = arms.iter().map(|a| a.pat.kind).collect();
-    assert!(matches!(kinds[0], PatKind::At { pat: Pat { kind: PatKind::Range { inclusive: true, .. }, .. }, .. }));
+    assert!(matches!(
+        kinds[0],
+        PatKind::At {
+            pat: Pat {
+                kind: PatKind::Range {
+                    inclusive: true,
+                    ..
+                },
+                ..
+            },
+            ..
+        }
+    ));
     assert!(arms[0].guard.is_some());
-    assert!(matches!(kinds[1], PatKind::Or([_, _, Pat { kind: PatKind::Literal(PatLiteral::Int(-1)), .. }])));
-    assert!(matches!(kinds[2], PatKind::List { before: [_], rest: Some(RestPat { name: Some(_), .. }), after: [_] }));
-    assert!(matches!(kinds[3], PatKind::Call { args: [_], rest: Some(_), .. }));
-    let PatKind::Tuple([a, b, c, d]) = kinds[4] else { panic!() };
+    assert!(matches!(
+        kinds[1],
+        PatKind::Or([
+            _,
+            _,
+            Pat {
+                kind: PatKind::Literal(PatLiteral::Int(-1)),
+                ..
+            }
+        ])
+    ));
+    assert!(matches!(
+        kinds[2],
+        PatKind::List {
+            before: [_],
+            rest: Some(RestPat { name: Some(_), .. }),
+            after: [_]
+        }
+    ));
+    assert!(matches!(
+        kinds[3],
+        PatKind::Call {
+            args: [_],
+            rest: Some(_),
+            ..
+        }
+    ));
+    let PatKind::Tuple([a, b, c, d]) = kinds[4] else {
+        panic!()
+    };
     assert!(matches!(a.kind, PatKind::Call { path, .. } if path.last().name == sym::Some_));
     assert!(matches!(b.kind, PatKind::Path(_)) && matches!(c.kind, PatKind::Path(_)));
     assert!(matches!(d.kind, PatKind::Wild));
