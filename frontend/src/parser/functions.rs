@@ -34,7 +34,18 @@ impl<'a> Parser<'a, '_> {
     /// A function; the next token is `fn` (or a foreign word for it, which has been told).
     pub(super) fn function(&mut self, prefix: FnPrefix<'a>, place: Place) -> FnItem<'a> {
         let head_start = self.bump().start;
-        let name = self.ident("the name of the function").unwrap_or(Ident {
+        // Behind a dot keywords are names (`x.or(y)`), so methods may be called like them.
+        let method = matches!(
+            place,
+            Place::Methods | Place::Trait | Place::Capability | Place::Extern
+        ) && self.peek().is_keyword()
+            && matches!(self.peek_at(1), T::LParen | T::LBracket);
+        let found = if method {
+            self.member()
+        } else {
+            self.ident("the name of the function")
+        };
+        let name = found.unwrap_or(Ident {
             name: sym::empty,
             span: self.prev_span(),
         });

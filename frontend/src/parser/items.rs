@@ -596,9 +596,32 @@ impl<'a> Parser<'a, '_> {
         })))
     }
 
+    /// Whether the brackets here are the list type of `impl [byte]:`, not type parameters.
+    fn list_type_ahead(&self) -> bool {
+        let mut depth = 0usize;
+        let mut at = self.pos;
+        loop {
+            match self.token(at).kind {
+                T::LBracket => depth += 1,
+                T::RBracket => depth = depth.saturating_sub(1),
+                T::Eof => return false,
+                _ => {}
+            }
+            at += 1;
+            if depth == 0 || self.token(at).line_start {
+                break;
+            }
+        }
+        at > self.pos + 1 && matches!(self.token(at).kind, T::Colon | T::For | T::Question)
+    }
+
     fn implementation(&mut self) -> Option<ItemKind<'a>> {
         let start = self.bump();
-        let generics = self.generics();
+        let generics: &'a [_] = if self.list_type_ahead() {
+            &[]
+        } else {
+            self.generics()
+        };
         let first = self.ty();
         let (of, target) = if !self.panicking && self.eat(T::For) {
             (Some(first), self.ty())

@@ -91,6 +91,7 @@ fn items_that_are_right() {
         "import a.b as c\nfrom a.b import C, d as e\nfrom x import (\n    A,\n    B,\n)\n",
         "fn f[T, X](xs: [T], g: fn(T) -> T ! X, n: int = 3) -> Result[T, A | B] uses C ! X | D where T: Ord:\n    pass\n",
         "const A: int = 0xff\n",
+        "struct A:\n    fn or(self, x: int) -> int:\n        return self.or(x)\n",
     ] {
         assert_clean(text);
     }
@@ -98,7 +99,7 @@ fn items_that_are_right() {
 
 #[test]
 fn std_forms() {
-    let text = "pub intrinsic fn len[T](xs: [T]) -> int\nimpl[T] [T]:\n    intrinsic fn len(self) -> int\nimpl string:\n    fn f(self):\n        pass\nimpl[K: Hash + Eq, V] Map[K, V]:\n    fn g(self):\n        pass\n";
+    let text = "pub intrinsic fn len[T](xs: [T]) -> int\nimpl[T] [T]:\n    intrinsic fn len(self) -> int\nimpl string:\n    fn f(self):\n        pass\nimpl [byte]:\n    fn f(self):\n        pass\nimpl[K: Hash + Eq, V] Map[K, V]:\n    fn g(self):\n        pass\n";
     let arena = Bump::new();
     assert!(parse_as(&arena, text, true).errors.is_empty());
     assert_told(
@@ -109,6 +110,7 @@ fn std_forms() {
             "E0121 3:5",
             "E0121 4:1",
             "E0121 7:1",
+            "E0121 10:1",
         ],
     );
 }
