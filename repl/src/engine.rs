@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jet_bytecode::format::{self, FormatError};
 use jet_bytecode::linked::Program;
-use jet_bytecode::module::Bundle;
 use jet_bytecode::verify::{self, VerifiedProgram, VerifyError};
+use jet_vm::host::{HostCapability, HostUsage, Limits};
+
+use crate::trap_text::Ending;
 
 /// A program that the verifier of this process passed. Immutable; instances share it.
 #[derive(Debug)]
 pub struct Module {
-    bundle: Bundle,
     program: Arc<VerifiedProgram>,
     hash: [u8; 32],
 }
@@ -48,10 +49,9 @@ impl Module {
     /// Reads and verifies a bundle. The bytes are the caller's own: nobody can change them meanwhile.
     pub fn from_bytes(bytes: &[u8]) -> Result<Module, Refusal> {
         let bundle = format::decode(bytes).map_err(Refusal::Format)?;
-        let program = verify::verify(bundle.clone()).map_err(Refusal::Verify)?;
+        let program = verify::verify(bundle).map_err(Refusal::Verify)?;
         let hash = format::root_hash(bytes).ok_or(Refusal::Format(FormatError::Truncated))?;
         Ok(Module {
-            bundle,
             program: Arc::new(program),
             hash,
         })
@@ -68,10 +68,78 @@ impl Module {
     pub fn hash(&self) -> [u8; 32] {
         self.hash
     }
+}
 
-    /// The bytecode as text.
-    #[must_use]
-    pub fn disassemble(&self) -> String {
-        jet_bytecode::disasm::disassemble(&self.bundle)
+/// How an instance runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What it may cost.
+    pub limits: Limits,
+    /// How its heap collects.
+    pub gc: GcChoice,
+    /// Key of its hash tables.
+    pub seed: u64,
+}
+
+/// When a heap collects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GcChoice {
+    /// When it pays.
+    Normal,
+    /// At every Nth allocation.
+    Stress(u32),
+}
+
+impl fmt::Display for GcChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GcChoice::Normal => f.write_str("normal"),
+            GcChoice::Stress(1) => f.write_str("stress"),
+            GcChoice::Stress(n) => write!(f, "stress:{n}"),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// `main` returned.
+    Done,
+    /// `main` returned this error.
+    Failed(String),
+    /// A trap or a limit.
+    Ended(Ending),
+    /// Cancelled from outside.
+    Interrupted,
+    /// A bug of ours.
+    Bug(String),
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How it ended.
+    pub end: End,
+    /// Fuel used.
+    pub fuel: u64,
+    /// Bytes of heap at the end.
+    pub heap_bytes: u64,
+    /// Most bytes of heap.
+    pub heap_peak: u64,
+    /// Collections.
+    pub collections: u64,
+    /// Calls of and output through host capabilities.
+    pub usage: HostUsage,
+}
+
+impl Module {
+    /// Runs `main`.
+    pub fn run(
+        &self,
+        _: Vec<Box<dyn HostCapability>>,
+        _: Vec<String>,
+        _: &Config,
+    ) -> Result<Report, String> {
+        Err("TEMPORARY".to_owned())
     }
 }

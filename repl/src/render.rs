@@ -176,15 +176,15 @@ impl Style {
     /// Why a program's texts could not be had.
     #[must_use]
     pub fn load_error(self, error: &LoadError) -> String {
-        let message = format!("`{}` {}", error.path.display(), error.message);
-        self.plain(
-            error.code,
-            &message
-                .replace("` there is", "`: there is")
-                .replace("` the ", "`: the "),
-            error.help.as_deref(),
-            &[],
-        )
+        let path = error.path.display().to_string();
+        if self.format == MessageFormat::Json {
+            let mut object = empty_json(error.code, &error.message);
+            object["file"] = json!(path);
+            object["help"] = json!(error.help);
+            return format!("{object}\n");
+        }
+        let message = format!("`{}`: {}", clean_line(&path), error.message);
+        self.plain(error.code, &message, error.help.as_deref(), &[])
     }
 }
 

@@ -205,7 +205,7 @@ fn package_name(text: &str) -> String {
 fn read(path: &Path, limit: usize) -> Result<Vec<u8>, LoadError> {
     let meta = fs::metadata(path).map_err(|why| unreadable(path, &why))?;
     if !meta.is_file() {
-        return Err(error(UNREADABLE, path, "is not a regular file"));
+        return Err(error(UNREADABLE, path, "not a regular file"));
     }
     let file = File::open(path).map_err(|why| unreadable(path, &why))?;
     let mut bytes = Vec::new();
@@ -216,7 +216,7 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, LoadError> {
         return Err(error(
             TOO_LARGE,
             path,
-            format!("is larger than {} MiB", limit >> 20),
+            format!("larger than {} MiB", limit >> 20),
         ));
     }
     Ok(bytes)
@@ -227,7 +227,7 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, LoadError> {
         return Err(error(
             TOO_LARGE,
             path,
-            format!("is larger than {} MiB", MAX_SOURCE_BYTES >> 20),
+            format!("larger than {} MiB", MAX_SOURCE_BYTES >> 20),
         ));
     }
     String::from_utf8(bytes).map_err(|why| {
@@ -237,7 +237,7 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, LoadError> {
         let mut not_text = error(
             NOT_TEXT,
             path,
-            format!("is not UTF-8 text: byte {at}, on line {line}, begins no character"),
+            format!("not UTF-8 text: byte {at}, on line {line}, begins no character"),
         );
         not_text.help =
             Some("a bundle has the extension `.jbc`; a source file is saved as UTF-8".into());
@@ -448,7 +448,7 @@ impl Packages<'_> {
                     return Err(error(
                         BAD_PACKAGE,
                         &path,
-                        "cannot be a module: use lower-case letters, digits and `_`",
+                        "not the name of a module: use lower-case letters, digits and `_`",
                     ));
                 }
                 if out.len() >= MAX_FILES {

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jet_vm::host::{EnvGrant, Grants, Limits, PathGrant};
 
 use super::quantity::{count, duration, size};
+use crate::engine::GcChoice;
 
 /// The Jet virtual machine: checks, builds, audits and runs programs that hold no authority but
 /// what you grant them.
@@ -241,25 +242,14 @@ pub enum JitMode {
     Stress,
 }
 
-impl JitMode {
-    /// As the flag spells it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            JitMode::Off => "off",
-            JitMode::On => "on",
-            JitMode::Stress => "stress",
+impl From<JitMode> for jet_jit::Mode {
+    fn from(mode: JitMode) -> Self {
+        match mode {
+            JitMode::Off => jet_jit::Mode::Off,
+            JitMode::On => jet_jit::Mode::On,
+            JitMode::Stress => jet_jit::Mode::Stress,
         }
     }
-}
-
-/// `--gc`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GcChoice {
-    /// Collects when it pays.
-    Normal,
-    /// Collects at every Nth allocation.
-    Stress(u32),
 }
 
 /// `--stats`.
@@ -291,7 +281,7 @@ pub struct RunOptions {
     /// What it may cost.
     pub limits: Limits,
     /// `--jit`.
-    pub jit: JitMode,
+    pub jit: jet_jit::Mode,
     /// `--gc`.
     pub gc: GcChoice,
     /// `--stats`.
@@ -308,7 +298,7 @@ impl RunArgs {
         RunOptions {
             grants: self.grants.grants(),
             limits: self.limits.limits(),
-            jit: modes.jit,
+            jit: modes.jit.into(),
             gc: modes.gc,
             stats: modes.stats,
             seed: modes.seed,
@@ -567,7 +557,7 @@ mod tests {
         let (_, options) = run("a.jet --jit=stress --gc=stress:7 --stats=json --seed=9");
         assert_eq!(
             (options.jit, options.gc),
-            (JitMode::Stress, GcChoice::Stress(7))
+            (jet_jit::Mode::Stress, GcChoice::Stress(7))
         );
         assert_eq!(
             (options.stats, options.seed),

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use args::{AuditArgs, BuildArgs, Command, MessageFormat, Refused};
+use jet_bytecode::format;
 use jet_vm::host::interrupt;
 
 use crate::audit;
@@ -223,9 +224,24 @@ fn show_audit(args: &AuditArgs, style: Style) -> u8 {
     }
 }
 
+/// A bundle need not verify to be looked at: its text says why it does not.
 fn disasm(input: &Path, style: Style) -> u8 {
-    match program::load(input, style) {
-        Ok(loaded) => show(&loaded.module.disassemble()),
-        Err(code) => code,
+    let bundle = match crate::sources::read_bundle(input) {
+        Ok(bytes) if format::is_bundle(&bytes) => format::decode(&bytes),
+        _ => match program::load(input, style) {
+            Ok(loaded) => format::decode(&loaded.bytes),
+            Err(code) => return code,
+        },
+    };
+    match bundle {
+        Ok(bundle) => show(&jet_bytecode::disasm::disassemble(&bundle)),
+        Err(why) => {
+            say(&program::not_verified(
+                style,
+                input,
+                &crate::engine::Refusal::Format(why),
+            ));
+            REFUSED
+        }
     }
 }

@@ -1,6 +1,184 @@
-//! `jetvm run`.
-use super::args::RunArgs;
-use crate::render::Style;
-pub(super) fn run(_: &RunArgs, _: Style) -> u8 {
-    0
+//! `jetvm run`: grants are checked against what the program asks for, then it runs, then its end
+//! becomes an exit code.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::args::{RunArgs, RunOptions, StatsFormat};
+use super::program::{self, Loaded};
+use super::{FAILED, INTERRUPTED, LIMIT, OK, REFUSED, USAGE, report_bug, say};
+use crate::audit::{self, Request};
+use crate::engine::{Config, End, Report};
+use crate::render::{Style, clean_line};
+use crate::trap_text::{Lines, refused};
+
+/// Runs a program and gives the exit code.
+pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
+    let options = args.options();
+    let fail = |code: u8, message: &str, help: Option<&str>| {
+        say(&style.plain("", message, help, &[]));
+        code
+    };
+    let mut program_args = Vec::new();
+    for arg in &args.program_args {
+        match arg.to_str() {
+            Some(text) => program_args.push(text.to_owned()),
+            None => return fail(USAGE, "an argument of the program is not UTF-8 text", None),
+        }
+    }
+    let started = Instant::now();
+    let loaded = match program::load(&args.input, style) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let module = &loaded.module;
+    if module.program().entry.is_none() {
+        return fail(
+            FAILED,
+            "the program has no `main`",
+            Some("a program starts at `fn main()` of its main module"),
+        );
+    }
+    let missing: Vec<Request> = audit::requests(module.program())
+        .into_iter()
+        .filter(|request| !granted(&options, request))
+        .collect();
+    if !missing.is_empty() {
+        say(&refused(style, &missing));
+        return REFUSED;
+    }
+    let capabilities = std::env::current_dir()
+        .map_err(|error| format!("cannot tell the working directory: {error}"))
+        .and_then(|cwd| {
+            options
+                .grants
+                .capabilities(&cwd)
+                .map_err(|error| error.to_string())
+        });
+    let capabilities = match capabilities {
+        Ok(capabilities) => capabilities,
+        Err(message) => return fail(USAGE, &message, None),
+    };
+    let config = Config {
+        limits: options.limits.clone(),
+        gc: options.gc,
+        seed: options.seed.unwrap_or_else(random_seed),
+    };
+    let prepared = started.elapsed();
+    let started = Instant::now();
+    let report = match module.run(capabilities, program_args, &config) {
+        Ok(report) => report,
+        Err(why) => return fail(REFUSED, &format!("the program cannot start: {why}"), None),
+    };
+    let ran = started.elapsed();
+    let code = conclude(&report.end, &loaded, &options, style);
+    if let Some(format) = options.stats {
+        let stats = stats(
+            &report,
+            &options,
+            config.seed,
+            [prepared.as_secs_f64(), ran.as_secs_f64()],
+        );
+        say(&match format {
+            StatsFormat::Json => format!("{stats}\n"),
+            StatsFormat::Human => table(&stats),
+        });
+    }
+    code
+}
+
+fn granted(options: &RunOptions, request: &Request) -> bool {
+    request.package == "std" && options.grants.covers(&request.name)
+}
+
+fn conclude(end: &End, loaded: &Loaded, options: &RunOptions, style: Style) -> u8 {
+    match end {
+        End::Done => OK,
+        End::Failed(error) => {
+            say(&style.plain(
+                "failed",
+                &format!("main failed: {}", clean_line(error)),
+                None,
+                &[],
+            ));
+            FAILED
+        }
+        End::Ended(ending) => {
+            say(&ending.text(style, &Lines::new(loaded.texts.as_ref()), &options.limits));
+            if ending.limit.is_some() {
+                LIMIT
+            } else {
+                FAILED
+            }
+        }
+        End::Interrupted => INTERRUPTED,
+        End::Bug(what) => {
+            report_bug(what);
+            super::BUG
+        }
+    }
+}
+
+/// A seed that a program's input cannot anticipate.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+}
+
+fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64; 2]) -> Value {
+    let (end, limit) = match &report.end {
+        End::Done => ("ok", None),
+        End::Failed(_) => ("error", None),
+        End::Ended(ending) => match ending.limit {
+            Some(limit) => ("limit", Some(limit.name())),
+            None => ("trap", None),
+        },
+        End::Interrupted => ("interrupted", None),
+        End::Bug(_) => ("bug", None),
+    };
+    json!({
+        "end": end,
+        "limit": limit,
+        "fuel": report.fuel,
+        "heap": { "bytes": report.heap_bytes, "peak": report.heap_peak, "collections": report.collections },
+        "host": { "calls": report.usage.calls, "output": report.usage.output },
+        "seconds": { "prepare": prepared, "run": ran },
+        "jit": { "mode": options.jit.name(), "engine": options.jit.engine() },
+        "gc": options.gc.to_string(),
+        "seed": seed,
+    })
+}
+
+fn table(stats: &Value) -> String {
+    let mut out = String::new();
+    if let Value::Object(fields) = stats {
+        for (name, value) in fields {
+            let text = match value {
+                Value::Object(parts) => {
+                    let parts: Vec<String> = parts
+                        .iter()
+                        .map(|(name, value)| format!("{name} {}", plain(value)))
+                        .collect();
+                    parts.join(", ")
+                }
+                other => plain(other),
+            };
+            out.push_str(&format!("{name:>8}: {text}\n"));
+        }
+    }
+    out
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        Value::Number(number) if number.is_f64() => {
+            format!("{:.4}", number.as_f64().unwrap_or_default())
+        }
+        other => other.to_string(),
+    }
 }

@@ -240,6 +240,10 @@ impl HostCapability for FileRead {
         result.into()
     }
 
+    fn drop_handle(&mut self, handle: u64, cx: &mut HostCx<'_>) {
+        let _ = self.close(handle, cx);
+    }
+
     fn scope_text(&self) -> String {
         self.scope.text().to_owned()
     }

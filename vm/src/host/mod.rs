@@ -121,6 +121,11 @@ pub trait HostCapability: Send {
     /// What the grant covers, for `audit` and messages: `everything`, `read /data`.
     fn scope_text(&self) -> String;
 
+    /// Closes a handle that the program can no longer name, if it is still open.
+    fn drop_handle(&mut self, handle: u64, cx: &mut HostCx<'_>) {
+        let _ = (handle, cx);
+    }
+
     /// Delivers what is buffered. Called before the program ends, however it ends.
     fn flush(&mut self) -> Result<(), HostFailure> {
         Ok(())
