@@ -1,2 +1,39 @@
-//! VM of Jet.
+//! The virtual machine: a register interpreter over verified bytecode, the capability table, host
+//! capabilities and limits.
+//!
+//! [`Loaded`] is a verified program made ready to run, shared by its instances; an [`Instance`] has grants,
+//! limits and a heap, and runs `main`. Unsafe code stands on two promises: what the verifier checked (see
+//! `dispatch`) and what roots show the collector (see `frames` and `slow`).
+
 pub mod host;
+
+mod builtins;
+mod capability;
+mod code;
+mod ctx;
+mod deepcopy;
+mod dispatch;
+mod format;
+mod frames;
+mod fuel;
+mod hash;
+mod instance;
+mod lists;
+mod load;
+mod marshal;
+mod ops_call;
+mod ops_jump;
+mod ops_list;
+mod ops_num;
+mod ops_record;
+mod select;
+mod show;
+mod slow;
+mod strings;
+mod trap;
+
+pub use capability::AuditSink;
+pub use instance::{Binding, Config, Failure, Instance, InstanceError, Outcome, RunStats};
+pub use jet_gc::GcMode;
+pub use load::{LoadError, Loaded};
+pub use trap::{TraceFrame, Trap, limit_of};

@@ -1,0 +1,532 @@
+//! Capability calls: the one path to the host, and calls of attenuators and fakes.
+//!
+//! A capability value is a binding of the host (a record whose word is its entry of the table) or an object
+//! whose type implements the interface. [`call`] is the only function that reaches the host: it checks
+//! revocation, then quota, then tells the audit sink, then calls. A call of an object enters its method like
+//! any other call; where data crosses, a *boundary* frame stands between, whose return copies what comes back
+//! (registers: call site, receiver, result). What must stay true: nothing here is skipped for speed; a host
+//! panic does not pass.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jet_bytecode::layout::{RegKind, reg_kind};
+use jet_bytecode::linked::{CapId, LMethod, LNominalKind, NominalId};
+use jet_bytecode::opcodes::TrapKind;
+use jet_gc::{Header, Ref};
+
+use crate::code::{BOUNDARY, Word};
+use crate::ctx::{Ctx, HANDLE, HOST_BINDING};
+use crate::dispatch::{CONTINUE, S, TRAPPED, WAITING, handler};
+use crate::host::{
+    HostAnswer, HostCapability, HostCx, HostFailure, HostResult, HostTrap, HostUsage, HostValue,
+    LimitKind, Limits, Ticket,
+};
+use crate::marshal::{HANDLE_HEADER, Marshal, wrong_answer, wrong_handle};
+use crate::slow::{Done, SlowOp, Vm};
+
+/// Words of a boundary's frame, the header of the next one included.
+const BOUNDARY_FRAME: usize = 5;
+
+/// Told of each call that is about to reach the host: capability and method, with the package.
+pub type AuditSink = Box<dyn FnMut(&str, &str) + Send>;
+
+/// An entry of the capability table.
+pub(crate) struct CapEntry {
+    /// Interface that it was bound to.
+    pub cap: CapId,
+    /// Implementation.
+    pub host: Box<dyn HostCapability>,
+    /// Host method by interface method.
+    pub methods: Vec<usize>,
+    /// Set by whoever takes the grant back.
+    pub revoked: Arc<AtomicBool>,
+    /// Calls that are left.
+    pub quota: Option<u64>,
+}
+
+/// The capability table and what its calls share.
+pub(crate) struct CapTable {
+    /// Entries; a binding's word indexes them.
+    pub entries: Vec<CapEntry>,
+    /// Limits of the instance.
+    pub limits: Limits,
+    /// What calls used.
+    pub usage: HostUsage,
+    /// Audit sink.
+    pub audit: Option<AuditSink>,
+    /// Call that waits for its answer.
+    pub waiting: Option<Pending>,
+}
+
+/// A call whose answer comes later.
+pub(crate) struct Pending {
+    /// What the embedder waits on, until it takes it.
+    pub ticket: Option<Ticket>,
+    entry: usize,
+    site: usize,
+}
+
+// Lane b: the call site; lane c: number of arguments, the receiver first.
+handler! { fn cap_call[](s) {
+    let left = s.fuel - s.l() as i64;
+    if left < 0 {
+        return s.tail(crate::fuel::slice_end);
+    }
+    let status = start(s.ctx, s.pc, s.regs, left);
+    resume_state(s, status)
+} }
+
+/// Goes on where `ctx` says, or ends the run with `status`.
+///
+/// # Safety
+/// As all handlers; with `CONTINUE` the saved state is a runnable one.
+#[inline(always)]
+unsafe fn resume_state(s: S, status: u64) -> u64 {
+    if status != CONTINUE {
+        return status;
+    }
+    // SAFETY: the context outlives the run.
+    unsafe {
+        let ctx = s.ctx;
+        S {
+            pc: (*ctx).pc,
+            regs: (*ctx).regs,
+            fuel: (*ctx).fuel,
+            acc: (*ctx).acc,
+            ..s
+        }
+        .go()
+    }
+}
+
+// A frame behind a boundary returned: copy what comes out, then return once more.
+handler! { fn boundary[](s) {
+    if !cross_out(s.ctx, s.pc, s.regs, s.fuel, s.acc, false) {
+        return TRAPPED;
+    }
+    (*s.ctx).depth_left -= 1;
+    let value = (*s.ctx).acc;
+    crate::ops_call::leave(s, (*s.ctx).fuel, value)
+} }
+handler! { fn boundary_error[](s) {
+    if !cross_out(s.ctx, s.pc, s.regs, s.fuel, s.acc, true) {
+        return TRAPPED;
+    }
+    (*s.ctx).depth_left -= 1;
+    let error = (*s.ctx).acc;
+    crate::ops_call::leave_error(s, (*s.ctx).fuel, error)
+} }
+
+/// # Safety
+/// Called by `cap_call` with its state.
+#[inline(never)]
+unsafe fn start(ctx: *mut Ctx, pc: *const Word, regs: *mut u64, fuel: i64) -> u64 {
+    // SAFETY: the handler does not use the context during this call.
+    let ctx = unsafe { &mut *ctx };
+    ctx.fuel = fuel;
+    let mut vm = Vm::new(ctx, pc, regs);
+    let site = vm.b();
+    let receiver = Ref::from_word(vm.arg(0));
+    // SAFETY: a capability register.
+    let header = unsafe { vm.ctx.heap_box.header(receiver) };
+    let status = if header.type_id() == HOST_BINDING {
+        // SAFETY: a binding.
+        let entry = unsafe { vm.ctx.heap_box.word_field(receiver, 0) } as usize;
+        match call(&mut vm, entry, site, receiver) {
+            Ok(HostAnswer::Now(result)) => finish(&mut vm, entry, site, result),
+            Ok(HostAnswer::Later(ticket)) => {
+                vm.ctx.caps.waiting = Some(Pending {
+                    ticket: Some(ticket),
+                    entry,
+                    site,
+                });
+                WAITING
+            }
+            Err(_) => TRAPPED,
+        }
+    } else {
+        match enter_object(&mut vm, site, header) {
+            Ok(()) => CONTINUE,
+            Err(_) => TRAPPED,
+        }
+    };
+    ctx.roots.temps.clear();
+    status
+}
+
+/// The method behind a call site.
+fn method_of(vm: &Vm<'_>, site: usize) -> Option<(CapId, LMethod)> {
+    let site = vm.ctx.loaded.cap_sites.get(site)?;
+    let cap = vm.ctx.loaded.program.cap(site.cap)?;
+    let method = cap.methods.get(usize::from(site.method))?;
+    Some((site.cap, method.clone()))
+}
+
+/// Calls the host. The only place that does.
+fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostAnswer> {
+    let loaded = Arc::clone(&vm.ctx.loaded);
+    let program = &loaded.program;
+    let info = &loaded.cap_sites[site];
+    let declared = program
+        .cap(info.cap)
+        .and_then(|c| Some((c, c.methods.get(usize::from(info.method))?)));
+    let known = vm.ctx.caps.entries.get(entry);
+    let (Some((cap, method)), Some(known)) = (declared, known) else {
+        return Err(vm.trap(TrapKind::Unreachable, "no such capability"));
+    };
+    let name = &cap.name;
+    if known.revoked.load(Ordering::Acquire) {
+        return Err(vm.trap(
+            TrapKind::Revoked,
+            format!("the grant of {name} was revoked"),
+        ));
+    }
+    if known.quota == Some(0) {
+        return Err(vm.trap(
+            TrapKind::Revoked,
+            format!("the granted number of calls of {name} is used up"),
+        ));
+    }
+    let Some(host_method) = known.methods.get(usize::from(info.method)).copied() else {
+        return Err(vm.trap(TrapKind::Unreachable, "no such method"));
+    };
+    let mut marshal = Marshal::new(Arc::clone(program));
+    let mut args = Vec::with_capacity(method.sig.params.len());
+    for (k, ty) in method.sig.params.iter().enumerate() {
+        let value = vm.arg(k + 1);
+        args.push(marshal.read(vm, *ty, value, receiver, 0)?);
+    }
+    let memory_left = {
+        let heap = &vm.ctx.heap_box;
+        let stats = heap.stats();
+        heap.limit()
+            .saturating_sub(stats.live_after_last.max(stats.external))
+    };
+    let deadline = vm.ctx.meter.deadline;
+    let caps = &mut vm.ctx.caps;
+    if let Some(audit) = &mut caps.audit {
+        let package = program.package_name(cap.package);
+        audit(&format!("{package}.{name}"), &method.name);
+    }
+    caps.usage.calls += 1;
+    let known = &mut caps.entries[entry];
+    if let Some(quota) = &mut known.quota {
+        *quota -= 1;
+    }
+    let mut cx = HostCx::new(&caps.limits, &mut caps.usage, memory_left, deadline);
+    let host = &mut known.host;
+    let answer = catch_unwind(AssertUnwindSafe(|| host.call(host_method, &args, &mut cx)));
+    answer.or_else(|_| {
+        let text = format!("the host's {name}.{} panicked", method.name);
+        Err(vm.trap(TrapKind::Panic, text))
+    })
+}
+
+/// Puts an answer into the frame of the call at `vm.pc`.
+fn finish(vm: &mut Vm<'_>, entry: usize, site: usize, result: HostResult) -> u64 {
+    match deliver(vm, entry, site, result) {
+        Ok(()) => CONTINUE,
+        Err(_) => TRAPPED,
+    }
+}
+
+fn deliver(vm: &mut Vm<'_>, entry: usize, site: usize, result: HostResult) -> Done {
+    let Some((_, method)) = method_of(vm, site) else {
+        return Err(vm.trap(TrapKind::Unreachable, "no such method"));
+    };
+    let words = 1 + vm.c().div_ceil(4).max(1);
+    let mut marshal = Marshal::new(Arc::clone(&vm.ctx.loaded.program));
+    match result {
+        Ok(value) => {
+            let value = marshal.build(vm, method.sig.ret, &value, entry, 0)?;
+            vm.result(value);
+            // The call's return address: behind `on_error`, if there is one.
+            // SAFETY: the loader put the link into the first extension word.
+            let link = unsafe { (*vm.pc.add(1)).slot.addr() };
+            vm.ctx.pc = core::ptr::with_exposed_provenance(link >> 16);
+            vm.ctx.acc = value;
+            Ok(())
+        }
+        Err(HostFailure::Error {
+            error,
+            variant,
+            payload,
+        }) => {
+            let program = Arc::clone(&vm.ctx.loaded.program);
+            let named = |n: &NominalId| {
+                program.nominal(*n).is_some_and(|n| {
+                    let plain = n.name.split('[').next().unwrap_or_default();
+                    plain.rsplit('.').next() == Some(error)
+                })
+            };
+            let Some(n) = method.sig.errors.iter().find(|n| named(n)) else {
+                return Err(wrong_answer(vm));
+            };
+            let Some(ty) = program.nominal(*n).map(|n| n.ty) else {
+                return Err(wrong_answer(vm));
+            };
+            let value = HostValue::Variant(variant, payload);
+            let value = marshal.build(vm, ty, &value, entry, 0)?;
+            // SAFETY: a call that can fail is followed by `on_error`.
+            vm.ctx.pc = unsafe { vm.pc.add(words) };
+            vm.ctx.acc = value;
+            Ok(())
+        }
+        Err(HostFailure::Trap(kind, message)) => Err(vm.trap(trap_kind(kind), message)),
+    }
+}
+
+fn trap_kind(kind: HostTrap) -> TrapKind {
+    match kind {
+        HostTrap::Limit(LimitKind::Fuel) => TrapKind::Fuel,
+        HostTrap::Limit(LimitKind::Memory) => TrapKind::Memory,
+        HostTrap::Limit(LimitKind::Depth) => TrapKind::Depth,
+        HostTrap::Limit(LimitKind::Time) => TrapKind::Time,
+        HostTrap::Limit(LimitKind::Output) => TrapKind::Output,
+        HostTrap::Limit(LimitKind::Handles) => TrapKind::Handles,
+        HostTrap::BadHandle => TrapKind::Handle,
+        HostTrap::BadArgument | HostTrap::Failed => TrapKind::Panic,
+    }
+}
+
+/// Answers the call that waits; the result is the status with which the run goes on.
+pub(crate) fn answer(ctx: &mut Ctx, result: HostResult) -> u64 {
+    let Some(pending) = ctx.caps.waiting.take() else {
+        return TRAPPED;
+    };
+    let (pc, regs) = (ctx.pc, ctx.regs);
+    let mut vm = Vm::new(ctx, pc, regs);
+    let status = finish(&mut vm, pending.entry, pending.site, result);
+    ctx.roots.temps.clear();
+    status
+}
+
+/// Enters the method of an attenuator or fake.
+fn enter_object(vm: &mut Vm<'_>, site: usize, header: Header) -> Done {
+    let loaded = Arc::clone(&vm.ctx.loaded);
+    let info = &loaded.cap_sites[site];
+    let ty = header.type_id();
+    let methods = loaded.cap_impls.get(&(ty, info.cap.0));
+    let target = methods.and_then(|m| m.get(usize::from(info.method)).copied());
+    let entry = target.and_then(|f| loaded.code.functions.get(f.index()).copied());
+    let Some(entry) = entry else {
+        return Err(vm.trap(TrapKind::Unreachable, "no such implementation"));
+    };
+    let n = vm.c();
+    let first = vm.ctx.roots.temps.len();
+    let receiver = vm.keep(Ref::from_word(vm.arg(0)));
+    let mut values = vec![0u64; n];
+    let mut is_ref = vec![false; n];
+    let params = loaded
+        .program
+        .cap(info.cap)
+        .and_then(|c| c.methods.get(usize::from(info.method)))
+        .map(|m| m.sig.params.as_slice())
+        .unwrap_or_default();
+    for (k, ty) in (1..n).zip(params) {
+        let value = vm.arg(k);
+        if reg_kind(&loaded.program, *ty) != RegKind::Ref {
+            values[k] = value;
+            continue;
+        }
+        let mut r = Ref::from_word(value);
+        if info.crosses {
+            // SAFETY: a reference operand.
+            let is_handle = r.is_address()
+                && unsafe { vm.ctx.heap_box.header(r) }.type_id() == HANDLE
+                && unsealable(&loaded.program, *ty);
+            if is_handle {
+                // SAFETY: a handle.
+                let (sealed, inner) = unsafe {
+                    (
+                        vm.ctx.heap_box.ref_field(r, 0),
+                        vm.ctx.heap_box.ref_field(r, 1),
+                    )
+                };
+                if sealed != vm.kept(receiver) || inner.is_null() {
+                    return Err(wrong_handle(vm));
+                }
+                r = inner;
+            } else if crate::deepcopy::needs_copy(&loaded.program, *ty) {
+                r = vm.deep_copy(r)?;
+            }
+        }
+        values[k] = vm.keep(r) as u64;
+        is_ref[k] = true;
+    }
+    // An enum was boxed to be a capability: its method takes the enum.
+    let boxed = loaded
+        .program
+        .nominal(NominalId(ty))
+        .is_some_and(|n| matches!(n.kind, LNominalKind::Enum(_)));
+    // SAFETY: the loader put the link into the first extension word of a call.
+    let link = unsafe { (*vm.pc.add(1)).slot.addr() };
+    // SAFETY: frames lie inside the stack: the limit below leaves room for the largest one.
+    unsafe {
+        let frame = vm.regs.add(link & 0xffff);
+        let callee = if info.crosses {
+            frame.add(BOUNDARY_FRAME)
+        } else {
+            frame
+        };
+        if callee > vm.ctx.stack_limit || vm.ctx.depth_left < 1 {
+            return Err(vm.trap(TrapKind::Depth, "calls are nested too deep"));
+        }
+        let lanes = (&raw const (*vm.pc).l).cast::<u64>().read();
+        frame.sub(2).write(lanes);
+        frame.sub(1).write(link as u64);
+        let object = vm.kept(receiver);
+        if info.crosses {
+            frame.write(site as u64);
+            frame.add(1).write(object.to_word());
+            frame.add(2).write(0);
+            // Result register 2 of the boundary's frame.
+            callee.sub(2).write(2 << 16);
+            let back = loaded.code.special(BOUNDARY).addr() << 16 | BOUNDARY_FRAME;
+            callee.sub(1).write(back as u64);
+        }
+        callee.write(if boxed {
+            unbox(vm, object)
+        } else {
+            object.to_word()
+        });
+        for k in 1..n {
+            let value = if is_ref[k] {
+                vm.kept(values[k] as usize).to_word()
+            } else {
+                values[k]
+            };
+            callee.add(k).write(value);
+        }
+        vm.ctx.depth_left -= 1;
+        vm.ctx.pc = entry.entry;
+        vm.ctx.regs = callee;
+        vm.ctx.acc = 0;
+    }
+    vm.ctx.roots.temps.truncate(first);
+    Ok(())
+}
+
+/// Whether the type is a handle or an option of one.
+fn unsealable(program: &jet_bytecode::linked::Program, ty: jet_bytecode::linked::TypeId) -> bool {
+    use jet_bytecode::linked::LType;
+    let handle = |ty| match program.ty(ty) {
+        LType::Nominal(n) => program
+            .nominal(*n)
+            .is_some_and(|n| matches!(n.kind, LNominalKind::Handle)),
+        _ => false,
+    };
+    match program.ty(ty) {
+        LType::Nominal(n) => match program.nominal(*n).map(|n| &n.kind) {
+            Some(LNominalKind::Handle) => true,
+            Some(LNominalKind::Enum(variants)) => variants
+                .iter()
+                .all(|v| v.fields.len() <= 1 && v.fields.iter().all(|f| handle(f.ty))),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// The enum in a box that `as_cap` made.
+///
+/// # Safety
+/// `object` is such a box.
+unsafe fn unbox(vm: &Vm<'_>, object: Ref) -> u64 {
+    // SAFETY: it has one field.
+    unsafe {
+        let heap = &vm.ctx.heap_box;
+        if heap.header(object).nrefs() == 1 {
+            heap.ref_field(object, 0).to_word()
+        } else {
+            heap.word_field(object, 0)
+        }
+    }
+}
+
+/// Copies or seals what a boundary's frame returns; the outcome is in `Ctx::acc`.
+///
+/// # Safety
+/// Called by the boundary handlers with their state.
+#[inline(never)]
+unsafe fn cross_out(
+    ctx: *mut Ctx,
+    pc: *const Word,
+    regs: *mut u64,
+    fuel: i64,
+    value: u64,
+    error: bool,
+) -> bool {
+    // SAFETY: the handler does not use the context during this call.
+    let ctx = unsafe { &mut *ctx };
+    ctx.fuel = fuel;
+    let mut vm = Vm::new(ctx, pc, regs);
+    let done = copy_out(&mut vm, value, error);
+    ctx.roots.temps.clear();
+    match done {
+        Ok(value) => {
+            ctx.acc = value;
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+fn copy_out(vm: &mut Vm<'_>, value: u64, error: bool) -> Done<u64> {
+    let loaded = Arc::clone(&vm.ctx.loaded);
+    let Some((_, method)) = method_of(vm, vm.reg(0) as usize) else {
+        return Err(vm.trap(TrapKind::Unreachable, "no such method"));
+    };
+    let ret = method.sig.ret;
+    if !error && reg_kind(&loaded.program, ret) != RegKind::Ref {
+        return Ok(value);
+    }
+    let r = Ref::from_word(value);
+    if !r.is_address() {
+        return Ok(value);
+    }
+    if !error && unsealable(&loaded.program, ret) {
+        let inner = vm.keep(r);
+        let sealed = vm.record(HANDLE_HEADER)?;
+        let inner = vm.kept(inner);
+        let receiver = Ref::from_word(vm.reg(1));
+        // SAFETY: a fresh record of that shape, and a handle.
+        unsafe {
+            let heap = &mut vm.ctx.heap_box;
+            let number = heap.word_field(inner, 0);
+            heap.init_ref_field(sealed, 0, receiver);
+            heap.init_ref_field(sealed, 1, inner);
+            heap.set_word_field(sealed, 0, number);
+        }
+        return Ok(sealed.to_word());
+    }
+    if !error && !crate::deepcopy::needs_copy(&loaded.program, ret) {
+        return Ok(value);
+    }
+    Ok(vm.deep_copy(r)?.to_word())
+}
+
+/// `as_cap` of an enum (lane c: nominal id; lane 0: whether it is a reference).
+pub(crate) struct BoxCap;
+
+impl SlowOp for BoxCap {
+    fn run(vm: &mut Vm<'_>) -> Done<usize> {
+        let is_ref = vm.word().l != 0;
+        let id = u32::from(vm.word().c);
+        let header = Header::record(id, u8::MAX, u32::from(is_ref), u32::from(!is_ref));
+        let r = vm.record(header)?;
+        let value = vm.reg(vm.b());
+        // SAFETY: a fresh record with one field.
+        unsafe {
+            if is_ref {
+                vm.ctx.heap_box.init_ref_field(r, 0, Ref::from_word(value));
+            } else {
+                vm.ctx.heap_box.set_word_field(r, 0, value);
+            }
+        }
+        vm.result(r.to_word());
+        Ok(1)
+    }
+}

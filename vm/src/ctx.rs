@@ -1,0 +1,81 @@
+//! The context: everything that handlers reach through one pointer. Its first fields are what fast
+//! handlers read; the rest is for slow operations and the embedder.
+//!
+//! What must stay true: while handlers run, the context is used through their pointer alone; `heap_box`,
+//! `roots` and `loaded` never move (they own what the raw fields point to).
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use jet_gc::Heap;
+use jet_gc::HeapCore;
+
+use crate::capability::CapTable;
+use crate::code::{BigCharge, DynSite, FnEntry, Word};
+use crate::frames::RootSet;
+use crate::fuel::Meter;
+use crate::load::Loaded;
+use crate::trap::Trap;
+
+/// Type id of a record that is a binding of the host (word 0: its entry of the capability table).
+pub(crate) const HOST_BINDING: u32 = 0xff_ffff;
+/// Type id of a function with its capabilities bound (references: function, capabilities).
+pub(crate) const BOUND_FN: u32 = 0xff_fffe;
+/// Type id of a string that is still to be put together (references: left, right or 0; word: length).
+pub(crate) const ROPE: u32 = 0xff_fffd;
+/// Type id of a handle (references: binding that sealed it, handle inside or 0; word: the host's number).
+pub(crate) const HANDLE: u32 = 0xff_fffc;
+/// Nominal types and functions have ids below this.
+pub(crate) const FIRST_SPECIAL: u32 = 0xff_fff0;
+
+/// See the module.
+#[repr(C)]
+pub(crate) struct Ctx {
+    /// The heap's inline allocator.
+    pub core: *mut HeapCore,
+    /// Highest register 0 of a new frame.
+    pub stack_limit: *mut u64,
+    /// How many more frames there may be.
+    pub depth_left: i64,
+    /// Constants of all packages, strings as references.
+    pub consts: *const u64,
+    /// Entry points by function id.
+    pub functions: *const FnEntry,
+    /// Dynamic call sites.
+    pub sites: *const DynSite,
+    /// Costs of backward jumps that do not fit a lane.
+    pub big_costs: *const i64,
+    /// Other charge ops whose cost does not fit a lane.
+    pub big_charges: *const BigCharge,
+    /// Key of the hashing opcodes.
+    pub hash_seed: u64,
+    /// Saved instruction.
+    pub pc: *const Word,
+    /// Saved register 0.
+    pub regs: *mut u64,
+    /// Base of the cage.
+    pub heap: *mut u8,
+    /// Saved rest of the fuel slice.
+    pub fuel: i64,
+    /// Saved accumulator.
+    pub acc: u64,
+    /// The heap.
+    pub heap_box: Box<Heap>,
+    /// What keeps objects alive.
+    pub roots: RootSet,
+    /// Fuel that is not in the slice, deadline, cancellation.
+    pub meter: Meter,
+    /// The trap that ended the run.
+    pub trap: Option<Box<Trap>>,
+    /// The code.
+    pub loaded: Arc<Loaded>,
+    /// Capabilities of the host.
+    pub caps: CapTable,
+}
+
+impl Ctx {
+    /// A flag that ends the run at the next slice end once it is set.
+    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.meter.cancel)
+    }
+}

@@ -1,0 +1,276 @@
+//! Deep copies of data that crosses an attenuator's edge.
+//!
+//! The copy keeps sharing and cycles, does not recurse, and is charged before it is made. Strings and
+//! sealed handles are immutable and stay; everything else that is reachable is copied. Since an allocation may
+//! move objects, the graph is numbered first, then allocated (old and new objects in temporaries), then
+//! filled without another allocation.
+
+use std::collections::{HashMap, HashSet};
+
+use jet_bytecode::analysis::fuel::element_work;
+use jet_bytecode::layout::{RegKind, nominal_record, reg_kind};
+use jet_bytecode::linked::{Kind, LNominalKind, LSig, LType, NominalId, Program, TypeId};
+use jet_gc::Heap;
+use jet_gc::layout::DATA_OFFSET;
+use jet_gc::{Format, Header, Ref};
+
+use crate::ctx::FIRST_SPECIAL;
+use crate::slow::{Done, SlowOp, Vm};
+
+/// Whether values of a type hold anything that a copy would be told from: mutable data or handles.
+pub(crate) fn needs_copy(program: &Program, ty: TypeId) -> bool {
+    let mut seen = HashSet::new();
+    let mut work = vec![ty];
+    while let Some(ty) = work.pop() {
+        if !seen.insert(ty) {
+            continue;
+        }
+        match program.ty(ty) {
+            LType::Unit
+            | LType::Bool
+            | LType::Byte
+            | LType::Char
+            | LType::Int
+            | LType::Float
+            | LType::Str => {}
+            LType::Tuple(parts) => work.extend(parts),
+            LType::Nominal(n) => match program.nominal(*n).map(|n| &n.kind) {
+                Some(LNominalKind::Struct(fields)) => {
+                    if fields.iter().any(|f| f.mutable) {
+                        return true;
+                    }
+                    work.extend(fields.iter().map(|f| f.ty));
+                }
+                Some(LNominalKind::Enum(vs) | LNominalKind::Error(vs)) => {
+                    work.extend(vs.iter().flat_map(|v| v.fields.iter().map(|f| f.ty)));
+                }
+                Some(LNominalKind::Handle) | None => return true,
+            },
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// Whether anything in a capability method's signature must be copied or sealed at a boundary.
+pub(crate) fn crosses(program: &Program, sig: &LSig) -> bool {
+    let errors = sig.errors.iter().filter_map(|e| program.nominal(*e));
+    sig.params
+        .iter()
+        .copied()
+        .chain([sig.ret])
+        .chain(errors.map(|n| n.ty))
+        .any(|ty| needs_copy(program, ty))
+}
+
+/// The references inside an object.
+///
+/// # Safety
+/// `r` is a live object of the heap.
+unsafe fn references(heap: &Heap, r: Ref, mut visit: impl FnMut(u32, Ref)) {
+    // SAFETY: the header says how many references there are.
+    unsafe {
+        let header = heap.header(r);
+        match header.format() {
+            Some(Format::Record) => {
+                for i in 0..header.nrefs() {
+                    visit(i, heap.ref_field(r, i));
+                }
+            }
+            Some(Format::RefArray) => {
+                for i in 0..heap.len(r) {
+                    visit(i, heap.ref_at(r, i));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether an object is shared by copies instead of being copied.
+fn is_shared(header: Header) -> bool {
+    match header.format() {
+        Some(Format::Str | Format::ExtStr) => true,
+        Some(Format::Record) => header.type_id() >= FIRST_SPECIAL,
+        _ => false,
+    }
+}
+
+impl Vm<'_> {
+    /// A deep copy of the data that `root` refers to (an immediate is its own copy).
+    pub fn deep_copy(&mut self, root: Ref) -> Done<Ref> {
+        if !root.is_address() {
+            return Ok(root);
+        }
+        let mut order: Vec<Ref> = Vec::new();
+        let mut known: HashSet<u32> = HashSet::new();
+        let mut elements = 0u64;
+        let mut pending = vec![root];
+        while let Some(r) = pending.pop() {
+            // SAFETY: `r` is reachable from a live operand; nothing allocates in this loop.
+            unsafe {
+                let heap = &self.ctx.heap_box;
+                let header = heap.header(r);
+                if is_shared(header) || !known.insert(r.0) {
+                    continue;
+                }
+                order.push(r);
+                elements += 2 + match header.format() {
+                    Some(Format::Record) => u64::from(header.nrefs() + header.nwords()),
+                    Some(_) => u64::from(heap.len(r)),
+                    None => 0,
+                };
+                references(heap, r, |_, to| {
+                    if to.is_address() && !known.contains(&to.0) {
+                        pending.push(to);
+                    }
+                });
+            }
+        }
+        self.charge(element_work(elements))?;
+        if order.is_empty() {
+            return Ok(root);
+        }
+        let old = self.ctx.roots.temps.len();
+        let n = order.len();
+        for r in &order {
+            self.keep(*r);
+        }
+        drop((order, known));
+        for i in 0..n {
+            let from = self.kept(old + i);
+            // SAFETY: kept alive and current.
+            let (header, len) = unsafe {
+                let heap = &self.ctx.heap_box;
+                let header = heap.header(from);
+                let array = header.format() != Some(Format::Record);
+                (header, if array { heap.len(from) } else { 0 })
+            };
+            let copy = match header.format() {
+                Some(Format::Record) => self.record(Header::record(
+                    header.type_id(),
+                    header.tag(),
+                    header.nrefs(),
+                    header.nwords(),
+                ))?,
+                Some(format) => self.array(format, u64::from(len))?,
+                None => from,
+            };
+            self.keep(copy);
+        }
+        let copies: HashMap<u32, Ref> = (0..n)
+            .map(|i| (self.kept(old + i).0, self.kept(old + n + i)))
+            .collect();
+        for i in 0..n {
+            let (from, to) = (self.kept(old + i), self.kept(old + n + i));
+            // SAFETY: two objects of the same shape; nothing allocates in this loop. References are
+            // stored with the barrier, the rest is copied as bytes.
+            unsafe { self.fill_copy(from, to, &copies) };
+        }
+        // The root was the first to be numbered.
+        let result = self.kept(old + n);
+        self.ctx.roots.temps.truncate(old);
+        Ok(result)
+    }
+
+    /// # Safety
+    /// Both are live and of one shape.
+    unsafe fn fill_copy(&mut self, from: Ref, to: Ref, copies: &HashMap<u32, Ref>) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let heap = &mut self.ctx.heap_box;
+            let header = heap.header(from);
+            let mapped = |r: Ref| copies.get(&r.0).copied().unwrap_or(r);
+            match header.format() {
+                Some(Format::Record) => {
+                    for i in 0..header.nrefs() {
+                        let value = mapped(heap.ref_field(from, i));
+                        heap.set_ref_field(to, i, value);
+                    }
+                    for j in 0..header.nwords() {
+                        let value = heap.word_field(from, j);
+                        heap.set_word_field(to, j, value);
+                    }
+                }
+                Some(Format::RefArray) => {
+                    for i in 0..heap.len(from) {
+                        let value = mapped(heap.ref_at(from, i));
+                        heap.set_ref_at(to, i, value);
+                    }
+                }
+                Some(format) => {
+                    let bytes = heap.len(from) as usize * format.element_size();
+                    let (a, b) = (heap.address(from), heap.address(to));
+                    b.add(DATA_OFFSET)
+                        .copy_from_nonoverlapping(a.add(DATA_OFFSET), bytes);
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// `new_att`: the arguments are in layout order, the header in the first extension word's slot.
+pub(crate) struct NewAtt;
+
+impl SlowOp for NewAtt {
+    fn run(vm: &mut Vm<'_>) -> Done<usize> {
+        vm.charge_point(0)?;
+        // SAFETY: the loader put the header there.
+        let header = Header(unsafe { (*vm.pc.add(1)).slot.addr() } as u64);
+        let loaded = std::sync::Arc::clone(&vm.ctx.loaded);
+        let program = &loaded.program;
+        let id = NominalId(header.type_id());
+        let fields = match program.nominal(id).map(|n| &n.kind) {
+            Some(LNominalKind::Struct(fields)) => fields.as_slice(),
+            _ => &[],
+        };
+        let layout = nominal_record(program, id, 0).unwrap_or_default();
+        let refs = usize::from(layout.nrefs);
+        let first = vm.ctx.roots.temps.len();
+        for k in 0..refs {
+            let value = Ref::from_word(vm.arg(k));
+            vm.keep(value);
+        }
+        for (field, slot) in fields.iter().zip(&layout.fields) {
+            let data = reg_kind(program, field.ty) == RegKind::Ref
+                && !matches!(program.kind(field.ty), Kind::Cap | Kind::Att);
+            if data && needs_copy(program, field.ty) {
+                let place = first + usize::from(slot.ordinal);
+                let copy = vm.deep_copy(vm.kept(place))?;
+                vm.keep_again(place, copy);
+            }
+        }
+        let r = vm.record(header)?;
+        for k in 0..refs {
+            let value = vm.kept(first + k);
+            // SAFETY: a fresh record with that many references.
+            unsafe { vm.ctx.heap_box.init_ref_field(r, k as u32, value) };
+        }
+        let words = usize::from(layout.nwords);
+        for k in 0..words {
+            let value = vm.arg(refs + k);
+            // SAFETY: a fresh record with that many words.
+            unsafe { vm.ctx.heap_box.set_word_field(r, k as u32, value) };
+        }
+        vm.result(r.to_word());
+        Ok(1 + (refs + words).div_ceil(4).max(1))
+    }
+}
+
+/// `deep_copy` (lane 0: whether the type has anything to copy).
+pub(crate) struct DeepCopy;
+
+impl SlowOp for DeepCopy {
+    fn run(vm: &mut Vm<'_>) -> Done<usize> {
+        vm.charge_point(0)?;
+        let value = vm.reg(vm.b());
+        let copy = if vm.word().l != 0 {
+            vm.deep_copy(Ref::from_word(value))?.to_word()
+        } else {
+            value
+        };
+        vm.result(copy);
+        Ok(1)
+    }
+}

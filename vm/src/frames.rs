@@ -1,0 +1,230 @@
+//! The VM stack, the walk over its frames, and the roots that they hold.
+//!
+//! The stack is one reserved mapping that never moves, with an inaccessible page above it. What must stay
+//! true: a frame's header is complete before the frame runs; the walk ends at the entry function's frame;
+//! at a safepoint the live reference registers (recomputed from the bytecode) are all that a frame keeps.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+
+use jet_gc::Roots;
+
+use crate::code::{BOUNDARY, BOUNDARY_ERROR, Word};
+use crate::load::Loaded;
+
+const PAGE: usize = 4096;
+
+/// The mapping.
+pub(crate) struct VmStack {
+    base: *mut u64,
+    words: usize,
+}
+
+impl VmStack {
+    /// Reserves room for `words` words (memory is committed as it is touched).
+    pub fn new(words: usize) -> io::Result<VmStack> {
+        let words = (words * 8).next_multiple_of(PAGE) / 8;
+        let bytes = words * 8 + PAGE;
+        // SAFETY: a fresh anonymous mapping; no existing memory is affected.
+        let p = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if p == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let stack = VmStack {
+            base: p.cast(),
+            words,
+        };
+        // SAFETY: the last page of the mapping just made, which holds nothing.
+        if unsafe { libc::mprotect(p.byte_add(words * 8), PAGE, libc::PROT_NONE) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(stack)
+    }
+
+    /// First word.
+    pub fn base(&self) -> *mut u64 {
+        self.base
+    }
+
+    /// Word behind the last usable one.
+    pub fn end(&self) -> *mut u64 {
+        self.base.wrapping_add(self.words)
+    }
+}
+
+impl Drop for VmStack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made in `new`, which nothing uses any more.
+        unsafe { libc::munmap(self.base.cast(), self.words * 8 + PAGE) };
+    }
+}
+
+/// Live reference registers by code index, computed when first asked for.
+struct LiveCache {
+    /// For each word: 0 unknown, else place in `lists` plus one. One table for instructions that execute,
+    /// one for calls in callers' frames.
+    at: [Vec<u32>; 2],
+    lists: Vec<Box<[u16]>>,
+    analyses: Vec<Option<Box<jet_bytecode::analysis::liveness::Liveness>>>,
+}
+
+impl LiveCache {
+    fn get(&mut self, loaded: &Loaded, index: usize, executes: bool) -> &[u16] {
+        let table = &mut self.at[usize::from(executes)];
+        if table.is_empty() {
+            table.resize(loaded.code.words.len(), 0);
+        }
+        if table[index] == 0 {
+            let (f, pc) = loaded.code.locate(index);
+            let function = &loaded.program.functions[f];
+            if self.analyses.is_empty() {
+                self.analyses
+                    .resize_with(loaded.program.functions.len(), || None);
+            }
+            let liveness = self.analyses[f].get_or_insert_with(|| {
+                Box::new(jet_bytecode::analysis::liveness::Liveness::new(
+                    &loaded.program,
+                    function,
+                ))
+            });
+            let mut regs = Vec::new();
+            liveness.live_refs(function, pc, executes, |r| regs.push(r));
+            self.lists.push(regs.into_boxed_slice());
+            table[index] = self.lists.len() as u32;
+        }
+        &self.lists[table[index] as usize - 1]
+    }
+}
+
+/// A place in a frame.
+#[derive(Clone, Copy)]
+pub(crate) struct FrameAt {
+    /// Code index of its current instruction (the call, in a caller's frame).
+    pub index: usize,
+    /// Its register 0.
+    pub regs: *mut u64,
+}
+
+/// Everything that keeps objects alive.
+pub(crate) struct RootSet {
+    /// The stack.
+    pub stack: VmStack,
+    /// Constants of all packages (only those in `const_refs` are references).
+    pub consts: Box<[Cell<u64>]>,
+    /// Which constants are references.
+    pub const_refs: Vec<u32>,
+    /// Objects that a slow operation holds.
+    pub temps: Vec<u64>,
+    /// Bindings of the host, in the order of the capability table.
+    pub bindings: Vec<u64>,
+    /// Register 0 of the entry function's frame; null while nothing runs.
+    pub entry: *mut u64,
+    /// Current instruction.
+    pub pc: *const Word,
+    /// Current register 0.
+    pub regs: *mut u64,
+    /// The code.
+    pub loaded: Arc<Loaded>,
+    live: LiveCache,
+}
+
+impl RootSet {
+    /// Nothing but an empty stack.
+    pub fn new(stack: VmStack, loaded: Arc<Loaded>, consts: Box<[Cell<u64>]>) -> RootSet {
+        RootSet {
+            stack,
+            consts,
+            const_refs: Vec::new(),
+            temps: Vec::new(),
+            bindings: Vec::new(),
+            entry: std::ptr::null_mut(),
+            pc: std::ptr::null(),
+            regs: std::ptr::null_mut(),
+            loaded,
+            live: LiveCache {
+                at: [Vec::new(), Vec::new()],
+                lists: Vec::new(),
+                analyses: Vec::new(),
+            },
+        }
+    }
+}
+
+/// The caller of the frame at `regs`; `None` for the entry function's.
+///
+/// # Safety
+/// `regs` is register 0 of a frame on the stack whose entry frame is at `entry`.
+pub(crate) unsafe fn caller(loaded: &Loaded, entry: *mut u64, regs: *mut u64) -> Option<FrameAt> {
+    if regs == entry {
+        return None;
+    }
+    // SAFETY: every frame but the entry's has a header with the link to its caller.
+    let (link, below) = unsafe {
+        let link = regs.sub(1).read();
+        (link, regs.sub((link & 0xffff) as usize))
+    };
+    let ret = loaded
+        .code
+        .index_of(std::ptr::without_provenance((link >> 16) as usize));
+    let index = if ret >= loaded.code.specials() {
+        ret
+    } else {
+        loaded.code.call_before(ret)
+    };
+    Some(FrameAt { index, regs: below })
+}
+
+// SAFETY: visits every slot that is used after an allocation: registers that the verified code may read
+// later (liveness), operands of the instruction that executes, constants, bindings and temporaries; each
+// is a distinct memory word. Visiting reads code and stack only.
+unsafe impl Roots for RootSet {
+    fn visit(&mut self, f: &mut dyn FnMut(&mut u64)) {
+        for &i in &self.const_refs {
+            let cell = &self.consts[i as usize];
+            let mut value = cell.get();
+            f(&mut value);
+            cell.set(value);
+        }
+        self.temps.iter_mut().for_each(&mut *f);
+        self.bindings.iter_mut().for_each(&mut *f);
+        if self.entry.is_null() || self.pc.is_null() {
+            return;
+        }
+        let code = &self.loaded.code;
+        let mut at = FrameAt {
+            index: code.index_of(self.pc),
+            regs: self.regs,
+        };
+        let mut executes = true;
+        loop {
+            let special = code.specials();
+            if at.index >= special {
+                if at.index == special + BOUNDARY || at.index == special + BOUNDARY_ERROR {
+                    // SAFETY: register 1 of a boundary's frame is the receiver.
+                    f(unsafe { &mut *at.regs.add(1) });
+                }
+            } else {
+                for &r in self.live.get(&self.loaded, at.index, executes) {
+                    // SAFETY: a register of this frame, which nobody else refers to now.
+                    f(unsafe { &mut *at.regs.add(usize::from(r)) });
+                }
+            }
+            executes = false;
+            // SAFETY: the frames below are complete.
+            match unsafe { caller(&self.loaded, self.entry, at.regs) } {
+                Some(next) => at = next,
+                None => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Fuel: handed out in slices that handlers count down in a register. The end of a slice is where the
+//! deadline and cancellation are looked at.
+//!
+//! What must stay true: fuel used = granted slices minus what is left of the current one, so it is exact
+//! at any moment at which `Ctx::fuel` is current; a charge that cannot be paid traps before its
+//! instruction does anything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use jet_bytecode::opcodes::TrapKind;
+
+use crate::ctx::Ctx;
+use crate::dispatch::{S, TRAPPED, handler};
+
+/// Units of a slice: some tens of microseconds.
+const SLICE: u64 = 1 << 16;
+
+/// What is not in the slice.
+pub(crate) struct Meter {
+    /// Units that may still be handed out; without a limit never exhausted in practice.
+    pub left: u64,
+    /// Units handed out.
+    pub granted: u64,
+    /// When the run must end, and the limit's text.
+    pub deadline: Option<Instant>,
+    /// Set by the embedder to end the run.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl Meter {
+    /// A meter with nothing handed out.
+    pub fn new(limit: Option<u64>) -> Meter {
+        Meter {
+            left: limit.unwrap_or(u64::MAX),
+            granted: 0,
+            deadline: None,
+            cancel: Arc::new(AtomicBool::new(false)),
+        }
+    }
+}
+
+/// Hands out another slice, or says why not.
+pub(crate) fn refill(ctx: &mut Ctx) -> Result<(), (TrapKind, String)> {
+    let meter = &mut ctx.meter;
+    if meter.cancel.load(Ordering::Relaxed) {
+        return Err((TrapKind::Cancelled, String::from("cancelled")));
+    }
+    if let Some(deadline) = meter.deadline
+        && Instant::now() >= deadline
+    {
+        return Err((TrapKind::Time, String::from("the time limit is reached")));
+    }
+    if meter.left == 0 {
+        let limit = meter.granted;
+        return Err((
+            TrapKind::Fuel,
+            format!("the fuel limit of {limit} is reached"),
+        ));
+    }
+    let more = SLICE.min(meter.left);
+    meter.left -= more;
+    meter.granted += more;
+    ctx.fuel += more as i64;
+    Ok(())
+}
+
+/// Charges `cost` from slow code, whose fuel is in `ctx.fuel`.
+pub(crate) fn charge(ctx: &mut Ctx, cost: u64) -> Result<(), (TrapKind, String)> {
+    // More than an i64 can count is more than any limit: costs come from lengths below 2^40.
+    let cost = i64::try_from(cost).unwrap_or(i64::MAX);
+    while ctx.fuel < cost {
+        if ctx.fuel <= 0 || ctx.meter.left < (cost - ctx.fuel) as u64 {
+            // Not payable as a whole: find out which limit it is.
+            if ctx.meter.left < (cost - ctx.fuel) as u64 {
+                return Err((
+                    TrapKind::Fuel,
+                    format!(
+                        "the fuel limit of {} is reached",
+                        ctx.meter.granted + ctx.meter.left
+                    ),
+                ));
+            }
+        }
+        refill(ctx)?;
+        if ctx.fuel < cost && ctx.meter.left > 0 {
+            // A large charge: hand out all that is missing at once.
+            let more = ((cost - ctx.fuel) as u64).min(ctx.meter.left);
+            ctx.meter.left -= more;
+            ctx.meter.granted += more;
+            ctx.fuel += more as i64;
+        }
+    }
+    ctx.fuel -= cost;
+    Ok(())
+}
+
+// The slice does not cover the instruction at `pc`, which has not begun: get another and begin again.
+handler! { #[cold] #[inline(never)] fn slice_end[](s) {
+    if more(s) {
+        S { fuel: (*s.ctx).fuel, ..s }.go()
+    } else {
+        TRAPPED
+    }
+} }
+
+#[inline(never)]
+fn more(s: S) -> bool {
+    // SAFETY: handlers do not use the context during this call.
+    let ctx = unsafe { &mut *s.ctx };
+    ctx.fuel = s.fuel;
+    match refill(ctx) {
+        Ok(()) => true,
+        Err((kind, message)) => {
+            ctx.pc = s.pc;
+            ctx.regs = s.regs;
+            crate::trap::record(ctx, kind, message);
+            false
+        }
+    }
+}

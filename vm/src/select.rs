@@ -1,0 +1,814 @@
+//! Instruction selection at load: which handler a verified instruction gets, and what its lanes hold then.
+//!
+//! Handlers are chosen by the types of registers and by whether an operand is the value that the previous
+//! instruction wrote (the accumulator). What must stay true: a handler that reads the accumulator stands
+//! where control can come from the previous instruction alone, and that one left its value there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jet_bytecode::analysis::decode::{Instr, instrs};
+use jet_bytecode::layout::{
+    ElemKind, EnumRepr, RecordLayout, RegKind, elem_kind, enum_repr, reg_kind,
+};
+use jet_bytecode::linked::{FnId, LFunction, LType, TypeId};
+use jet_bytecode::opcodes::Op;
+use jet_gc::Header;
+
+use crate::code::Word;
+use crate::ctx::BOUND_FN;
+use crate::dispatch::{FIRST, Handler, NONE, SECOND};
+use crate::lists as li;
+use crate::load::{CapSite, LoadError, Tables};
+use crate::ops_call as oc;
+use crate::ops_jump as oj;
+use crate::ops_list as ol;
+use crate::ops_num as on;
+use crate::ops_record as or;
+use crate::slow::{NewRecord, slow_op};
+use crate::strings as st;
+
+/// Handlers of the special words, in their order.
+pub(crate) const SPECIAL_HANDLERS: [Handler; crate::code::SPECIALS] = [
+    oc::halt_error,
+    oc::halt,
+    crate::capability::boundary_error,
+    crate::capability::boundary,
+];
+
+macro_rules! acc2 {
+    ($acc:expr, $($f:ident)::+ [$($t:ty),*]) => {
+        if $acc == FIRST {
+            $($f)::+::<$($t,)* { FIRST }> as Handler
+        } else {
+            $($f)::+::<$($t,)* { NONE }> as Handler
+        }
+    };
+}
+macro_rules! acc3 {
+    ($acc:expr, $($f:ident)::+ [$($t:ty),*]) => {
+        match $acc {
+            FIRST => $($f)::+::<$($t,)* { FIRST }> as Handler,
+            SECOND => $($f)::+::<$($t,)* { SECOND }> as Handler,
+            _ => $($f)::+::<$($t,)* { NONE }> as Handler,
+        }
+    };
+}
+macro_rules! back {
+    ($back:expr, $($f:ident)::+ [$($t:tt)*]) => {
+        match $back {
+            0 => $($f)::+::<$($t)* 0> as Handler,
+            1 => $($f)::+::<$($t)* 1> as Handler,
+            _ => $($f)::+::<$($t)* 2> as Handler,
+        }
+    };
+}
+macro_rules! back_acc2 {
+    ($back:expr, $acc:expr, $($f:ident)::+ [$($t:tt)*]) => {
+        match ($back, $acc) {
+            (0, FIRST) => $($f)::+::<$($t)* 0, { FIRST }> as Handler,
+            (1, FIRST) => $($f)::+::<$($t)* 1, { FIRST }> as Handler,
+            (2, FIRST) => $($f)::+::<$($t)* 2, { FIRST }> as Handler,
+            (0, _) => $($f)::+::<$($t)* 0, { NONE }> as Handler,
+            (1, _) => $($f)::+::<$($t)* 1, { NONE }> as Handler,
+            (_, _) => $($f)::+::<$($t)* 2, { NONE }> as Handler,
+        }
+    };
+}
+macro_rules! back_acc3 {
+    ($back:expr, $acc:expr, $($f:ident)::+ [$($t:tt)*]) => {
+        match ($back, $acc) {
+            (0, SECOND) => $($f)::+::<$($t)* 0, { SECOND }> as Handler,
+            (1, SECOND) => $($f)::+::<$($t)* 1, { SECOND }> as Handler,
+            (2, SECOND) => $($f)::+::<$($t)* 2, { SECOND }> as Handler,
+            (b, a) => back_acc2!(b, a, $($f)::+ [$($t)*]),
+        }
+    };
+}
+macro_rules! by_elem {
+    ($elem:expr, $($f:ident)::+) => {
+        match $elem {
+            ElemKind::Words => $($f)::+::<ol::Words> as Handler,
+            ElemKind::Bytes => $($f)::+::<ol::Bytes> as Handler,
+            ElemKind::U32s => $($f)::+::<ol::U32s> as Handler,
+            ElemKind::Refs => $($f)::+::<ol::Refs> as Handler,
+        }
+    };
+}
+macro_rules! slow_by_elem {
+    ($elem:expr, $op:ident) => {
+        match $elem {
+            ElemKind::Words => slow_op::<li::$op<ol::Words>> as Handler,
+            ElemKind::Bytes => slow_op::<li::$op<ol::Bytes>> as Handler,
+            ElemKind::U32s => slow_op::<li::$op<ol::U32s>> as Handler,
+            ElemKind::Refs => slow_op::<li::$op<ol::Refs>> as Handler,
+        }
+    };
+}
+macro_rules! by_elem_acc {
+    ($elem:expr, $acc:expr, $($f:ident)::+) => {
+        match $elem {
+            ElemKind::Words => acc3!($acc, $($f)::+ [ol::Words]),
+            ElemKind::Bytes => acc3!($acc, $($f)::+ [ol::Bytes]),
+            ElemKind::U32s => acc3!($acc, $($f)::+ [ol::U32s]),
+            ElemKind::Refs => acc3!($acc, $($f)::+ [ol::Refs]),
+        }
+    };
+}
+
+/// What an instruction does to the accumulator.
+enum Acc {
+    /// It holds the value of register `a` afterwards.
+    Sets,
+    /// As before.
+    Keeps,
+    /// Unknown.
+    Clobbers,
+}
+
+/// Selects one function.
+pub(crate) struct Selector<'t, 'p> {
+    t: &'t mut Tables<'p>,
+    f: &'p LFunction,
+    id: FnId,
+    out: &'t mut [Word],
+    base: *const Word,
+    costs: &'t [u32],
+    acc: Option<u16>,
+}
+
+impl<'t, 'p> Selector<'t, 'p> {
+    /// A selector that writes to `out`, the function's words in the array at `base`.
+    pub fn new(
+        t: &'t mut Tables<'p>,
+        id: FnId,
+        out: &'t mut [Word],
+        base: *const Word,
+        costs: &'t [u32],
+    ) -> Selector<'t, 'p> {
+        let f = &t.program.functions[id.index()];
+        Selector {
+            t,
+            f,
+            id,
+            out,
+            base,
+            costs,
+            acc: None,
+        }
+    }
+
+    /// Writes all words.
+    pub fn run(mut self) -> Result<(), LoadError> {
+        let code = &self.f.code;
+        let mut targets = HashSet::new();
+        for instr in instrs(code).map_while(Result::ok) {
+            targets.extend(instr.targets(code));
+        }
+        for instr in instrs(code).map_while(Result::ok) {
+            if targets.contains(&instr.pc) {
+                self.acc = None;
+            }
+            for k in 0..instr.len {
+                let pc = (instr.pc + k) as usize;
+                let lanes = jet_bytecode::opcodes::Word(code[pc]).split();
+                self.out[pc] = Word::new(std::ptr::null(), lanes);
+            }
+            self.out[instr.pc as usize].l = 0;
+            let (handler, effect) = match self.select(&instr) {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    return Err(LoadError::Unverified {
+                        function: self.t.program.function_name(self.id),
+                        pc: instr.pc,
+                    });
+                }
+                Err(e) => return Err(e),
+            };
+            self.out[instr.pc as usize].slot = handler as *const ();
+            self.acc = match effect {
+                Acc::Sets => Some(instr.a),
+                Acc::Keeps => self.acc,
+                Acc::Clobbers => None,
+            };
+        }
+        Ok(())
+    }
+
+    fn ty(&self, reg: u16) -> Option<TypeId> {
+        self.f.reg_type(reg)
+    }
+
+    fn ltype(&self, reg: u16) -> Option<&'p LType> {
+        Some(self.t.program.ty(self.ty(reg)?))
+    }
+
+    fn repr(&self, reg: u16) -> Option<EnumRepr> {
+        match self.ltype(reg)? {
+            LType::Nominal(n) => enum_repr(self.t.program, *n),
+            _ => None,
+        }
+    }
+
+    fn elem(&self, reg: u16) -> Option<ElemKind> {
+        match self.ltype(reg)? {
+            LType::List(e) => Some(elem_kind(self.t.program, *e)),
+            _ => None,
+        }
+    }
+
+    /// Accumulator variant for register operands `x` (first) and `y` (second).
+    fn pick(&self, x: u16, y: Option<u16>) -> u8 {
+        match self.acc {
+            Some(r) if r == x => FIRST,
+            Some(r) if Some(r) == y => SECOND,
+            _ => NONE,
+        }
+    }
+
+    fn word(&mut self, instr: &Instr) -> &mut Word {
+        &mut self.out[instr.pc as usize]
+    }
+
+    /// Address of the word at `pc` of this function.
+    fn address(&self, pc: u32) -> *const Word {
+        let start = self.t.starts[self.id.index()];
+        self.base.wrapping_add((start + pc) as usize)
+    }
+
+    /// Cost lane of a jump and its `BACK` parameter.
+    fn jump_back(&mut self, instr: &Instr, target: i64) -> Option<u8> {
+        if target > i64::from(instr.pc) {
+            return Some(0);
+        }
+        let (lane, back) = self.t.back_cost(self.costs[instr.pc as usize])?;
+        self.word(instr).l = lane;
+        Some(back)
+    }
+
+    /// Handler of a charge op with its cost in lane 0.
+    fn charged(&mut self, instr: &Instr, handler: Handler) -> Option<Handler> {
+        let (lane, handler) = self.t.charge(self.costs[instr.pc as usize], handler)?;
+        self.word(instr).l = lane;
+        Some(handler)
+    }
+
+    /// Puts the return link and lanes of a call in place.
+    fn link(&mut self, instr: &Instr) {
+        let code = &self.f.code;
+        let next = instr.next_pc();
+        let fallible = code
+            .get(next as usize)
+            .is_some_and(|w| jet_bytecode::opcodes::Word(*w).op() == Some(Op::OnError));
+        let ret = self.address(next + u32::from(fallible));
+        let distance = self.f.regs.len() + 2;
+        let link = (ret.addr() << 16) | distance;
+        let at = instr.pc as usize;
+        self.out[at + 1].slot = std::ptr::without_provenance(link);
+        if instr.len > 2 {
+            let n = usize::from(instr.c);
+            self.out[at + 2].slot = std::ptr::without_provenance(n);
+        }
+    }
+
+    /// Rewrites a construction: arguments in layout order, header and sizes in place.
+    fn build(
+        &mut self,
+        instr: &Instr,
+        layout: &RecordLayout,
+        type_id: u32,
+        tag: u8,
+        args: &[u16],
+    ) -> Option<()> {
+        if layout.fields.len() != args.len() {
+            return None;
+        }
+        let (refs, words) = (layout.nrefs, layout.nwords);
+        let header = Header::record(type_id, tag, u32::from(refs), u32::from(words));
+        let mut ordered = vec![0u16; args.len()];
+        for (slot, reg) in layout.fields.iter().zip(args) {
+            let at = if slot.is_ref {
+                slot.ordinal
+            } else {
+                refs + slot.ordinal
+            };
+            *ordered.get_mut(usize::from(at))? = *reg;
+        }
+        let at = instr.pc as usize;
+        for (k, four) in ordered.chunks(4).enumerate() {
+            let mut lanes = [0u16; 4];
+            lanes[..four.len()].copy_from_slice(four);
+            self.out[at + 1 + k] = Word::new(std::ptr::null(), lanes);
+        }
+        self.out[at + 1].slot = std::ptr::without_provenance(header.0 as usize);
+        let word = &mut self.out[at];
+        word.l = u16::try_from(header.record_bytes() / 8).ok()?;
+        word.b = refs;
+        word.c = words;
+        Some(())
+    }
+
+    fn new_handler(&self, instr: &Instr) -> Handler {
+        let word = &self.out[instr.pc as usize];
+        match (word.b, word.c) {
+            (1, 0) => or::new_fixed::<1, 0>,
+            (2, 0) => or::new_fixed::<2, 0>,
+            (3, 0) => or::new_fixed::<3, 0>,
+            (0, 1) => or::new_fixed::<0, 1>,
+            (0, 2) => or::new_fixed::<0, 2>,
+            (0, 3) => or::new_fixed::<0, 3>,
+            (1, 1) => or::new_fixed::<1, 1>,
+            (1, 2) => or::new_fixed::<1, 2>,
+            (2, 1) => or::new_fixed::<2, 1>,
+            _ => or::new_any,
+        }
+    }
+
+    /// Layout of the object that a field access goes to.
+    fn layout_of(&mut self, reg: u16) -> Option<Arc<RecordLayout>> {
+        let ty = self.ty(reg)?;
+        self.t.record(ty, 0)
+    }
+
+    fn field(layout: &RecordLayout, field: u16) -> Option<(bool, u16)> {
+        let slot = layout.fields.get(usize::from(field))?;
+        let offset = layout.offset(usize::from(field))?;
+        Some((slot.is_ref, u16::try_from(offset).ok()?))
+    }
+
+    fn captures(&self) -> Option<RecordLayout> {
+        jet_bytecode::layout::record(self.t.program, self.f.captures.iter().copied())
+    }
+
+    fn select(&mut self, i: &Instr) -> Result<Option<(Handler, Acc)>, LoadError> {
+        if i.op == Op::CallDyn {
+            return self.call_dyn(i);
+        }
+        Ok(self.select_plain(i))
+    }
+
+    fn select_plain(&mut self, i: &Instr) -> Option<(Handler, Acc)> {
+        use Acc::{Clobbers, Keeps, Sets};
+        let one = self.pick(i.b, None);
+        let two = self.pick(i.b, Some(i.c));
+        macro_rules! bin {
+            ($o:ident) => {
+                (acc3!(two, on::bin[on::$o]), Sets)
+            };
+        }
+        macro_rules! cmp {
+            ($o:ident) => {
+                (acc3!(two, on::cmp[on::$o]), Sets)
+            };
+        }
+        macro_rules! un {
+            ($o:ident) => {
+                (acc2!(one, on::un[on::$o]), Sets)
+            };
+        }
+        macro_rules! jcmp {
+            ($o:ident) => {{
+                let back = self.jump_back(i, i.target()?)?;
+                let acc = self.pick(i.a, Some(i.b));
+                (back_acc3!(back, acc, oj::jcmp [on::$o,]), Keeps)
+            }};
+        }
+        macro_rules! jimm {
+            ($o:ident) => {{
+                let back = self.jump_back(i, i.target()?)?;
+                let acc = self.pick(i.a, None);
+                (back_acc2!(back, acc, oj::jcmp_imm [on::$o,]), Keeps)
+            }};
+        }
+        macro_rules! slow {
+            ($o:ty) => {
+                (slow_op::<$o> as Handler, Clobbers)
+            };
+        }
+        Some(match i.op {
+            Op::Mov => un!(Mov),
+            Op::ConstImm => (on::const_imm, Sets),
+            Op::LoadConst => {
+                let base = *self.t.const_base.get(self.f.package.index())?;
+                let index = base.checked_add(i.const_index())?;
+                self.word(i).set_wide(index as i32);
+                (on::load_const, Sets)
+            }
+            Op::AddInt => bin!(AddInt),
+            Op::SubInt => bin!(SubInt),
+            Op::MulInt => bin!(MulInt),
+            Op::DivInt => bin!(DivInt),
+            Op::RemInt => bin!(RemInt),
+            Op::PowInt => bin!(PowInt),
+            Op::AddWrap => bin!(AddWrap),
+            Op::SubWrap => bin!(SubWrap),
+            Op::MulWrap => bin!(MulWrap),
+            Op::AndInt => bin!(AndInt),
+            Op::OrInt => bin!(OrInt),
+            Op::XorInt => bin!(XorInt),
+            Op::Shl => bin!(Shl),
+            Op::Shr => bin!(Shr),
+            Op::Ushr => bin!(Ushr),
+            Op::NegInt => un!(NegInt),
+            Op::NotInt => un!(NotInt),
+            Op::AddImm => (acc2!(one, on::bin_imm[on::AddInt]), Sets),
+            Op::EqWord | Op::EqRef => cmp!(Eq),
+            Op::NeWord => cmp!(Ne),
+            Op::LtWord => cmp!(Lt),
+            Op::LeWord => cmp!(Le),
+            Op::EqFloat => cmp!(EqFloat),
+            Op::NeFloat => cmp!(NeFloat),
+            Op::LtFloat => cmp!(LtFloat),
+            Op::LeFloat => cmp!(LeFloat),
+            Op::CmpFloat => bin!(CmpFloat),
+            Op::NotBool => un!(NotBool),
+            Op::AddFloat => bin!(AddFloat),
+            Op::SubFloat => bin!(SubFloat),
+            Op::MulFloat => bin!(MulFloat),
+            Op::DivFloat => bin!(DivFloat),
+            Op::RemFloat => bin!(RemFloat),
+            Op::PowFloat => bin!(PowFloat),
+            Op::NegFloat => un!(NegFloat),
+            Op::SqrtFloat => un!(SqrtFloat),
+            Op::IntToFloat => un!(IntToFloat),
+            Op::FloatToInt => un!(FloatToInt),
+            Op::IntToByte => un!(IntToByte),
+            Op::IntToChar => un!(IntToChar),
+            Op::WordToInt => un!(Mov),
+            Op::Jmp => {
+                let back = self.jump_back(i, i.target()?)?;
+                (back!(back, oj::jmp[]), Keeps)
+            }
+            Op::JmpIf => {
+                let back = self.jump_back(i, i.target()?)?;
+                let acc = self.pick(i.a, None);
+                (back_acc2!(back, acc, oj::jmp_if[]), Keeps)
+            }
+            Op::JmpIfNot => {
+                let back = self.jump_back(i, i.target()?)?;
+                let acc = self.pick(i.a, None);
+                (back_acc2!(back, acc, oj::jmp_if_not[]), Keeps)
+            }
+            Op::JEq => jcmp!(Eq),
+            Op::JNe => jcmp!(Ne),
+            Op::JLt => jcmp!(Lt),
+            Op::JLe => jcmp!(Le),
+            Op::JEqFloat => jcmp!(EqFloat),
+            Op::JNeFloat => jcmp!(NeFloat),
+            Op::JLtFloat => jcmp!(LtFloat),
+            Op::JLeFloat => jcmp!(LeFloat),
+            Op::JNltFloat => jcmp!(NltFloat),
+            Op::JNleFloat => jcmp!(NleFloat),
+            Op::JEqImm => jimm!(Eq),
+            Op::JNeImm => jimm!(Ne),
+            Op::JLtImm => jimm!(Lt),
+            Op::JLeImm => jimm!(Le),
+            Op::JGtImm => jimm!(Gt),
+            Op::JGeImm => jimm!(Ge),
+            Op::JTag | Op::JNotTag => (self.jump_tag(i)?, Keeps),
+            Op::JErrIs => {
+                let ty = self.t.program.resolve_type(self.f.package, i.b)?;
+                let LType::Nominal(n) = self.t.program.ty(ty) else {
+                    return None;
+                };
+                self.word(i).b = u16::try_from(n.0).ok()?;
+                let back = self.jump_back(i, i.target()?)?;
+                (back!(back, oj::jerr_is[]), Keeps)
+            }
+            Op::Switch => (self.switch(i)?, Keeps),
+            Op::StrConcat => slow!(st::Concat),
+            Op::StrConcatN => slow!(st::ConcatN),
+            Op::StrLen => (st::str_len, Sets),
+            Op::StrByte => (st::str_byte, Sets),
+            Op::StrEq => slow!(st::StrEq),
+            Op::StrCmp => slow!(st::StrCmp),
+            Op::ListNew => (slow_by_elem!(self.elem(i.a)?, New), Clobbers),
+            Op::ListOf => (slow_by_elem!(self.elem(i.a)?, Of), Clobbers),
+            Op::ListFill => (slow_by_elem!(self.elem(i.a)?, Fill), Clobbers),
+            Op::ListLen => (acc2!(one, ol::list_len_op[]), Sets),
+            Op::ListGet => (by_elem_acc!(self.elem(i.b)?, two, ol::list_get), Sets),
+            Op::ListSet => (by_elem_acc!(self.elem(i.a)?, two, ol::list_set), Keeps),
+            Op::ListPush => (by_elem!(self.elem(i.a)?, ol::list_push), Clobbers),
+            Op::ListPop => (by_elem!(self.elem(i.b)?, ol::list_pop), Sets),
+            Op::ListInsert => (slow_by_elem!(self.elem(i.a)?, Insert), Clobbers),
+            Op::ListRemove => (slow_by_elem!(self.elem(i.b)?, Remove), Clobbers),
+            Op::ListSwap => (by_elem!(self.elem(i.a)?, ol::list_swap), Keeps),
+            Op::ListTruncate => (slow_by_elem!(self.elem(i.a)?, Truncate), Clobbers),
+            Op::ListExtend => (slow_by_elem!(self.elem(i.a)?, Extend), Clobbers),
+            Op::ListSlice => (slow_by_elem!(self.elem(i.b)?, Slice), Clobbers),
+            Op::New => (self.construct(i)?, Sets),
+            Op::GetField | Op::GetCap => {
+                let layout = self.layout_of(i.b)?;
+                let (is_ref, offset) = Self::field(&layout, i.c)?;
+                self.word(i).c = offset;
+                let h = if is_ref {
+                    acc2!(one, or::get_ref[])
+                } else {
+                    acc2!(one, or::get_word[])
+                };
+                (h, Sets)
+            }
+            Op::SetField => {
+                let layout = self.layout_of(i.a)?;
+                let (is_ref, offset) = Self::field(&layout, i.b)?;
+                self.word(i).b = offset;
+                let acc = match self.acc {
+                    Some(r) if r == i.c => SECOND,
+                    _ => NONE,
+                };
+                let h = if is_ref {
+                    acc3!(acc, or::set_ref[])
+                } else {
+                    acc3!(acc, or::set_word[])
+                };
+                (h, Keeps)
+            }
+            Op::GetTag => {
+                let h: Handler = match self.repr(i.b)? {
+                    EnumRepr::Immediate => oj::get_tag::<oj::SelWord>,
+                    EnumRepr::Nullable { none: 0, .. } => oj::get_tag::<oj::SelNone0>,
+                    EnumRepr::Nullable { .. } => oj::get_tag::<oj::SelNone1>,
+                    EnumRepr::Boxed | EnumRepr::Error => oj::get_tag::<oj::SelBoxed>,
+                };
+                (h, Sets)
+            }
+            Op::GetPayload => (self.payload(i)?, Sets),
+            Op::ErrCast => {
+                let LType::Nominal(n) = self.ltype(i.a)? else {
+                    return None;
+                };
+                self.word(i).c = u16::try_from(n.0).ok()?;
+                (or::err_cast, Sets)
+            }
+            Op::MakeFn | Op::MakeBorrowed => {
+                let id = self.t.program.resolve_fn(self.f.package, i.b)?;
+                let f = self.t.program.function(id)?;
+                let layout =
+                    jet_bytecode::layout::record(self.t.program, f.captures.iter().copied())?;
+                let args: Vec<u16> = i.args(&self.f.code).collect();
+                self.build(i, &layout, id.0, 1, &args)?;
+                (self.new_handler(i), Sets)
+            }
+            Op::BindFn => {
+                let mut args = vec![i.b];
+                args.extend(i.args(&self.f.code));
+                // One more operand than the extension words have room for is read from its lane instead.
+                self.word(i).l = 0;
+                let refs = u32::try_from(args.len()).ok()?;
+                if refs > 4095 {
+                    return None;
+                }
+                let header = Header::record(BOUND_FN, 1, refs, 0);
+                self.out[i.pc as usize + 1].slot = std::ptr::without_provenance(header.0 as usize);
+                slow!(crate::strings::BindFn)
+            }
+            Op::GetCapture => {
+                let layout = self.captures()?;
+                let (is_ref, offset) = Self::field(&layout, i.b)?;
+                self.word(i).c = offset;
+                let h: Handler = if is_ref {
+                    or::capture_ref
+                } else {
+                    or::capture_word
+                };
+                (h, Sets)
+            }
+            Op::Call => {
+                let id = self.t.program.resolve_fn(self.f.package, i.b)?;
+                let entry = *self.t.starts.get(id.index())?;
+                let here = self.t.starts[self.id.index()] + i.pc;
+                self.link(i);
+                self.word(i).set_wide(entry as i32 - here as i32);
+                let h: Handler = match i.c {
+                    0 => oc::call::<0>,
+                    1 => oc::call::<1>,
+                    2 => oc::call::<2>,
+                    3 => oc::call::<3>,
+                    4 => oc::call::<4>,
+                    _ => oc::call_many,
+                };
+                (self.charged(i, h)?, Sets)
+            }
+            Op::CallFn => {
+                self.link(i);
+                (self.charged(i, oc::call_fn)?, Sets)
+            }
+            Op::CallDyn => return None,
+            Op::CapCall => {
+                self.link(i);
+                let index = self.cap_site(i)?;
+                self.word(i).b = index;
+                (self.charged(i, crate::capability::cap_call)?, Clobbers)
+            }
+            Op::OnError => {
+                let back = self.jump_back(i, i.target()?)?;
+                // Skipped on the value edge, where the accumulator is the call's.
+                (back!(back, oc::on_error[]), Keeps)
+            }
+            Op::Ret => {
+                let acc = self.pick(i.a, None);
+                let h = acc2!(acc, oc::ret[]);
+                (self.charged(i, h)?, Clobbers)
+            }
+            Op::Raise => (self.charged(i, oc::raise)?, Clobbers),
+            Op::Panic => slow!(st::Panic),
+            Op::Trap => (or::always_fault, Clobbers),
+            Op::MakeDyn | Op::Recap => un!(Mov),
+            Op::AsCap => {
+                // An enum's value may be no object of its own: it gets one, tagged with its type.
+                match self.ltype(i.b)? {
+                    LType::Nominal(n) if enum_repr(self.t.program, *n).is_some() => {
+                        let id = u16::try_from(n.0).ok()?;
+                        let is_ref = reg_kind(self.t.program, self.ty(i.b)?) == RegKind::Ref;
+                        let word = self.word(i);
+                        word.c = id;
+                        word.l = u16::from(is_ref);
+                        slow!(crate::capability::BoxCap)
+                    }
+                    _ => un!(Mov),
+                }
+            }
+            Op::NewAtt => {
+                let LType::Nominal(n) = self.ltype(i.a)? else {
+                    return None;
+                };
+                let layout = self.layout_of(i.a)?;
+                let args: Vec<u16> = i.args(&self.f.code).collect();
+                self.build(i, &layout, n.0, 0, &args)?;
+                slow!(crate::deepcopy::NewAtt)
+            }
+            Op::DeepCopy => {
+                let ty = self.ty(i.b)?;
+                let copies = reg_kind(self.t.program, ty) == RegKind::Ref
+                    && crate::deepcopy::needs_copy(self.t.program, ty);
+                self.word(i).l = u16::from(copies);
+                slow!(crate::deepcopy::DeepCopy)
+            }
+            Op::HashWord => {
+                let float = reg_kind(self.t.program, self.ty(i.b)?) == RegKind::Float;
+                let h: Handler = if float { on::hash_float } else { on::hash_word };
+                (h, Sets)
+            }
+            Op::HashStr => slow!(st::HashStr),
+            Op::HashMix => bin!(HashMix),
+            Op::Builtin => match crate::builtins::handler_of(i.b)? {
+                (handler, true) => (self.charged(i, handler)?, Sets),
+                (handler, false) => (handler, Clobbers),
+            },
+        })
+    }
+
+    fn jump_tag(&mut self, i: &Instr) -> Option<Handler> {
+        let back = self.jump_back(i, i.target()?)?;
+        let negate = i.op == Op::JNotTag;
+        let repr = self.repr(i.a)?;
+        let is_none = match repr {
+            EnumRepr::Nullable { none, .. } => Some(none == i.b),
+            _ => None,
+        };
+        if let Some(is_none) = is_none {
+            return Some(if is_none != negate {
+                back!(back, oj::jnull[false,])
+            } else {
+                back!(back, oj::jnull[true,])
+            });
+        }
+        let LType::Nominal(n) = self.ltype(i.a)? else {
+            return None;
+        };
+        let plain = repr == EnumRepr::Immediate
+            || (repr == EnumRepr::Boxed
+                && jet_bytecode::layout::nominal_record(self.t.program, *n, i.b)?
+                    .fields
+                    .is_empty());
+        Some(match (plain, negate) {
+            (true, false) => back!(back, oj::jtag_word[false,]),
+            (true, true) => back!(back, oj::jtag_word[true,]),
+            (false, false) => back!(back, oj::jtag_boxed[false,]),
+            (false, true) => back!(back, oj::jtag_boxed[true,]),
+        })
+    }
+
+    fn switch(&mut self, i: &Instr) -> Option<Handler> {
+        let goes_back = i.switch_targets(&self.f.code).any(|t| t <= i64::from(i.pc));
+        let back = if goes_back {
+            self.jump_back(i, i64::from(i.pc))?
+        } else {
+            1
+        };
+        macro_rules! by_size {
+            ($s:ident) => {
+                if back == 2 {
+                    oj::switch::<oj::$s, true> as Handler
+                } else {
+                    oj::switch::<oj::$s, false> as Handler
+                }
+            };
+        }
+        Some(match self.repr(i.a) {
+            None | Some(EnumRepr::Immediate) => by_size!(SelWord),
+            Some(EnumRepr::Nullable { none: 0, .. }) => by_size!(SelNone0),
+            Some(EnumRepr::Nullable { .. }) => by_size!(SelNone1),
+            Some(EnumRepr::Boxed | EnumRepr::Error) => by_size!(SelBoxed),
+        })
+    }
+
+    fn construct(&mut self, i: &Instr) -> Option<Handler> {
+        let ty = self.ty(i.a)?;
+        let args: Vec<u16> = i.args(&self.f.code).collect();
+        let (id, variant) = match self.t.program.ty(ty) {
+            LType::Nominal(n) => (n.0, i.b),
+            LType::Tuple(_) => (0, 0),
+            _ => return None,
+        };
+        let repr = self.repr(i.a);
+        let immediate = match repr {
+            Some(EnumRepr::Immediate) => Some(variant),
+            Some(EnumRepr::Nullable { none, .. }) if none == variant => Some(0),
+            Some(EnumRepr::Boxed) if args.is_empty() => Some(variant),
+            _ => None,
+        };
+        if let Some(value) = immediate {
+            self.word(i).l = value;
+            return Some(crate::strings::new_immediate);
+        }
+        if matches!(repr, Some(EnumRepr::Nullable { .. })) {
+            let arg = *args.first()?;
+            self.word(i).b = arg;
+            return Some(crate::strings::new_some);
+        }
+        let record_variant = if repr.is_some() { variant } else { 0 };
+        let layout = self.t.record(ty, record_variant)?;
+        self.build(i, &layout, id, u8::try_from(variant).ok()?, &args)?;
+        let _ = slow_op::<NewRecord>;
+        Some(self.new_handler(i))
+    }
+
+    fn payload(&mut self, i: &Instr) -> Option<Handler> {
+        let (variant, field) = (i.c >> 8, i.c & 0xff);
+        match self.repr(i.b)? {
+            EnumRepr::Immediate => Some(or::always_fault),
+            EnumRepr::Nullable { some, .. } => Some(if some == variant {
+                or::payload_nullable
+            } else {
+                or::always_fault
+            }),
+            EnumRepr::Boxed | EnumRepr::Error => {
+                let ty = self.ty(i.b)?;
+                let layout = self.t.record(ty, variant)?;
+                let (is_ref, offset) = Self::field(&layout, field)?;
+                let word = self.word(i);
+                word.l = variant;
+                word.c = offset;
+                Some(if is_ref {
+                    or::payload_boxed::<true>
+                } else {
+                    or::payload_boxed::<false>
+                })
+            }
+        }
+    }
+
+    fn call_dyn(&mut self, i: &Instr) -> Result<Option<(Handler, Acc)>, LoadError> {
+        let found =
+            i.args(&self.f.code)
+                .enumerate()
+                .find_map(|(k, reg)| match self.ltype(reg)? {
+                    LType::Dyn(t) => Some((k, t.0)),
+                    _ => None,
+                });
+        let Some((object, trait_id)) = found else {
+            return Ok(None);
+        };
+        let site = self.t.dyn_site(trait_id, i.b, object)?;
+        self.link(i);
+        self.word(i).b = site;
+        Ok(self
+            .charged(i, oc::call_dyn)
+            .map(|handler| (handler, Acc::Sets)))
+    }
+
+    fn cap_site(&mut self, i: &Instr) -> Option<u16> {
+        let receiver = i.args(&self.f.code).next()?;
+        let LType::Cap(cap) = self.ltype(receiver)? else {
+            return None;
+        };
+        let cap = *cap;
+        let method = self.t.program.cap(cap)?.methods.get(usize::from(i.b))?;
+        let crosses = crate::deepcopy::crosses(self.t.program, &method.sig);
+        let found = self
+            .t
+            .cap_sites
+            .iter()
+            .position(|s| s.cap == cap && s.method == i.b);
+        let index = found.unwrap_or_else(|| {
+            self.t.cap_sites.push(CapSite {
+                cap,
+                method: i.b,
+                crosses,
+            });
+            self.t.cap_sites.len() - 1
+        });
+        u16::try_from(index).ok()
+    }
+}

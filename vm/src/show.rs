@@ -1,0 +1,190 @@
+//! Values as text for messages: the error that a program ended with. Limited in depth and length, since the
+//! data may be anything.
+
+use jet_bytecode::layout::{
+    ElemKind, EnumRepr, RecordLayout, elem_kind, enum_repr, nominal_record, record,
+};
+use jet_bytecode::linked::{LField, LNominalKind, LType, NominalId, Program, TypeId};
+use jet_gc::Heap;
+use jet_gc::Ref;
+use jet_gc::layout::DATA_OFFSET;
+
+use crate::format::{float_text, quote_char, quote_str};
+use crate::strings::text_of;
+
+const MAX_DEPTH: u32 = 6;
+const MAX_TEXT: usize = 2000;
+const MAX_ITEMS: u32 = 20;
+
+/// Writes values of one heap.
+pub(crate) struct Show<'a> {
+    /// The types.
+    pub program: &'a Program,
+    /// The heap.
+    pub heap: &'a Heap,
+    /// What was written.
+    pub out: String,
+}
+
+/// The name of a nominal type without its module and arguments.
+pub(crate) fn plain_name(name: &str) -> &str {
+    let name = name.split('[').next().unwrap_or(name);
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+impl Show<'_> {
+    /// Writes a value.
+    ///
+    /// # Safety
+    /// `value` has type `ty` and is live.
+    pub unsafe fn value(&mut self, ty: TypeId, value: u64, depth: u32) {
+        if depth > MAX_DEPTH || self.out.len() > MAX_TEXT {
+            self.out.push('…');
+            return;
+        }
+        let program = self.program;
+        let r = Ref::from_word(value);
+        // SAFETY: the caller's promise; parts have their declared types.
+        unsafe {
+            match program.ty(ty) {
+                LType::Unit => self.out.push_str("()"),
+                LType::Bool => self.out.push_str(if value != 0 { "true" } else { "false" }),
+                LType::Byte | LType::Int => self.out.push_str(&(value as i64).to_string()),
+                LType::Char => {
+                    let c = char::from_u32(value as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+                    self.out.push_str(&quote_char(c));
+                }
+                LType::Float => self.out.push_str(&float_text(f64::from_bits(value))),
+                LType::Str => {
+                    let text = text_of(self.heap, r);
+                    let cut: String = text.chars().take(MAX_TEXT / 2).collect();
+                    self.out.push_str(&quote_str(&cut));
+                }
+                LType::List(elem) => self.list(*elem, r, depth),
+                LType::Tuple(parts) => {
+                    let layout = record(program, parts.iter().copied()).unwrap_or_default();
+                    self.out.push('(');
+                    self.fields(parts.iter().map(|t| (None, *t)), &layout, r, depth);
+                    self.out.push(')');
+                }
+                LType::Nominal(n) => self.nominal(*n, value, depth),
+                LType::ErrorSet(_) if r.is_address() => {
+                    let n = NominalId(self.heap.header(r).type_id());
+                    self.nominal(n, value, depth);
+                }
+                _ => self.out.push('…'),
+            }
+        }
+    }
+
+    unsafe fn list(&mut self, elem: TypeId, list: Ref, depth: u32) {
+        // SAFETY: the caller's promise: a list.
+        unsafe {
+            let data = self.heap.ref_field(list, 0);
+            let len = self.heap.word_field(list, 0) as u32;
+            self.out.push('[');
+            for i in 0..len.min(MAX_ITEMS) {
+                if i > 0 {
+                    self.out.push_str(", ");
+                }
+                let p = self.heap.address(data).add(DATA_OFFSET);
+                let i = i as usize;
+                let value = match elem_kind(self.program, elem) {
+                    ElemKind::Words => p.cast::<u64>().add(i).read(),
+                    ElemKind::Bytes => u64::from(p.add(i).read()),
+                    ElemKind::U32s | ElemKind::Refs => u64::from(p.cast::<u32>().add(i).read()),
+                };
+                self.value(elem, value, depth + 1);
+            }
+            self.out
+                .push_str(if len > MAX_ITEMS { ", …]" } else { "]" });
+        }
+    }
+
+    unsafe fn fields<'f>(
+        &mut self,
+        types: impl Iterator<Item = (Option<&'f str>, TypeId)>,
+        layout: &RecordLayout,
+        r: Ref,
+        depth: u32,
+    ) {
+        for (i, ((name, ty), slot)) in types.zip(&layout.fields).enumerate() {
+            if i > 0 {
+                self.out.push_str(", ");
+            }
+            if let Some(name) = name {
+                self.out.push_str(name);
+                self.out.push_str(" = ");
+            }
+            let at = u32::from(slot.ordinal);
+            // SAFETY: the caller's promise: a record of this layout.
+            unsafe {
+                let value = if slot.is_ref {
+                    self.heap.ref_field(r, at).to_word()
+                } else {
+                    self.heap.word_field(r, at)
+                };
+                self.value(ty, value, depth + 1);
+            }
+        }
+    }
+
+    unsafe fn nominal(&mut self, n: NominalId, value: u64, depth: u32) {
+        let program = self.program;
+        let r = Ref::from_word(value);
+        let Some(nominal) = program.nominal(n) else {
+            self.out.push('…');
+            return;
+        };
+        let name = plain_name(&nominal.name).to_owned();
+        // SAFETY: the caller's promise.
+        unsafe {
+            match &nominal.kind {
+                LNominalKind::Handle => self.out.push_str(&name),
+                LNominalKind::Struct(fields) => {
+                    let layout = nominal_record(program, n, 0).unwrap_or_default();
+                    self.out.push_str(&name);
+                    self.out.push('(');
+                    let types = fields.iter().map(|f| (Some(f.name.as_str()), f.ty));
+                    self.fields(types, &layout, r, depth);
+                    self.out.push(')');
+                }
+                LNominalKind::Enum(variants) | LNominalKind::Error(variants) => {
+                    let repr = enum_repr(program, n);
+                    let variant = match repr {
+                        Some(EnumRepr::Nullable { none, some }) => {
+                            if value == 0 {
+                                none
+                            } else {
+                                some
+                            }
+                        }
+                        Some(EnumRepr::Boxed | EnumRepr::Error) if r.is_address() => {
+                            u16::from(self.heap.header(r).tag())
+                        }
+                        _ => value as u16,
+                    };
+                    let declared = variants.get(usize::from(variant));
+                    let text = declared.map_or("?", |v| v.name.as_str());
+                    if matches!(repr, Some(EnumRepr::Nullable { .. })) || name == "Result" {
+                        self.out.push_str(text);
+                    } else {
+                        self.out.push_str(&format!("{name}.{text}"));
+                    }
+                    let fields: &[LField] = declared.map_or(&[], |v| &v.fields);
+                    if fields.is_empty() {
+                        return;
+                    }
+                    self.out.push('(');
+                    if matches!(repr, Some(EnumRepr::Nullable { .. })) {
+                        self.value(fields[0].ty, value, depth + 1);
+                    } else {
+                        let layout = nominal_record(program, n, variant).unwrap_or_default();
+                        self.fields(fields.iter().map(|f| (None, f.ty)), &layout, r, depth);
+                    }
+                    self.out.push(')');
+                }
+            }
+        }
+    }
+}
