@@ -16,6 +16,7 @@
 pub mod analysis;
 pub mod builder;
 pub mod builtins;
+pub mod disasm;
 pub mod format;
 pub mod layout;
 pub mod linked;

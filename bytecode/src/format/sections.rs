@@ -173,6 +173,10 @@ pub(super) fn encode(p: &Package, kind: SectionKind) -> Result<Vec<u8>, FormatEr
             Ok(out)
         }
         SectionKind::Joins => {
+            // The reader relies on it.
+            if p.functions.iter().any(|f| f.joins.len() > f.code.len()) {
+                return Err(FormatError::TooLarge("joins"));
+            }
             let flat: Vec<Vec<u32>> = p.functions.iter().map(flat_joins).collect();
             post(&flat, kind)
         }

@@ -122,6 +122,13 @@ impl<'a> Operands<'a> {
             Op::New => self.new_record(i, &args)?,
             Op::GetField | Op::SetField => self.field(i)?,
             Op::Mov => self.mov(i)?,
+            Op::DeepCopy => {
+                let kind = self.prog.kind(self.ty(i.b)?);
+                ensure(kind == Kind::Data, Rule::Class, || {
+                    format!("register {} is no data", i.b)
+                })?;
+                self.same(i.a, self.ty(i.b)?, Rule::SameType, "copy")?;
+            }
             Op::ConstImm => self.const_imm(i)?,
             Op::LoadConst => self.load_const(i)?,
             Op::EqWord | Op::NeWord | Op::LtWord | Op::LeWord | Op::EqRef => {
