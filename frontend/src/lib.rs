@@ -16,6 +16,7 @@
 pub mod ast;
 pub mod diag;
 pub mod lexer;
+pub mod lower;
 pub mod parser;
 pub mod source;
 pub mod thir;

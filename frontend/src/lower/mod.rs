@@ -1,0 +1,407 @@
+//! Lowering: from the typed, generic program to verified-to-be bytecode, one package at a time.
+//!
+//! Generic functions are instantiated by a work list per package: an instance, a derived function and
+//! a function literal belong to the package whose code asks for them; a function of another package
+//! that is not generic becomes an import. Every package, the standard library among them, holds only what
+//! the program reaches: packages are compiled from the root down, so that all imports of a package are known
+//! before it is its turn. What must stay true: output depends on the input alone (no hash order), and
+//! a wrong typed program gives a [`LowerError`], never a panic or code that the verifier would refuse.
+
+mod call;
+mod cond;
+mod derive;
+mod emit;
+mod expr;
+mod func;
+mod inline;
+mod intrinsics;
+mod literal;
+mod matching;
+mod ops;
+mod pattern;
+mod resolve;
+mod stmt;
+mod types;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use crate::source::{SourceMap, Span};
+use crate::thir::*;
+use jet_bytecode::builder::{BuildError, FnRef, PackageBuilder};
+use jet_bytecode::module::{Bundle, NominalIx, PackageIx, TraitIx, TypeIx};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Why a program cannot be lowered: a limit, or a bug of the compiler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LowerError {
+    /// Where.
+    pub span: Span,
+    /// What.
+    pub message: String,
+}
+
+impl std::fmt::Display for LowerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for LowerError {}
+
+pub(crate) type Res<T> = Result<T, LowerError>;
+
+/// An internal inconsistency.
+fn bug<T>(span: Span, what: impl std::fmt::Display) -> Res<T> {
+    Err(LowerError {
+        span,
+        message: format!("this is a bug of Jet: {what}"),
+    })
+}
+
+/// Something that the program needs too much of.
+fn limit<T>(span: Span, what: impl std::fmt::Display) -> Res<T> {
+    Err(LowerError {
+        span,
+        message: what.to_string(),
+    })
+}
+
+/// Most functions of one package, instances and literals included.
+const MAX_FUNCTIONS: usize = 40_000;
+/// Deepest type that instantiation may make.
+const MAX_TYPE_DEPTH: u32 = 48;
+/// Deepest nesting of expressions and literals.
+const MAX_NESTING: u32 = 700;
+
+/// Derived functions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Derive {
+    Eq,
+    Hash,
+    Show,
+    Cmp,
+    /// Deep copy of what can change (map keys).
+    Copy,
+}
+
+/// Which method an adapter stands for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Slot {
+    /// Dynamic method of a trait (by its index among all methods).
+    Trait(TraitId, Vec<Ty>, u32),
+    /// Method of a capability.
+    Cap(CapId, u32),
+}
+
+/// A function that some code asks for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum FnKey {
+    /// Instance of a function.
+    Inst(FnId, Vec<Ty>),
+    /// Derived function of a type.
+    Derived(Derive, Ty),
+    /// Literal without captures that calls a function: the function as a storable value.
+    Wrap(FnId, Vec<Ty>),
+    /// Literal that captures the function's capabilities: the function as a borrowed value.
+    Bound(FnId, Vec<Ty>),
+    /// Function with exactly the interface's signature for a vtable; the flag says that the receiver
+    /// is the box of the type.
+    Adapter(Slot, Ty, bool),
+}
+
+/// A package on its way.
+struct Unit {
+    b: PackageBuilder,
+    deps: FxHashMap<PkgId, PackageIx>,
+    tys: FxHashMap<Ty, TypeIx>,
+    nominals: FxHashMap<Ty, NominalIx>,
+    nominal_names: FxHashMap<NominalIx, Ty>,
+    caps: FxHashMap<CapId, u16>,
+    traits: FxHashMap<(TraitId, Vec<Ty>), TraitIx>,
+    cells: FxHashMap<TypeIx, NominalIx>,
+    boxes: FxHashMap<Ty, NominalIx>,
+    pending: VecDeque<(NominalIx, Ty)>,
+    fns: FxHashMap<FnKey, FnRef>,
+    queue: VecDeque<(FnKey, FnRef, String)>,
+    names: FxHashSet<String>,
+    impls: FxHashSet<(Slot, Ty)>,
+}
+
+/// The state of the whole lowering.
+struct Cx<'p> {
+    prog: &'p Program,
+    sources: &'p SourceMap,
+    tys: TyTable,
+    units: Vec<Unit>,
+    cur: usize,
+    trait_impls: FxHashMap<TraitId, Vec<usize>>,
+    cap_impls: FxHashMap<CapId, Vec<usize>>,
+    boxed: FxHashMap<FnId, Rc<FxHashSet<LocalId>>>,
+    inlinable: FxHashMap<FnId, bool>,
+    resolved: FxHashMap<(TraitId, u32, Ty, Vec<Ty>), resolve::Found>,
+    depth: u32,
+}
+
+/// Compiles a checked program. The type table of `prog` grows by the instantiated types.
+pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Bundle, LowerError> {
+    let tys = std::mem::take(&mut prog.tys);
+    let mut cx = Cx {
+        prog,
+        sources,
+        tys,
+        units: Vec::new(),
+        cur: 0,
+        trait_impls: FxHashMap::default(),
+        cap_impls: FxHashMap::default(),
+        boxed: FxHashMap::default(),
+        inlinable: FxHashMap::default(),
+        resolved: FxHashMap::default(),
+        depth: 0,
+    };
+    let result = cx.run();
+    let tys = std::mem::take(&mut cx.tys);
+    drop(cx);
+    prog.tys = tys;
+    result
+}
+
+impl<'p> Cx<'p> {
+    fn run(&mut self) -> Res<Bundle> {
+        let nowhere = Span::default();
+        let prog = self.prog;
+        for (i, im) in prog.impls.iter().enumerate() {
+            match &im.interface {
+                ImplOf::Trait(t, _) => self.trait_impls.entry(*t).or_default().push(i),
+                ImplOf::Cap(c) => self.cap_impls.entry(*c).or_default().push(i),
+            }
+        }
+        for p in &prog.packages {
+            self.units.push(Unit {
+                b: PackageBuilder::new(p.name.clone(), p.version.clone()),
+                deps: FxHashMap::default(),
+                tys: FxHashMap::default(),
+                nominals: FxHashMap::default(),
+                nominal_names: FxHashMap::default(),
+                caps: FxHashMap::default(),
+                traits: FxHashMap::default(),
+                cells: FxHashMap::default(),
+                boxes: FxHashMap::default(),
+                pending: VecDeque::new(),
+                fns: FxHashMap::default(),
+                queue: VecDeque::new(),
+                names: FxHashSet::default(),
+                impls: FxHashSet::default(),
+            });
+        }
+        let Some(root) = self.units.len().checked_sub(1) else {
+            return bug(nowhere, "a program without packages");
+        };
+        for cur in (0..=root).rev() {
+            self.cur = cur;
+            self.start_unit(cur, cur == root)?;
+            self.drain()?;
+        }
+        self.finish()
+    }
+
+    fn unit(&mut self) -> Res<&mut Unit> {
+        match self.units.get_mut(self.cur) {
+            Some(u) => Ok(u),
+            None => bug(Span::default(), "no such package"),
+        }
+    }
+
+    /// Names the dependencies and asks for the roots.
+    fn start_unit(&mut self, cur: usize, is_root: bool) -> Res<()> {
+        let prog = self.prog;
+        if let Some(p) = prog.packages.get(cur) {
+            for d in &p.deps {
+                self.dep(*d)?;
+            }
+        }
+        if !is_root {
+            return Ok(());
+        }
+        if let Some(main) = &prog.main {
+            let at = self.function(FnKey::Inst(main.function, Vec::new()), Span::default())?;
+            self.unit()?.b.entry(at, main.paths.clone());
+        } else {
+            // A library: everything that is not generic.
+            let own = PkgId(cur as u32);
+            for (i, f) in prog.fns.iter().enumerate() {
+                if f.package == own && f.generics == 0 && f.body.is_some() {
+                    self.function(FnKey::Inst(FnId(i as u32), Vec::new()), f.span)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles until the work list of the package is empty.
+    fn drain(&mut self) -> Res<()> {
+        loop {
+            if let Some((key, at, name)) = self.unit()?.queue.pop_front() {
+                self.compile(key, at, name)?;
+            } else if let Some((ix, ty)) = self.unit()?.pending.pop_front() {
+                self.describe(ix, ty)?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Index of a package as the current one names it.
+    fn dep(&mut self, pkg: PkgId) -> Res<PackageIx> {
+        if pkg.0 as usize == self.cur {
+            return Ok(0);
+        }
+        let prog = self.prog;
+        let Some(def) = prog.packages.get(pkg.0 as usize) else {
+            return bug(Span::default(), "no such package");
+        };
+        if pkg.0 as usize > self.cur {
+            return bug(Span::default(), "a package mentions one that depends on it");
+        }
+        let u = self.unit()?;
+        if let Some(i) = u.deps.get(&pkg) {
+            return Ok(*i);
+        }
+        let i = u.b.dep(&def.name, [0; 32]);
+        u.deps.insert(pkg, i);
+        Ok(i)
+    }
+
+    /// Finishes the packages in dependency order, filling in the hashes of dependencies.
+    fn finish(&mut self) -> Res<Bundle> {
+        let mut bundle = Bundle::default();
+        let mut hashes: FxHashMap<String, [u8; 32]> = FxHashMap::default();
+        for unit in std::mem::take(&mut self.units) {
+            let mut p = unit.b.finish().map_err(|e| build_error(e, Span::default()))?;
+            for d in &mut p.deps {
+                match hashes.get(&d.name) {
+                    Some(h) => d.hash = *h,
+                    None => return bug(Span::default(), "packages out of order"),
+                }
+            }
+            let hash = jet_bytecode::format::package_hash(&p)
+                .or_else(|e| limit(Span::default(), e))?;
+            hashes.insert(p.name.clone(), hash);
+            bundle.packages.push(p);
+        }
+        Ok(bundle)
+    }
+
+    /// The function behind a key, asked for now if it was not before.
+    fn function(&mut self, key: FnKey, span: Span) -> Res<FnRef> {
+        if let Some(f) = self.unit()?.fns.get(&key) {
+            return Ok(*f);
+        }
+        let prog = self.prog;
+        if let FnKey::Inst(id, args) = &key {
+            let Some(def) = prog.fns.get(id.0 as usize) else {
+                return bug(span, "no such function");
+            };
+            if def.package.0 as usize != self.cur && args.is_empty() {
+                let package = self.dep(def.package)?;
+                let sig = self.fn_sig(*id, &[])?;
+                let f = self.unit()?.b.import(package, &def.name, sig);
+                self.unit()?.fns.insert(key.clone(), f);
+                // The declaring package compiles it when it is its turn.
+                let here = std::mem::replace(&mut self.cur, def.package.0 as usize);
+                let asked = self.function(key, span);
+                self.cur = here;
+                asked?;
+                return Ok(f);
+            }
+        }
+        let name = self.fn_name(&key)?;
+        let f = self.declare(name.clone(), span)?;
+        let u = self.unit()?;
+        u.fns.insert(key.clone(), f.0);
+        u.queue.push_back((key, f.0, f.1));
+        Ok(f.0)
+    }
+
+    /// Declares a function under a name that is made unique.
+    fn declare(&mut self, name: String, span: Span) -> Res<(FnRef, String)> {
+        let u = self.unit()?;
+        if u.names.len() >= MAX_FUNCTIONS {
+            return limit(
+                span,
+                "the program needs too many instances of generic functions: does a generic function call itself with ever larger types?",
+            );
+        }
+        let mut unique = name.clone();
+        let mut n = 1;
+        while !u.names.insert(unique.clone()) {
+            n += 1;
+            unique = format!("{name}#{n}");
+        }
+        let f = u.b.declare(unique.clone());
+        Ok((f, unique))
+    }
+
+    fn fn_name(&mut self, key: &FnKey) -> Res<String> {
+        let prog = self.prog;
+        let of = |cx: &Self, id: &FnId| -> String {
+            let Some(def) = prog.fns.get(id.0 as usize) else {
+                return String::from("?");
+            };
+            match prog.packages.get(def.package.0 as usize) {
+                Some(p) if def.package.0 as usize != cx.cur => format!("{}.{}", p.name, def.name),
+                _ => def.name.clone(),
+            }
+        };
+        Ok(match key {
+            FnKey::Inst(id, args) => {
+                let name = of(self, id);
+                if args.is_empty() {
+                    name
+                } else {
+                    format!("{name}{}", self.mangle_args(args)?)
+                }
+            }
+            FnKey::Wrap(id, args) | FnKey::Bound(id, args) => {
+                format!("{}{}#value", of(self, id), self.mangle_args(args)?)
+            }
+            FnKey::Derived(d, ty) => {
+                let what = match d {
+                    Derive::Eq => "eq",
+                    Derive::Hash => "hash",
+                    Derive::Show => "show",
+                    Derive::Cmp => "cmp",
+                    Derive::Copy => "copy",
+                };
+                format!("{}#{what}", self.mangle(*ty)?)
+            }
+            FnKey::Adapter(slot, ty, _) => {
+                let name = match slot {
+                    Slot::Trait(t, args, m) => {
+                        let name = prog.traits.get(t.0 as usize).map_or("?", |t| &t.name);
+                        format!("{name}{}.{m}", self.mangle_args(args)?)
+                    }
+                    Slot::Cap(c, m) => {
+                        let name = prog.caps.get(c.0 as usize).map_or("?", |t| &t.name);
+                        format!("{name}.{m}")
+                    }
+                };
+                format!("{}#{name}", self.mangle(*ty)?)
+            }
+        })
+    }
+}
+
+fn build_error(e: BuildError, span: Span) -> LowerError {
+    let message = match e {
+        BuildError::UnboundLabel | BuildError::FallsOff | BuildError::BadOperands(_) => {
+            format!("this is a bug of Jet: {e}")
+        }
+        BuildError::Undefined(_) => format!("this is a bug of Jet: {e}"),
+        _ => e.to_string(),
+    };
+    LowerError { span, message }
+}
