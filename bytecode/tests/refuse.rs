@@ -854,6 +854,27 @@ fn calls(c: &mut Cases) {
         f.emit_args(Op::NewAtt, att, 0, &[1, 1, 0]);
         f.emit_fn(Op::Call, u, m, &[att, 2]);
     });
+    c.world(Receiver, "opened by a literal of somebody else", |w| {
+        let inner = opener(w);
+        let (int, out) = (w.int, w.out);
+        w.named("bad", &[int], &[out], int, &[], |f, w| {
+            let (att, b) = (f.reg(w.att), f.reg(w.borrowed));
+            f.emit_args(Op::NewAtt, att, 0, &[1, 1, 0]);
+            f.emit_fn(Op::MakeBorrowed, b, inner, &[att]);
+            f.emit(Op::Ret, 1, 0, 0);
+        });
+    });
+    c.world(Receiver, "opened by a literal in a literal", |w| {
+        let inner = opener(w);
+        let (int, out, att) = (w.int, w.out, w.att);
+        let outer = relay(w, inner);
+        w.named("bad", &[int], &[out], int, &[], |f, w| {
+            let (a, b) = (f.reg(att), f.reg(w.borrowed));
+            f.emit_args(Op::NewAtt, a, 0, &[1, 1, 0]);
+            f.emit_fn(Op::MakeBorrowed, b, outer, &[a]);
+            f.emit(Op::Ret, 1, 0, 0);
+        });
+    });
     c.body(NewAttenuator, "by `new`", |f, w| {
         let att = f.reg(w.att);
         f.emit_args(Op::New, att, 0, &[1, 1, 0]);
@@ -896,6 +917,64 @@ fn calls(c: &mut Cases) {
             f.emit(Op::Ret, 1, 0, 0);
         });
     });
+}
+
+/// A literal that takes the capability out of a captured attenuator.
+fn opener(w: &mut World) -> FnRef {
+    let att = w.att;
+    w.literal("opener", &[att], &[], |f, w| {
+        let (a, c) = (f.reg(att), f.reg(w.out_ty));
+        f.emit(Op::GetCapture, a, 0, 0);
+        f.emit(Op::GetCap, c, a, 2);
+        f.emit(Op::Ret, 1, 0, 0);
+    })
+}
+
+/// A literal that hands its captured attenuator on to another.
+fn relay(w: &mut World, inner: FnRef) -> FnRef {
+    let att = w.att;
+    w.literal("relay", &[att], &[], |f, w| {
+        let (a, b) = (f.reg(att), f.reg(w.borrowed));
+        f.emit(Op::GetCapture, a, 0, 0);
+        f.emit_fn(Op::MakeBorrowed, b, inner, &[a]);
+        f.emit(Op::Ret, 1, 0, 0);
+    })
+}
+
+/// An attenuator's own method may hand itself to a literal that hands it to one that opens it.
+#[test]
+fn a_method_captures_its_receiver() {
+    let mut w = World::new();
+    let (unit, int, str_, e2, out, c) = (w.unit, w.int, w.str_, w.e2, w.out, w.out_ty);
+    let n = w.pb.nominal(0, "Second");
+    let fields = vec![field("out", c, false)];
+    w.pb.define_nominal(n, NominalKind::Struct(fields));
+    let second = w.pb.ty(Type::Nominal(n));
+    let inner = w.literal("inner", &[second], &[], |f, w| {
+        let (a, c) = (f.reg(second), f.reg(w.out_ty));
+        f.emit(Op::GetCapture, a, 0, 0);
+        f.emit(Op::GetCap, c, a, 0);
+        f.emit(Op::Ret, 1, 0, 0);
+    });
+    let outer = w.literal("outer", &[second], &[], |f, w| {
+        let (a, b) = (f.reg(second), f.reg(w.borrowed));
+        f.emit(Op::GetCapture, a, 0, 0);
+        f.emit_fn(Op::MakeBorrowed, b, inner, &[a]);
+        f.emit(Op::Ret, 1, 0, 0);
+    });
+    let print = w.named("Second.print", &[second, str_], &[], unit, &[], |f, w| {
+        let (b, n, u) = (f.reg(w.borrowed), f.reg(int), f.reg(unit));
+        f.emit_fn(Op::MakeBorrowed, b, outer, &[0]);
+        f.const_imm(n, 1);
+        f.emit_args(Op::CallFn, n, b, &[n]);
+        f.const_imm(u, 0);
+        f.emit(Op::Ret, u, 0, 0);
+    });
+    let read = w.named("Second.read", &[second, str_], &[], str_, &[e2], |f, _| {
+        f.emit(Op::Ret, 1, 0, 0);
+    });
+    w.pb.implement(n, Interface::Cap(out), vec![print, read]);
+    verify(w.finish()).unwrap();
 }
 
 /// A library with a struct, an instance of a generic, a trait and a capability; then a program that

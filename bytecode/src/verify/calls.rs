@@ -158,6 +158,7 @@ impl<'a> Operands<'a> {
 
     pub(super) fn literal(&self, i: &Instr, args: &[u16]) -> Result<()> {
         let callee = self.callee(i.b, FnKind::Literal)?;
+        let id = self.prog.resolve_fn(self.f.package, i.b);
         ensure(callee.package == self.f.package, Rule::Literal, || {
             format!("function {} is of another package", i.b)
         })?;
@@ -170,6 +171,12 @@ impl<'a> Operands<'a> {
             format!("register {} has another signature", i.a)
         })?;
         self.fill(args, callee.captures.iter().copied(), Rule::Arguments)?;
+        let open = id.and_then(|id| self.openings.get(id.index()));
+        for r in open.into_iter().flatten() {
+            if let Some(r) = args.get(usize::from(*r)) {
+                self.receiver_only(*r)?;
+            }
+        }
         if i.op == Op::MakeFn {
             for r in args {
                 let ok = self.prog.kind(self.ty(*r)?).first_class();

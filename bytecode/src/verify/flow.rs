@@ -5,6 +5,7 @@
 //! register of `on_error` on the error edge only; sets are fixed-size bit rows, so the pass is
 //! linear in code length times a constant bounded by the register limit.
 
+use super::receivers::Openings;
 use super::types::Operands;
 use super::{Meter, Result, Rule, ensure, error, refuse};
 use crate::analysis::decode::{DecodeError, Instr, instrs};
@@ -13,7 +14,12 @@ use crate::linked::*;
 use crate::opcodes::Lane;
 use crate::opcodes::Op;
 
-pub(super) fn check(prog: &Program, f: &LFunction, meter: &mut Meter) -> Result<()> {
+pub(super) fn check(
+    prog: &Program,
+    f: &LFunction,
+    openings: &Openings,
+    meter: &mut Meter,
+) -> Result<()> {
     let mut list = Vec::new();
     for item in instrs(&f.code) {
         match item {
@@ -36,7 +42,7 @@ pub(super) fn check(prog: &Program, f: &LFunction, meter: &mut Meter) -> Result<
     flow.targets(meter)?;
     flow.reachable()?;
     flow.one_definition()?;
-    flow.assignment(meter)
+    flow.assignment(openings, meter)
 }
 
 struct Flow<'a> {
@@ -171,7 +177,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn assignment(&self, meter: &mut Meter) -> Result<()> {
+    fn assignment(&self, openings: &Openings, meter: &mut Meter) -> Result<()> {
         let (prog, f) = (self.prog, self.f);
         let code = f.code.as_slice();
         let regs = f.regs.len();
@@ -190,7 +196,7 @@ impl Flow<'_> {
             let i = f.joins.binary_search_by_key(&pc, |j| j.pc).ok()?;
             sets.get(i)
         };
-        let operands = Operands::new(prog, f);
+        let operands = Operands::new(prog, f, openings);
         let mut assigned = RegSet::new(regs);
         (0..f.entry_regs()).for_each(|r| assigned.insert(r as u16));
         // Whether the place can be reached by falling through.

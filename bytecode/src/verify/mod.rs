@@ -14,6 +14,7 @@ mod flow;
 mod formation;
 mod frame;
 mod link;
+mod receivers;
 mod rules;
 mod structure;
 mod types;
@@ -186,9 +187,10 @@ pub fn verify_with(bundle: Bundle, limits: VerifyLimits) -> Result<VerifiedProgr
     authority::check_impls(&mut prog, &bundle, &mut meter)?;
     authority::check_entry(&mut prog, &bundle)?;
     let receivers = receivers(&prog);
+    let openings = receivers::openings(&prog, &mut meter)?;
     for (id, f) in (0u32..).map(FnId).zip(&prog.functions) {
         frame::check(&prog, id, f, &receivers, &mut meter)
-            .and_then(|()| flow::check(&prog, f, &mut meter))
+            .and_then(|()| flow::check(&prog, f, &openings, &mut meter))
             .map_err(|e| {
                 e.in_function(&f.name)
                     .in_package(prog.package_name(f.package))

@@ -94,7 +94,7 @@ rules! {
     Return "return" "A function returns its result type and raises only its own errors.";
     Literal "literal" "A function value is made of a literal of the package, with its signature and captures.";
     Capture "capture" "A storable function captures first-class values only; a capture is read at its own type.";
-    Receiver "receiver" "An attenuator's fields and methods are used through the receiver register of its own methods.";
+    Receiver "receiver" "An attenuator's fields and methods are used through the receiver register of its own methods, or a literal's capture of it.";
     NewAttenuator "new_att" "`new_att` makes attenuators only, `new` anything else.";
     Conversion "conversion" "`make_dyn` and `as_cap` have an implementation record, `recap` a declared relation.";
 }

@@ -4,12 +4,14 @@
 //! here or in [`super::calls`]; there is no default that accepts. Registers were checked to be declared.
 
 use super::formation::spell;
+use super::receivers::{self, Openings};
 use super::{Result, Rule, ensure, error, refuse};
 use crate::analysis::decode::Instr;
 use crate::layout::{self, EnumRepr, RegKind};
 use crate::linked::*;
 use crate::module::{Const, FnKind};
 use crate::opcodes::{Class, Lane, Op, TrapKind};
+use rustc_hash::FxHashMap;
 
 /// Checks operands of one function.
 pub(super) struct Operands<'a> {
@@ -17,14 +19,23 @@ pub(super) struct Operands<'a> {
     pub(super) f: &'a LFunction,
     /// The receiver register, if the function is an attenuator's method.
     pub(super) receiver: Option<u16>,
+    /// In a literal, the attenuator registers read from captures.
+    captured: FxHashMap<u16, u16>,
+    pub(super) openings: &'a Openings,
 }
 
 impl<'a> Operands<'a> {
-    pub(super) fn new(prog: &'a Program, f: &'a LFunction) -> Self {
+    pub(super) fn new(prog: &'a Program, f: &'a LFunction, openings: &'a Openings) -> Self {
         let first = f.sig.params.first().copied();
         let is_method = f.kind == FnKind::Named && first.is_some_and(|t| prog.kind(t) == Kind::Att);
         let receiver = is_method.then_some(f.sig.uses.len() as u16);
-        Operands { prog, f, receiver }
+        Operands {
+            prog,
+            f,
+            receiver,
+            captured: receivers::captured(prog, f),
+            openings,
+        }
     }
 
     pub(super) fn ty(&self, r: u16) -> Result<TypeId> {
@@ -387,8 +398,10 @@ impl<'a> Operands<'a> {
         self.fill(args, payload.iter().map(|f| f.ty), Rule::Arguments)
     }
 
+    /// The register may be opened: the receiver, or what a literal captured (its maker is checked).
     pub(super) fn receiver_only(&self, r: u16) -> Result<()> {
-        ensure(self.receiver == Some(r), Rule::Receiver, || {
+        let ok = self.receiver == Some(r) || self.captured.contains_key(&r);
+        ensure(ok, Rule::Receiver, || {
             format!("register {r} is not the receiver")
         })
     }
