@@ -366,6 +366,17 @@ fn records(c: &mut Cases) {
         let methods = vec![w.att_print, w.att_read];
         w.pb.implement(w.e1, Interface::Cap(w.out), methods);
     });
+    c.world(ImplForm, "enum implements a trait", |w| {
+        let (color, str_) = (w.color, w.str_);
+        let show = w.named("Color.show", &[color], &[], str_, &[], |f, w| {
+            let s = f.reg(str_);
+            let k = w.pb.const_str("");
+            f.load_const(s, k);
+            f.emit(Op::Ret, s, 0, 0);
+        });
+        let n = w.pb.nominal(0, "Color");
+        w.pb.implement(n, Interface::Trait(w.show), vec![show]);
+    });
     c.change(ImplSignature, "other methods' order", |p| {
         p.impls[0].methods.reverse();
     });

@@ -86,9 +86,14 @@ fn check_impl(prog: &Program, record: &LImpl) -> Result<()> {
     };
     let methods = methods.unwrap_or(&[]);
     ensure(origin, Rule::ImplOrigin, || type_name(prog, record.ty))?;
-    let is_struct = matches!(n.kind, LNominalKind::Struct(_));
+    let of_cap = matches!(record.interface, LInterface::Cap(_));
+    let implementer = match n.kind {
+        LNominalKind::Struct(_) => true,
+        LNominalKind::Enum(_) => of_cap,
+        _ => false,
+    };
     ensure(
-        is_struct && methods.len() == record.methods.len(),
+        implementer && methods.len() == record.methods.len(),
         Rule::ImplForm,
         || type_name(prog, record.ty),
     )?;
@@ -110,8 +115,7 @@ fn check_impl(prog: &Program, record: &LImpl) -> Result<()> {
         })?;
         // An attenuator's code is its own package's.
         let local = prog.function(*id).is_some_and(|f| f.package == n.package);
-        let cap = matches!(record.interface, LInterface::Cap(_));
-        ensure(local || !cap, Rule::ImplOrigin, || {
+        ensure(local || !of_cap, Rule::ImplOrigin, || {
             format!("`{}` is of another package", m.name.escape_debug())
         })?;
     }

@@ -52,7 +52,7 @@ rules! {
     CapMethod "cap_method" "A capability's methods use nothing and pass plain data only, handles alone or optional.";
     Parent "parent" "A capability's methods begin with its parent's, and no capability is its own ancestor.";
     // Implementation records and entry.
-    ImplForm "impl_form" "Structs implement traits and capabilities, attenuators capabilities only, by one function a method.";
+    ImplForm "impl_form" "Structs implement traits and capabilities, enums and attenuators capabilities only, by one function a method.";
     ImplOrigin "impl_origin" "A record stands in the package that declares the type (for traits also: the trait, or that asks for the instance).";
     ImplDuplicate "impl_duplicate" "Records for one type and interface agree.";
     ImplSignature "impl_signature" "A method of a record has the interface's signature behind the receiver.";
