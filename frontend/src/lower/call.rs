@@ -46,19 +46,12 @@ impl<'p> FnCx<'_, 'p> {
         let edges = self.emit_call(e, Some(value))?;
         let end = self.code.label();
         if edges.errs != TyTable::NEVER {
-            let err = self.temp(edges.errs)?;
+            let err = self.temp(ety)?;
             let l = self.code.label();
             self.code.on_error(err, l);
             self.code.begin_cold(l);
             if let Some(d) = dst {
-                if edges.errs == ety {
-                    self.code.args(Op::New, d, 1, &[err]);
-                } else {
-                    let w = self.temp(ety)?;
-                    self.code.mov(w, err);
-                    self.code.args(Op::New, d, 1, &[w]);
-                    self.code.free(w);
-                }
+                self.code.args(Op::New, d, 1, &[err]);
             }
             self.code.jmp(end);
             self.code.end_cold();

@@ -3,10 +3,10 @@
 //! What must stay true: `jump_if` falls through exactly when the condition is not `sense`; comparisons of
 //! floats keep IEEE meaning for NaN in both senses.
 
+use super::Res;
 use super::emit::{Lbl, Reg};
 use super::func::{FnCx, Opnd};
 use super::ops::{CmpKind, is_comparison};
-use super::Res;
 use crate::thir::*;
 use jet_bytecode::opcodes::Op;
 
@@ -219,14 +219,7 @@ impl<'p> FnCx<'_, 'p> {
         self.code.jump(code, r, k as u16, to);
     }
 
-    fn jump_words(
-        &mut self,
-        op: BinOp,
-        a: &'p Expr,
-        b: &'p Expr,
-        to: Lbl,
-        sense: bool,
-    ) -> Res<()> {
+    fn jump_words(&mut self, op: BinOp, a: &'p Expr, b: &'p Expr, to: Lbl, sense: bool) -> Res<()> {
         let small = |me: &Self, e: &'p Expr| me.word_imm(e).and_then(|v| i16::try_from(v).ok());
         if let Some(k) = small(self, b) {
             let o = self.operand(a)?;

@@ -1,9 +1,9 @@
-//! Derived methods in bytecode: `eq`, `hash`, `show`, `cmp` by structure, and the deep copy of map keys.
+//! Derived methods in bytecode: `eq`, `hash`, `show`, `cmp` by structure.
 //!
 //! What must stay true: `==` on floats is IEEE, `hash` and `cmp` go by their total order; strings and
 //! characters inside other values are shown as literals; recursion goes through calls.
 
-use super::emit::{ConstVal, Lbl, Reg};
+use super::emit::{Lbl, Reg};
 use super::func::{FnCx, Opnd};
 use super::ops::CmpKind;
 use super::{Cx, Derive, FnKey, Res, bug};
@@ -44,7 +44,6 @@ impl<'p> Cx<'p> {
             Derive::Hash => (vec![ty], TyTable::INT),
             Derive::Show => (vec![ty], TyTable::STR),
             Derive::Cmp => (vec![ty, ty], ordering),
-            Derive::Copy => (vec![ty], ty),
         };
         let f = FnTy {
             params,
@@ -63,13 +62,12 @@ impl<'p> Cx<'p> {
             Derive::Hash => fx.derive_hash(ty, a)?,
             Derive::Show => fx.derive_show(ty, a)?,
             Derive::Cmp => fx.derive_cmp(ty, a, b)?,
-            Derive::Copy => fx.derive_copy(ty, a)?,
         }
         fx.finish(at, FnKind::Named, &f, Vec::new(), span)
     }
 
     /// Whether values of the type hold something that can change.
-    fn needs_copy(&mut self, ty: Ty, seen: &mut FxHashSet<Ty>) -> bool {
+    pub(super) fn needs_copy(&mut self, ty: Ty, seen: &mut FxHashSet<Ty>) -> bool {
         if !seen.insert(ty) {
             return false;
         }
@@ -121,8 +119,7 @@ impl<'p> FnCx<'_, 'p> {
             (Derive::Hash, CmpKind::Str) => self.code.op(Op::HashStr, dst, a, 0),
             (Derive::Hash, CmpKind::Unit) => self.code.imm(dst, 1),
             (Derive::Cmp, CmpKind::Word) => {
-                let (less, equal, end) =
-                    (self.code.label(), self.code.label(), self.code.label());
+                let (less, equal, end) = (self.code.label(), self.code.label(), self.code.label());
                 self.code.jump(Op::JLt, a, b, less);
                 self.code.jump(Op::JEq, a, b, equal);
                 self.ordering_ends(dst, less, equal, end);
@@ -135,8 +132,7 @@ impl<'p> FnCx<'_, 'p> {
                     Op::StrCmp
                 };
                 self.code.op(op, t, a, b);
-                let (less, equal, end) =
-                    (self.code.label(), self.code.label(), self.code.label());
+                let (less, equal, end) = (self.code.label(), self.code.label(), self.code.label());
                 self.code.jump(Op::JLtImm, t, 0, less);
                 self.code.jump(Op::JEqImm, t, 0, equal);
                 self.ordering_ends(dst, less, equal, end);
@@ -144,9 +140,6 @@ impl<'p> FnCx<'_, 'p> {
             }
             (Derive::Cmp, CmpKind::Unit) => self.code.imm(dst, EQUAL),
             (Derive::Show, _) if self.show_simple(ty, a, dst)? => {}
-            (Derive::Copy, _) if !self.cx.needs_copy(ty, &mut FxHashSet::default()) => {
-                self.code.mov(dst, a);
-            }
             _ => {
                 let f = self.cx.function(FnKey::Derived(d, ty), self.span)?;
                 self.code.func(Op::Call, dst, f, regs);
@@ -476,7 +469,9 @@ impl<'p> FnCx<'_, 'p> {
     fn show_parts(&mut self, parts: &[Part], a: Reg, open: &str, close: &str) -> Res<()> {
         let mut os: Vec<Opnd> = Vec::new();
         let mut text = open.to_owned();
-        let named = parts.first().is_some_and(|p| p.op == Op::GetField && !p.name.is_empty());
+        let named = parts
+            .first()
+            .is_some_and(|p| p.op == Op::GetField && !p.name.is_empty());
         for (i, p) in parts.iter().enumerate() {
             if i > 0 {
                 text.push_str(", ");
@@ -687,68 +682,5 @@ impl<'p> FnCx<'_, 'p> {
             self.ret_imm(oty, EQUAL)?;
         }
         Ok(())
-    }
-
-    fn copy_parts(&mut self, ty: Ty, variant: usize, parts: &[Part], a: Reg) -> Res<()> {
-        let mut os = Vec::new();
-        for p in parts {
-            let x = self.load(p, a)?;
-            let t = self.temp_opnd(p.ty)?;
-            self.derived(Derive::Copy, p.ty, &[x.reg], t.reg)?;
-            self.drop(x);
-            os.push(t);
-        }
-        let regs: Vec<Reg> = os.iter().map(|o| o.reg).collect();
-        let out = self.temp(ty)?;
-        self.code.args(Op::New, out, variant as u16, &regs);
-        self.code.op(Op::Ret, out, 0, 0);
-        self.code.free(out);
-        self.drop_all(os);
-        Ok(())
-    }
-
-    fn derive_copy(&mut self, ty: Ty, a: Reg) -> Res<()> {
-        if let Some(elem) = self.elem(ty) {
-            let n = self.temp(TyTable::INT)?;
-            let out = self.temp(ty)?;
-            self.code.op(Op::ListLen, n, a, 0);
-            if self.cx.needs_copy(elem, &mut FxHashSet::default()) {
-                self.code.op(Op::ListNew, out, n, 0);
-                self.each(n, |me, i| {
-                    let x = me.temp_opnd(elem)?;
-                    me.code.op(Op::ListGet, x.reg, a, i);
-                    let t = me.temp(elem)?;
-                    me.derived(Derive::Copy, elem, &[x.reg], t)?;
-                    me.code.op(Op::ListPush, out, t, 0);
-                    me.code.free(t);
-                    me.drop(x);
-                    Ok(())
-                })?;
-            } else {
-                let zero = self.const_opnd(TyTable::INT, ConstVal::Imm(0))?;
-                self.code.args(Op::ListSlice, out, a, &[zero.reg, n]);
-                self.drop(zero);
-            }
-            self.code.op(Op::Ret, out, 0, 0);
-            return Ok(());
-        }
-        if let Some(def) = self.enum_def(ty) {
-            for (i, v) in def.variants.iter().enumerate() {
-                if v.fields.is_empty() {
-                    continue;
-                }
-                let next = self.code.label();
-                self.code.jump(Op::JNotTag, a, i as u16, next);
-                let parts = self.parts(ty, i)?;
-                self.copy_parts(ty, i, &parts, a)?;
-                self.code.bind(next);
-            }
-            if !self.code.dead() {
-                self.code.op(Op::Ret, a, 0, 0);
-            }
-            return Ok(());
-        }
-        let parts = self.parts(ty, 0)?;
-        self.copy_parts(ty, 0, &parts, a)
     }
 }

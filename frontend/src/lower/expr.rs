@@ -412,43 +412,48 @@ impl<'p> FnCx<'_, 'p> {
             return Ok(());
         }
         let members = self.cx.tys.err_members(errs);
-        if let Some(h) = self.handlers.last() {
-            let mut taken = None;
-            for (ty, reg, label) in &h.catches {
-                let takes = self.cx.tys.err_members(*ty);
-                if members.iter().any(|m| takes.contains(m)) {
-                    taken = Some((*ty, *reg, *label));
-                    break;
+        // The first clause that takes one of these errors, if it takes all of them.
+        let mut wanted = false;
+        for h in (0..self.handlers.len()).rev() {
+            let catches = match self.handlers.get(h) {
+                Some(h) => h.catches.clone(),
+                None => continue,
+            };
+            for (ty, reg, label) in catches {
+                let takes = self.cx.tys.err_members(ty);
+                if wanted || !members.iter().any(|m| takes.contains(m)) {
+                    continue;
                 }
-            }
-            if let Some((ty, Some(reg), label)) = taken
-                && ty == errs
-            {
-                self.code.on_error(reg, label);
-                return Ok(());
+                wanted = true;
+                if members.iter().all(|m| takes.contains(m)) {
+                    // The error register may hold more than the call raises.
+                    match reg {
+                        Some(r) => self.code.on_error(r, label),
+                        None => {
+                            let r = self.temp(errs)?;
+                            self.code.on_error(r, label);
+                            self.code.free(r);
+                        }
+                    }
+                    return Ok(());
+                }
             }
         }
         let e = self.temp(errs)?;
-        if self.handlers.is_empty() && errs == self.errs {
-            if let Some(l) = self.raise_out.get(&e) {
-                let l = *l;
-                self.code.on_error(e, l);
-                self.code.free(e);
-                return Ok(());
-            }
-            let l = self.code.label();
-            self.raise_out.insert(e, l);
+        if !wanted && let Some(l) = self.raise_out.get(&e) {
+            let l = *l;
             self.code.on_error(e, l);
-            self.code.begin_cold(l);
-            self.code.op(Op::Raise, e, 0, 0);
-            self.code.end_cold();
-        } else {
-            let l = self.code.label();
-            self.code.on_error(e, l);
-            self.code.begin_cold(l);
-            self.raise_to(e, errs)?;
-            self.code.end_cold();
+            self.code.free(e);
+            return Ok(());
         }
+        let l = self.code.label();
+        if !wanted {
+            self.raise_out.insert(e, l);
+        }
+        self.code.on_error(e, l);
+        self.code.begin_cold(l);
+        self.raise_to(e, errs)?;
+        self.code.end_cold();
         self.code.free(e);
         Ok(())
     }
@@ -487,9 +492,13 @@ impl<'p> FnCx<'_, 'p> {
         let fits = self.cx.tys.err_members(fty);
         if let Some(m) = left.iter().find(|m| !fits.contains(m)) {
             let name = self.cx.mangle(*m)?;
-            return self.bug(format!("error {name} leaves a function that does not raise it"));
+            return self.bug(format!(
+                "error {name} leaves a function that does not raise it"
+            ));
         }
-        if ety == fty {
+        // A register of a smaller set may be raised as it is.
+        let have = self.cx.tys.err_members(ety);
+        if have.iter().all(|m| fits.contains(m)) {
             self.code.op(Op::Raise, e, 0, 0);
             return Ok(());
         }
@@ -620,6 +629,27 @@ impl<'p> super::Cx<'p> {
         boxed: bool,
         span: crate::source::Span,
     ) -> Res<()> {
+        // One package has the record of a type and trait: the last one of those that they mention. A box
+        // is the asking package's own.
+        let mut home = self.cur;
+        if !boxed {
+            let of = self.tys.intern(TyKind::Dyn(t, args.to_vec()));
+            home = self.last_package(ty).max(self.last_package(of));
+        }
+        let here = std::mem::replace(&mut self.cur, home);
+        let made = self.trait_record_here(t, args, ty, boxed, span);
+        self.cur = here;
+        made
+    }
+
+    fn trait_record_here(
+        &mut self,
+        t: TraitId,
+        args: &[Ty],
+        ty: Ty,
+        boxed: bool,
+        span: crate::source::Span,
+    ) -> Res<()> {
         let prog = self.prog;
         let key = (Slot::Trait(t, args.to_vec(), 0), ty);
         if !self.unit()?.impls.insert(key) {
@@ -648,13 +678,25 @@ impl<'p> super::Cx<'p> {
 
     /// The implementation record behind `as_cap`, in the package that declares the type.
     pub(super) fn cap_record(&mut self, cap: CapId, ty: Ty, span: crate::source::Span) -> Res<()> {
-        let Some((_, adt, _)) = self.adt(ty) else {
-            return super::limit(
-                span,
-                "only structs and enums can stand for a capability: not supported yet for this type",
-            );
+        let adt = match self.adt(ty) {
+            Some((_, adt, _)) if matches!(adt.kind, AdtKind::Struct | AdtKind::Attenuator) => adt,
+            _ => {
+                return super::limit(
+                    span,
+                    "only a struct can stand for a capability: not supported yet for this type",
+                );
+            }
         };
         let home = adt.package.0 as usize;
+        let same = self
+            .find_cap_impl(cap, ty)
+            .is_none_or(|(def, _)| def.package == adt.package);
+        if self.last_package(ty) != home || !same {
+            return super::limit(
+                span,
+                "a type stands for a capability only by the package that declares it: not supported yet otherwise",
+            );
+        }
         let here = std::mem::replace(&mut self.cur, home);
         let made = self.cap_record_here(cap, ty, span);
         self.cur = here;

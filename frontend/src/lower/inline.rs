@@ -141,6 +141,9 @@ fn single(body: &Expr) -> Option<&Expr> {
     }
 }
 
+/// A function with its type arguments and the arguments of a call.
+type Plain<'p> = (FnId, Vec<Ty>, &'p [Expr]);
+
 impl<'p> FnCx<'_, 'p> {
     fn may_inline(&mut self, id: FnId) -> bool {
         self.inlining.len() <= MAX_DEPTH && !self.inlining.contains(&id) && self.cx.can_inline(id)
@@ -252,7 +255,7 @@ impl<'p> FnCx<'_, 'p> {
     }
 
     /// A call of a function that is known, has no capabilities and cannot fail.
-    fn plain_callee(&mut self, e: &'p Expr) -> Res<Option<(FnId, Vec<Ty>, &'p [Expr])>> {
+    fn plain_callee(&mut self, e: &'p Expr) -> Res<Option<Plain<'p>>> {
         let ExprKind::Call {
             callee: Callee::Fn(id, targs),
             caps,
@@ -270,14 +273,8 @@ impl<'p> FnCx<'_, 'p> {
         Ok(Some((*id, targs, args)))
     }
 
-    /// Compiles a call that gives an option without making the option: falls through with the payload in
-    /// `dst`, or jumps to `none`. False if the callee is not to be inlined.
-    pub(super) fn option_call(
-        &mut self,
-        e: &'p Expr,
-        dst: Option<Reg>,
-        none: Lbl,
-    ) -> Res<bool> {
+    /// Whether `option_call` would compile the call.
+    pub(super) fn is_option_call(&mut self, e: &'p Expr) -> Res<bool> {
         let ty = self.ty(e.ty);
         let is_option = match self.cx.tys.kind(ty) {
             TyKind::Adt(id, _) => Some(*id) == self.cx.prog.lang.option,
@@ -286,12 +283,21 @@ impl<'p> FnCx<'_, 'p> {
         if !is_option {
             return Ok(false);
         }
+        Ok(match self.plain_callee(e)? {
+            Some((id, _, _)) => self.may_inline(id),
+            None => false,
+        })
+    }
+
+    /// Compiles a call that gives an option without making the option: falls through with the payload in
+    /// `dst`, or jumps to `none`. False if the callee is not to be inlined.
+    pub(super) fn option_call(&mut self, e: &'p Expr, dst: Option<Reg>, none: Lbl) -> Res<bool> {
+        if !self.is_option_call(e)? {
+            return Ok(false);
+        }
         let Some((id, targs, args)) = self.plain_callee(e)? else {
             return Ok(false);
         };
-        if !self.may_inline(id) {
-            return Ok(false);
-        }
         let args: Vec<&'p Expr> = args.iter().collect();
         let some = self.code.label();
         let ret = RetTo::Option(dst, some, none);

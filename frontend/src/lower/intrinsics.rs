@@ -2,13 +2,14 @@
 //!
 //! What must stay true: an intrinsic never fails on an error edge and uses no capability.
 
+use super::Res;
 use super::emit::Reg;
 use super::func::FnCx;
 use super::ops::CmpKind;
-use super::{Derive, Res};
 use crate::thir::*;
 use jet_bytecode::builtins::Builtin;
 use jet_bytecode::opcodes::Op;
+use rustc_hash::FxHashSet;
 
 /// How an intrinsic is compiled.
 #[derive(Clone, Copy)]
@@ -128,7 +129,14 @@ impl<'p> FnCx<'_, 'p> {
                 }
             }
             (Special::ShowInner, [a]) => self.show_inner(ty, *a, dst),
-            (Special::CopyKey, [a]) => self.derived(Derive::Copy, ty, &[*a], dst),
+            (Special::CopyKey, [a]) => {
+                if self.cx.needs_copy(ty, &mut FxHashSet::default()) {
+                    self.code.op(Op::DeepCopy, dst, *a, 0);
+                } else {
+                    self.code.mov(dst, *a);
+                }
+                Ok(())
+            }
             _ => self.bug("an intrinsic with other arguments"),
         }
     }

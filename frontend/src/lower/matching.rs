@@ -4,10 +4,10 @@
 //! What must stay true: arms are tried in order wherever that can be told; the last arm of an exhaustive
 //! match is not tested.
 
+use super::Res;
 use super::emit::{Lbl, Reg};
 use super::func::FnCx;
 use super::pattern::always;
-use super::Res;
 use crate::thir::*;
 use jet_bytecode::opcodes::{Op, TrapKind};
 
@@ -31,6 +31,11 @@ impl<'p> FnCx<'_, 'p> {
             && let (Some(ok), Some(err)) = (through(arms, 0), through(arms, 1))
         {
             return self.match_edges(e, s, ok, err, dst);
+        }
+        if let (Some(some), Some(none)) = (through(arms, 0), through(arms, 1))
+            && self.match_option(e, s, &some, &none, dst)?
+        {
+            return Ok(());
         }
         let all: Vec<View<'p>> = arms
             .iter()
@@ -71,7 +76,7 @@ impl<'p> FnCx<'_, 'p> {
         let failed = self.code.label();
         let mut raised = None;
         if edges.errs != TyTable::NEVER {
-            let r = self.temp(edges.errs)?;
+            let r = self.temp(ety)?;
             self.code.on_error(r, failed);
             raised = Some(r);
         }
@@ -83,19 +88,41 @@ impl<'p> FnCx<'_, 'p> {
         self.code.free(value);
         if let Some(r) = raised {
             self.code.bind(failed);
-            if edges.errs == ety {
-                self.arms(r, ety, true, &err, dst, end)?;
-            } else {
-                // Patterns expect the whole set.
-                let w = self.temp(ety)?;
-                self.code.mov(w, r);
-                self.arms(w, ety, true, &err, dst, end)?;
-                self.code.free(w);
-            }
+            self.arms(r, ety, true, &err, dst, end)?;
             self.code.free(r);
         }
         self.code.bind(end);
         Ok(())
+    }
+
+    /// Matches a call that gives an option and is inlined: no option is made.
+    fn match_option(
+        &mut self,
+        e: &'p Expr,
+        s: &'p Expr,
+        some: &[View<'p>],
+        none: &[View<'p>],
+        dst: Option<Reg>,
+    ) -> Res<bool> {
+        if !self.is_option_call(s)? {
+            return Ok(false);
+        }
+        let oty = self.ty(s.ty);
+        let tty = self.cx.field_ty(oty, 0, 0)?;
+        let value = self.temp(tty)?;
+        let (missing, end) = (self.code.label(), self.code.label());
+        if !self.option_call(s, Some(value), missing)? {
+            return self.bug("an option that is not inlined after all");
+        }
+        self.at(e.span)?;
+        self.arms(value, tty, true, some, dst, end)?;
+        self.code.free(value);
+        self.code.bind(missing);
+        if !self.code.dead() {
+            self.arms(value, tty, true, none, dst, end)?;
+        }
+        self.code.bind(end);
+        Ok(true)
     }
 
     /// `match (a, b)` with tuple patterns makes no tuple.
@@ -144,13 +171,7 @@ impl<'p> FnCx<'_, 'p> {
         Ok(true)
     }
 
-    fn arm_body(
-        &mut self,
-        arm: &'p Arm,
-        dst: Option<Reg>,
-        fail: Option<Lbl>,
-        end: Lbl,
-    ) -> Res<()> {
+    fn arm_body(&mut self, arm: &'p Arm, dst: Option<Reg>, fail: Option<Lbl>, end: Lbl) -> Res<()> {
         if let Some(g) = &arm.guard {
             match fail {
                 Some(f) => self.jump_if(g, f, false)?,
@@ -217,9 +238,7 @@ impl<'p> FnCx<'_, 'p> {
             .adt(ty)
             .is_some_and(|(_, d, _)| matches!(d.kind, AdtKind::Enum | AdtKind::Error));
         let (named, rest) = match arms.split_last() {
-            Some((last, before))
-                if last.arm.guard.is_none() && last.pat.is_none_or(always) =>
-            {
+            Some((last, before)) if last.arm.guard.is_none() && last.pat.is_none_or(always) => {
                 (before, Some(*last))
             }
             _ => (arms, None),
@@ -244,7 +263,11 @@ impl<'p> FnCx<'_, 'p> {
         if distinct.len() < 4 || arms.len() < 4 || (is_enum && min < 0) {
             return Ok(false);
         }
-        let base = if is_enum || (0..64).contains(&min) { 0 } else { min };
+        let base = if is_enum || (0..64).contains(&min) {
+            0
+        } else {
+            min
+        };
         let span = max.checked_sub(base).unwrap_or(i64::MAX);
         if span > 3 * distinct.len() as i64 + 64 || span > 512 {
             return Ok(false);

@@ -14,6 +14,7 @@ mod emit;
 mod expr;
 mod func;
 mod inline;
+mod instance;
 mod intrinsics;
 mod literal;
 mod matching;
@@ -84,8 +85,6 @@ enum Derive {
     Hash,
     Show,
     Cmp,
-    /// Deep copy of what can change (map keys).
-    Copy,
 }
 
 /// Which method an adapter stands for.
@@ -233,8 +232,22 @@ impl<'p> Cx<'p> {
             // A library: everything that is not generic.
             let own = PkgId(cur as u32);
             for (i, f) in prog.fns.iter().enumerate() {
-                if f.package == own && f.generics == 0 && f.body.is_some() {
+                let method_of_attenuator = f
+                    .params
+                    .first()
+                    .and_then(|p| f.locals.get(p.0 as usize))
+                    .is_some_and(|l| self.authority(l.ty));
+                let plain = f.generics == 0 && !method_of_attenuator;
+                if f.package == own && plain && f.body.is_some() {
                     self.function(FnKey::Inst(FnId(i as u32), Vec::new()), f.span)?;
+                }
+            }
+            for im in &prog.impls {
+                if let ImplOf::Cap(c) = &im.interface
+                    && im.package == own
+                    && im.generics == 0
+                {
+                    self.cap_record(*c, im.self_ty, im.span)?;
                 }
             }
         }
@@ -280,15 +293,18 @@ impl<'p> Cx<'p> {
         let mut bundle = Bundle::default();
         let mut hashes: FxHashMap<String, [u8; 32]> = FxHashMap::default();
         for unit in std::mem::take(&mut self.units) {
-            let mut p = unit.b.finish().map_err(|e| build_error(e, Span::default()))?;
+            let mut p = unit
+                .b
+                .finish()
+                .map_err(|e| build_error(e, Span::default()))?;
             for d in &mut p.deps {
                 match hashes.get(&d.name) {
                     Some(h) => d.hash = *h,
                     None => return bug(Span::default(), "packages out of order"),
                 }
             }
-            let hash = jet_bytecode::format::package_hash(&p)
-                .or_else(|e| limit(Span::default(), e))?;
+            let hash =
+                jet_bytecode::format::package_hash(&p).or_else(|e| limit(Span::default(), e))?;
             hashes.insert(p.name.clone(), hash);
             bundle.packages.push(p);
         }
@@ -374,7 +390,6 @@ impl<'p> Cx<'p> {
                     Derive::Hash => "hash",
                     Derive::Show => "show",
                     Derive::Cmp => "cmp",
-                    Derive::Copy => "copy",
                 };
                 format!("{}#{what}", self.mangle(*ty)?)
             }

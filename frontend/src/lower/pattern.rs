@@ -22,13 +22,7 @@ impl<'p> FnCx<'_, 'p> {
         self.nested(|me| me.test_pat_inner(pat, r, stable, fail))
     }
 
-    fn test_pat_inner(
-        &mut self,
-        pat: &'p Pat,
-        r: Reg,
-        stable: bool,
-        fail: Option<Lbl>,
-    ) -> Res<()> {
+    fn test_pat_inner(&mut self, pat: &'p Pat, r: Reg, stable: bool, fail: Option<Lbl>) -> Res<()> {
         if self.code.dead() {
             return Ok(());
         }
@@ -230,11 +224,11 @@ impl<'p> FnCx<'_, 'p> {
             PatKind::Wild | PatKind::Unit => Ok(()),
             PatKind::Bind(id, None) if !self.is_boxed(*id) => {
                 self.at(sub.span)?;
-                if self.frame.fixed.contains(id) {
-                    if let Some(Place_::Reg(r)) = self.frame.places.get(id.0 as usize).copied() {
-                        load(self, r);
-                        return Ok(());
-                    }
+                if self.frame.fixed.contains(id)
+                    && let Some(Place_::Reg(r)) = self.frame.places.get(id.0 as usize).copied()
+                {
+                    load(self, r);
+                    return Ok(());
                 }
                 let r = self.declare(*id)?;
                 load(self, r);

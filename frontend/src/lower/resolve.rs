@@ -83,7 +83,10 @@ impl<'p> Cx<'p> {
             Derive::Cmp
         } else {
             let ty = self.mangle(self_ty)?;
-            let name = prog.traits.get(trait_id.0 as usize).map_or("?", |t| &t.name);
+            let name = prog
+                .traits
+                .get(trait_id.0 as usize)
+                .map_or("?", |t| &t.name);
             return bug(span, format!("no implementation of {name} for {ty}"));
         };
         // Of the four, only the required method has no default.

@@ -326,9 +326,7 @@ impl<'p> FnCx<'_, 'p> {
         });
         let (next, head) = (self.code.label(), self.code.label());
         if let Some(k) = small {
-            let enters = self
-                .imm_of(lo)
-                .is_some_and(|lo| lo < i64::from(k));
+            let enters = self.imm_of(lo).is_some_and(|lo| lo < i64::from(k));
             return self.looped(id, next, |me| {
                 let end = me.loop_end()?;
                 if !enters {
@@ -466,13 +464,7 @@ impl<'p> FnCx<'_, 'p> {
         Ok(())
     }
 
-    fn for_list(
-        &mut self,
-        id: LoopId,
-        pat: &'p Pat,
-        list: &'p Expr,
-        body: &'p Expr,
-    ) -> Res<()> {
+    fn for_list(&mut self, id: LoopId, pat: &'p Pat, list: &'p Expr, body: &'p Expr) -> Res<()> {
         let lty = self.ty(list.ty);
         let elem = match self.cx.tys.kind(lty) {
             TyKind::List(t) => *t,

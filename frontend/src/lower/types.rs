@@ -316,8 +316,7 @@ impl<'p> Cx<'p> {
         let Some(def) = prog.adts.get(id.0 as usize) else {
             return bug(Span::default(), "no such type");
         };
-        let std_prelude =
-            def.package.0 == 0 && PRELUDE_MODULES.contains(&def.module.as_str());
+        let std_prelude = def.package.0 == 0 && PRELUDE_MODULES.contains(&def.module.as_str());
         let args = self.mangle_args(&args)?;
         Ok(if def.module.is_empty() || std_prelude {
             format!("{}{args}", def.name)
@@ -331,8 +330,7 @@ impl<'p> Cx<'p> {
         let Some(def) = prog.traits.get(id.0 as usize) else {
             return bug(Span::default(), "no such trait");
         };
-        let std_prelude =
-            def.package.0 == 0 && PRELUDE_MODULES.contains(&def.module.as_str());
+        let std_prelude = def.package.0 == 0 && PRELUDE_MODULES.contains(&def.module.as_str());
         let args = self.mangle_args(args)?;
         Ok(if def.module.is_empty() || std_prelude {
             format!("{}{args}", def.name)
@@ -455,6 +453,33 @@ impl<'p> Cx<'p> {
     }
 
     // Questions.
+
+    /// The last package, in dependency order, of those whose declarations a type mentions.
+    pub(super) fn last_package(&self, ty: Ty) -> usize {
+        let prog = self.prog;
+        let all = |tys: &[Ty]| tys.iter().map(|t| self.last_package(*t)).max().unwrap_or(0);
+        let cap = |c: &CapId| {
+            let d = prog.caps.get(c.0 as usize);
+            d.map_or(0, |d| d.package.0 as usize)
+        };
+        match self.tys.kind(ty) {
+            TyKind::List(t) => self.last_package(*t),
+            TyKind::Tuple(ts) | TyKind::ErrSet(ts) => all(ts),
+            TyKind::Adt(id, ts) => {
+                let d = prog.adts.get(id.0 as usize);
+                all(ts).max(d.map_or(0, |d| d.package.0 as usize))
+            }
+            TyKind::Dyn(id, ts) => {
+                let d = prog.traits.get(id.0 as usize);
+                all(ts).max(d.map_or(0, |d| d.package.0 as usize))
+            }
+            TyKind::Fn(f) | TyKind::Borrowed(f) => all(&f.params)
+                .max(all(&[f.ret, f.errs]))
+                .max(f.uses.iter().map(cap).max().unwrap_or(0)),
+            TyKind::Cap(c) => cap(c),
+            _ => 0,
+        }
+    }
 
     /// The ADT behind a type, with its arguments.
     pub(super) fn adt(&self, ty: Ty) -> Option<(AdtId, &'p AdtDef, Vec<Ty>)> {
