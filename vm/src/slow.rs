@@ -30,7 +30,10 @@ handler! { fn slow_op[O: SlowOp](s) {
     if words == 0 {
         return TRAPPED;
     }
-    S { pc: s.pc.add(words), fuel: (*s.ctx).fuel, acc: 0, ..s }.go()
+    // Lane `a` of every slow operation is a register. A fast handler that fell back to one has promised its
+    // result to the next instruction.
+    let acc = s.reg(s.a());
+    S { pc: s.pc.add(words), fuel: (*s.ctx).fuel, acc, ..s }.go()
 } }
 
 /// The words to go on, or 0.
