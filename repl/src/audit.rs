@@ -164,13 +164,42 @@ fn takes(program: &Program, nominal: &LNominal) -> Vec<String> {
 fn cap_name(program: &Program, cap: CapId) -> String {
     program.cap(cap).map_or_else(
         || "?".to_owned(),
-        |cap| qualified(program.package_name(cap.package), &cap.name),
+        |cap| local_name(program, cap.package, &cap.name),
     )
 }
 
 fn nominal_name(program: &Program, nominal: &LNominal) -> String {
-    qualified(program.package_name(nominal.package), &nominal.name)
+    local_name(program, nominal.package, &nominal.name)
 }
+
+/// A name as the program's own package writes it. What could be taken for a standard capability keeps
+/// its package.
+fn local_name(program: &Program, package: PackageId, name: &str) -> String {
+    let package = program.package_name(package);
+    if package == own_package(program) && !STANDARD.contains(&name) {
+        clean_line(name)
+    } else {
+        qualified(package, name)
+    }
+}
+
+/// Standard capabilities, those to come included.
+const STANDARD: &[&str] = &[
+    "Console",
+    "FileRead",
+    "FileWrite",
+    "Net",
+    "Listen",
+    "Env",
+    "Process",
+    "Clock",
+    "Timer",
+    "Entropy",
+    "Database",
+    "Tasks",
+    "Plugins",
+    "Ffi",
+];
 
 /// The first line of the implementation's first method.
 fn place(program: &Program, record: &LImpl) -> Option<String> {
@@ -186,7 +215,10 @@ fn place(program: &Program, record: &LImpl) -> Option<String> {
         .get(function.package.index())?
         .files
         .get(usize::from(line.file))?;
-    Some(format!("{file}:{}", line.line))
+    let own = file
+        .strip_prefix(own_package(program))
+        .and_then(|rest| rest.strip_prefix('/'));
+    Some(format!("{}:{}", own.unwrap_or(file), line.line))
 }
 
 /// Lower-case hexadecimal.
@@ -198,8 +230,17 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn is_std(program: &Program, shape: &Shape) -> bool {
-    shape.package == "std" && program.packages.last().is_some_and(|own| own.name != "std")
+/// The fakes of the standard library are in every program and hold no authority.
+fn is_standard_fake(program: &Program, shape: &Shape) -> bool {
+    shape.takes.is_empty() && shape.package == "std" && own_package(program) != "std"
+}
+
+/// Name of the program's own package.
+fn own_package(program: &Program) -> &str {
+    program
+        .packages
+        .last()
+        .map_or("", |package| package.name.as_str())
 }
 
 /// The audit, for people.
@@ -223,7 +264,7 @@ pub fn text(program: &Program) -> String {
     }
     let shapes: Vec<Shape> = shapes(program)
         .into_iter()
-        .filter(|shape| !is_std(program, shape))
+        .filter(|shape| !is_standard_fake(program, shape))
         .collect();
     if !shapes.is_empty() {
         out.push_str("authority changes shape\n");
@@ -331,14 +372,20 @@ mod tests {
     #[test]
     fn requests_and_shapes_are_listed() {
         let expected = "main asks for\n  FileRead\n    app.main → app.load → FileRead.read_text\n\
-            authority changes shape\n  app.Orders ← FileRead, by app.UserOrders\n  \
-            app.Orders ← app.UserOrders, by app.Outer\\u{1b}[31m\n  app.Orders ← nothing, by the fake app.Fake\npackages\n";
-        let text = text(&program());
+            authority changes shape\n  Orders ← FileRead, by UserOrders\n  \
+            Orders ← UserOrders, by Outer\\u{1b}[31m\n  Orders ← nothing, by the fake Fake\npackages\n";
+        let text = super::text(&program());
         assert!(text.starts_with(expected), "{text}");
-        let json = json(&program());
+        let json = super::json(&program());
         assert_eq!(json["requests"][0]["flag"], "--allow-read");
         assert_eq!(json["attenuators"][0]["takes"][0], "FileRead");
-        assert_eq!(json["fakes"][0]["by"], "app.Fake");
+        assert_eq!(json["fakes"][0]["by"], "Fake");
         assert_eq!(json["packages"][1]["name"], "app");
+        let mut posing = program();
+        posing.caps[1].name = "Console".into();
+        assert_eq!(
+            shapes(&posing)[0].text(),
+            "app.Console ← FileRead, by UserOrders"
+        );
     }
 }

@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use jet_bytecode::format::{self, FormatError};
 use jet_bytecode::linked::Program;
-use jet_bytecode::verify::{self, VerifiedProgram, VerifyError};
-use jet_vm::host::{HostCapability, HostUsage, Limits};
+use jet_bytecode::opcodes::TrapKind;
+use jet_bytecode::verify::{self, VerifyError};
+use jet_vm::host::{HostCapability, HostUsage, LimitKind, Limits, interrupt};
+use jet_vm::{Binding, GcMode, Instance, LoadError, Loaded, Outcome, TraceFrame, Trap};
 
-use crate::trap_text::Ending;
+pub use jet_vm::InstanceError;
+
+use crate::trap_text::{Ending, Frame};
 
 /// A program that the verifier of this process passed. Immutable; instances share it.
 #[derive(Debug)]
 pub struct Module {
-    program: Arc<VerifiedProgram>,
+    loaded: Arc<Loaded>,
     hash: [u8; 32],
 }
 
@@ -24,6 +28,8 @@ pub enum Refusal {
     Format(FormatError),
     /// They are no valid program.
     Verify(VerifyError),
+    /// The program exceeds what the virtual machine can hold.
+    Load(LoadError),
 }
 
 impl Refusal {
@@ -33,6 +39,7 @@ impl Refusal {
         match self {
             Refusal::Format(error) => error.to_string(),
             Refusal::Verify(error) => error.to_string(),
+            Refusal::Load(error) => error.to_string(),
         }
     }
 }
@@ -51,8 +58,9 @@ impl Module {
         let bundle = format::decode(bytes).map_err(Refusal::Format)?;
         let program = verify::verify(bundle).map_err(Refusal::Verify)?;
         let hash = format::root_hash(bytes).ok_or(Refusal::Format(FormatError::Truncated))?;
+        let loaded = Loaded::new(program).map_err(Refusal::Load)?;
         Ok(Module {
-            program: Arc::new(program),
+            loaded: Arc::new(loaded),
             hash,
         })
     }
@@ -60,7 +68,7 @@ impl Module {
     /// The linked program.
     #[must_use]
     pub fn program(&self) -> &Program {
-        self.program.program()
+        self.loaded.program()
     }
 
     /// The bundle's root hash.
@@ -133,13 +141,100 @@ pub struct Report {
 }
 
 impl Module {
-    /// Runs `main`.
+    /// Runs `main` with the program's arguments under these grants. `Err` says why nothing ran.
     pub fn run(
         &self,
-        _: Vec<Box<dyn HostCapability>>,
-        _: Vec<String>,
-        _: &Config,
-    ) -> Result<Report, String> {
-        Err("TEMPORARY".to_owned())
+        grants: Vec<Box<dyn HostCapability>>,
+        args: &[String],
+        config: &Config,
+    ) -> Result<Report, InstanceError> {
+        let vm_config = jet_vm::Config {
+            limits: config.limits.clone(),
+            gc: match config.gc {
+                GcChoice::Normal => GcMode::Normal,
+                GcChoice::Stress(n) => GcMode::Stress(n),
+            },
+            seed: config.seed,
+            ..jet_vm::Config::default()
+        };
+        let grants = grants.into_iter().map(Binding::from).collect();
+        let mut instance = match Instance::new(Arc::clone(&self.loaded), vm_config, grants) {
+            Ok(instance) => instance,
+            Err(InstanceError::Constants(why)) => {
+                return Ok(Report::at_start(LimitKind::Memory, why));
+            }
+            Err(why) => return Err(why),
+        };
+        interrupt::also_set(instance.cancel_flag());
+        let end = match instance.run(args) {
+            Outcome::Finished => End::Done,
+            Outcome::Failed(failure) => End::Failed(failure.text),
+            Outcome::Limit(limit, trap) => End::Ended(ending(Some(limit), trap)),
+            Outcome::Trapped(trap)
+                if trap.kind == TrapKind::Cancelled && interrupt::interrupted() =>
+            {
+                End::Interrupted
+            }
+            Outcome::Trapped(trap) => End::Ended(ending(None, trap)),
+            Outcome::Waiting(_) => End::Bug("the run stopped while it waited".to_owned()),
+        };
+        let stats = instance.stats();
+        Ok(Report {
+            end,
+            fuel: stats.fuel,
+            heap_bytes: stats.gc.committed,
+            heap_peak: stats.gc.peak,
+            collections: stats.gc.collections(),
+            usage: stats.host,
+        })
     }
+}
+
+impl Report {
+    /// Of a run that a limit ended before the first instruction.
+    fn at_start(limit: LimitKind, message: String) -> Report {
+        let ending = Ending {
+            limit: Some(limit),
+            kind: limit.name().to_owned(),
+            message,
+            stack: Vec::new(),
+            elided: None,
+        };
+        Report {
+            end: End::Ended(ending),
+            fuel: 0,
+            heap_bytes: 0,
+            heap_peak: 0,
+            collections: 0,
+            usage: HostUsage::default(),
+        }
+    }
+}
+
+fn ending(limit: Option<LimitKind>, trap: Trap) -> Ending {
+    let frame = |frame: TraceFrame| Frame {
+        function: frame.function,
+        file: frame.file,
+        line: frame.line,
+        column: frame.col,
+    };
+    Ending {
+        limit,
+        kind: limit.map_or_else(|| kind_name(trap.kind), |limit| limit.name().to_owned()),
+        message: trap.message,
+        stack: trap.stack.into_iter().map(frame).collect(),
+        elided: trap.elided,
+    }
+}
+
+/// `MissingKey` as `missing_key`.
+fn kind_name(kind: TrapKind) -> String {
+    let mut out = String::new();
+    for c in format!("{kind:?}").chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
 }

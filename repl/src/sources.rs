@@ -19,6 +19,8 @@ use crate::manifest::{Manifest, is_name};
 
 /// Modules of one package.
 const MAX_FILES: usize = 4096;
+/// Bytes of text of a program, std apart.
+const MAX_TEXT: usize = 64 << 20;
 /// Folders inside each other below `src/`.
 const MAX_DEPTH: usize = 16;
 /// Packages of a program, std apart.
@@ -42,6 +44,8 @@ pub struct Texts {
     pub ceilings: Vec<Ceiling>,
     /// From a path inside the program to where the file lies.
     display: HashMap<String, String>,
+    /// Bytes of text so far.
+    bytes: usize,
 }
 
 /// The authority that one package leaves to another.
@@ -60,6 +64,27 @@ impl Texts {
     #[must_use]
     pub fn display<'a>(&'a self, path: &'a str) -> &'a str {
         self.display.get(path).map_or(path, String::as_str)
+    }
+
+    /// A module, and where it lies.
+    fn module(
+        &mut self,
+        path: String,
+        module: String,
+        file: &Path,
+        bytes: Vec<u8>,
+    ) -> Result<SourceInput, LoadError> {
+        let text = text(file, bytes)?;
+        self.bytes += text.len();
+        if self.bytes > MAX_TEXT {
+            return Err(error(
+                TOO_LARGE,
+                file,
+                format!("the program's text is larger than {} MiB", MAX_TEXT >> 20),
+            ));
+        }
+        self.show_as(path.clone(), file.display().to_string());
+        Ok(SourceInput { path, module, text })
     }
 
     /// Says where the file of a path inside the program lies.
@@ -258,37 +283,30 @@ fn follow_imports(
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let mut files = Vec::new();
-    let mut wanted: Vec<String> = Vec::new();
+    let mut wanted = vec![("main".to_owned(), root_name, root.to_owned())];
     let mut seen = BTreeSet::from(["main".to_owned()]);
-    let mut add =
-        |module: String, name: String, file: &Path, bytes| -> Result<Vec<String>, LoadError> {
-            let text = text(file, bytes)?;
-            let imports = imports(&text);
-            let path = format!("{package}/{name}");
-            texts
-                .display
-                .insert(path.clone(), file.display().to_string());
-            files.push(SourceInput { path, module, text });
-            if files.len() > MAX_FILES {
-                return Err(error(
-                    TOO_LARGE,
-                    folder,
-                    format!("the program has more than {MAX_FILES} modules"),
-                ));
-            }
-            Ok(imports)
+    let mut bytes = Some(bytes);
+    while let Some((module, name, file)) = wanted.pop() {
+        let bytes = match bytes.take() {
+            Some(bytes) => bytes,
+            None => read(&file, MAX_SOURCE_BYTES)?,
         };
-    wanted.extend(add("main".into(), root_name, root, bytes)?);
-    while let Some(module) = wanted.pop() {
-        if !seen.insert(module.clone()) {
-            continue;
+        let input = texts.module(format!("{package}/{name}"), module, &file, bytes)?;
+        for module in imports(&input.text) {
+            let name = format!("{}.jet", module.replace('.', "/"));
+            let file = folder.join(&name);
+            // What is not there is for the compiler to report, at the import.
+            if file.is_file() && seen.insert(module.clone()) {
+                wanted.push((module, name, file));
+            }
         }
-        let name = format!("{}.jet", module.replace('.', "/"));
-        let file = folder.join(&name);
-        // What is not there is for the compiler to report, at the import.
-        if file.is_file() {
-            let bytes = read(&file, MAX_SOURCE_BYTES)?;
-            wanted.extend(add(module, name, &file, bytes)?);
+        files.push(input);
+        if files.len() > MAX_FILES {
+            return Err(error(
+                TOO_LARGE,
+                folder,
+                format!("the program has more than {MAX_FILES} modules"),
+            ));
         }
     }
     files.sort_by(|a, b| a.module.cmp(&b.module));
@@ -301,11 +319,10 @@ fn imports(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     for line in text.lines() {
         let line = line.strip_prefix("pub ").unwrap_or(line);
-        let Some(rest) = line
-            .strip_prefix("import ")
-            .or_else(|| line.strip_prefix("from "))
-        else {
-            continue;
+        let rest = match (line.strip_prefix("import "), line.strip_prefix("from ")) {
+            (Some(list), _) => list,
+            (None, Some(rest)) => rest.split_whitespace().next().unwrap_or_default(),
+            (None, None) => continue,
         };
         for part in rest.split(',') {
             let module: String = part
@@ -458,16 +475,12 @@ impl Packages<'_> {
                         format!("the package has more than {MAX_FILES} modules"),
                     ));
                 }
-                let text = text(&path, read(&path, MAX_SOURCE_BYTES)?)?;
+                let bytes = read(&path, MAX_SOURCE_BYTES)?;
                 let inside = format!("{package}/src/{}{name}", prefix.replace('.', "/"));
-                self.texts
-                    .display
-                    .insert(inside.clone(), path.display().to_string());
-                out.push(SourceInput {
-                    path: inside,
-                    module: format!("{prefix}{stem}"),
-                    text,
-                });
+                let file = self
+                    .texts
+                    .module(inside, format!("{prefix}{stem}"), &path, bytes)?;
+                out.push(file);
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jet_vm::host::limits::MEMORY_RANGE;
 use jet_vm::host::{EnvGrant, Grants, Limits, PathGrant};
 
 use super::quantity::{count, duration, size};
@@ -187,13 +188,13 @@ struct LimitArgs {
     #[arg(long, value_name = "N", require_equals = true, value_parser = count)]
     fuel: Option<u64>,
     /// Bytes of heap, as in 64M.
-    #[arg(long, value_name = "SIZE", require_equals = true, value_parser = size)]
+    #[arg(long, value_name = "SIZE", require_equals = true, value_parser = memory)]
     max_memory: Option<u64>,
     /// Wall time, as in 500ms.
     #[arg(long, value_name = "DUR", require_equals = true, value_parser = duration)]
     max_time: Option<Duration>,
     /// Nested calls.
-    #[arg(long, value_name = "N", require_equals = true)]
+    #[arg(long, value_name = "N", require_equals = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_depth: Option<u32>,
     /// Bytes written to the console and to files.
     #[arg(long, value_name = "SIZE", require_equals = true, value_parser = size)]
@@ -259,6 +260,17 @@ pub enum StatsFormat {
     Human,
     /// One JSON object.
     Json,
+}
+
+/// A size that a heap can keep: a limit that would be raised or lowered is refused.
+fn memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    let (least, most) = (MEMORY_RANGE.start() >> 10, MEMORY_RANGE.end() >> 30);
+    if MEMORY_RANGE.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(format!("memory is from {least}K to {most}G"))
+    }
 }
 
 fn gc_mode(text: &str) -> Result<GcChoice, String> {
@@ -577,6 +589,8 @@ mod tests {
             "--max-memory=64X",
             "--max-time=1",
             "--fuel=-1",
+            "--max-memory=1K",
+            "--max-depth=0",
             "--nope",
             "--allow-read=",
             "--allow-env=A,,B",

@@ -67,7 +67,7 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
     };
     let prepared = started.elapsed();
     let started = Instant::now();
-    let report = match module.run(capabilities, program_args, &config) {
+    let report = match module.run(capabilities, &program_args, &config) {
         Ok(report) => report,
         Err(why) => return fail(REFUSED, &format!("the program cannot start: {why}"), None),
     };

@@ -5,14 +5,18 @@
 //! could use to exhaust the machine.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// Limits of memory that a heap can keep.
+pub const MEMORY_RANGE: RangeInclusive<u64> = jet_gc::MIN_LIMIT..=jet_gc::MAX_LIMIT;
 
 /// What a run may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Units of work, exactly the same in every execution mode.
     pub fuel: Option<u64>,
-    /// Bytes of heap.
+    /// Bytes of heap, within [`MEMORY_RANGE`].
     pub memory: u64,
     /// Nested calls.
     pub depth: u32,

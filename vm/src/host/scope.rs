@@ -257,6 +257,9 @@ impl Scope {
             return Err(IoFail::Denied);
         }
         let (anchor, below) = self.anchor_of(path).ok_or(IoFail::Denied)?;
+        if self.deny.iter().any(|d| anchor.real.starts_with(&d.real)) {
+            return Err(IoFail::Denied);
+        }
         let parts: Vec<&OsStr> = anchor
             .rest
             .iter()

@@ -306,6 +306,13 @@ fn denials_win_under_every_name() {
     assert_eq!(files.text("in/absent_link/file"), "Denied");
     assert_eq!(files.text("in/absent/free"), "free");
 
+    // A grant that leads into what is denied, under another name.
+    symlink("moved", inside.join("detour")).unwrap();
+    let mut files = world.read(&["in/detour", "in/link"], &["in/moved", "in/key"]);
+    for path in ["in/detour/b.txt", "in/detour", "in/link"] {
+        assert_eq!(files.text(path), "Denied", "{path}");
+    }
+
     let everything = PathGrant {
         allow: None,
         deny: vec![world.root.join("out")],
