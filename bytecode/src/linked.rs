@@ -8,7 +8,7 @@
 //! an empty entry, never a panic.
 
 use crate::module::{Const, FnKind, Join, LineEntry};
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => { $(
@@ -294,8 +294,9 @@ pub struct Program {
     pub functions: Vec<LFunction>,
     /// Entry point, if the last package is a program.
     pub entry: Option<LEntry>,
-    pub(crate) impl_index: FxHashMap<(NominalId, LInterface), ImplId>,
-    pub(crate) type_index: FxHashMap<LType, TypeId>,
+    // Keys come from files, so these hash with a secret seed (no colliding names can be made).
+    pub(crate) impl_index: HashMap<(NominalId, LInterface), ImplId>,
+    pub(crate) type_index: HashMap<LType, TypeId>,
 }
 
 /// Kind of a type: what may be done with its values.

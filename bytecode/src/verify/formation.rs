@@ -7,7 +7,7 @@
 use super::{Meter, Result, Rule, VerifyError, ensure};
 use crate::layout;
 use crate::linked::*;
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 /// Spells a type for a message.
 pub(super) fn spell(prog: &Program, ty: TypeId) -> String {
@@ -154,7 +154,7 @@ fn record_fits(prog: &Program, id: NominalId, variant: u16) -> Result<()> {
 /// For each type, whether a value of it can hold one that `source` says yes to. Linear: marks run from
 /// the sources to what contains them.
 fn holders(prog: &Program, source: impl Fn(&LType) -> bool) -> Vec<bool> {
-    let mut within: FxHashMap<TypeId, Vec<TypeId>> = FxHashMap::default();
+    let mut within: HashMap<TypeId, Vec<TypeId>> = HashMap::new();
     let mut marks = vec![false; prog.types.len()];
     let mut work = Vec::new();
     for (i, ty) in (0u32..).zip(&prog.types) {

@@ -7,16 +7,16 @@
 use super::{Meter, Result, Rule, ensure, error, refuse};
 use crate::linked::*;
 use crate::module::*;
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 struct Linker<'a> {
     prog: Program,
     bundle: &'a Bundle,
     /// Ids of the packages that a package's indices name, itself first.
     seen: Vec<Vec<PackageId>>,
-    nominals: FxHashMap<(PackageId, &'a str), NominalId>,
-    caps: FxHashMap<(PackageId, &'a str), CapId>,
-    traits: FxHashMap<(PackageId, &'a str), TraitId>,
+    nominals: HashMap<(PackageId, &'a str), NominalId>,
+    caps: HashMap<(PackageId, &'a str), CapId>,
+    traits: HashMap<(PackageId, &'a str), TraitId>,
 }
 
 /// Links a structurally sound bundle. Implementation records and the entry come later.
@@ -30,9 +30,9 @@ pub(super) fn link(bundle: &Bundle, meter: &mut Meter) -> Result<Program> {
         prog: Program::default(),
         bundle,
         seen: Vec::new(),
-        nominals: FxHashMap::default(),
-        caps: FxHashMap::default(),
-        traits: FxHashMap::default(),
+        nominals: HashMap::new(),
+        caps: HashMap::new(),
+        traits: HashMap::new(),
     };
     l.packages()?;
     l.declare();
@@ -47,7 +47,7 @@ pub(super) fn link(bundle: &Bundle, meter: &mut Meter) -> Result<Program> {
 
 impl<'a> Linker<'a> {
     fn packages(&mut self) -> Result<()> {
-        let mut by_name: FxHashMap<&str, PackageId> = FxHashMap::default();
+        let mut by_name: HashMap<&str, PackageId> = HashMap::new();
         for (i, p) in (0u32..).zip(&self.bundle.packages) {
             let mut seen = vec![PackageId(i)];
             let fail = |e: super::VerifyError| e.in_package(&p.name);
@@ -285,7 +285,7 @@ impl<'a> Linker<'a> {
 
     /// A struct is an attenuator if a field is a capability or (least fixpoint) an attenuator.
     fn attenuators(&mut self) {
-        let mut holders: FxHashMap<NominalId, Vec<NominalId>> = FxHashMap::default();
+        let mut holders: HashMap<NominalId, Vec<NominalId>> = HashMap::new();
         let mut work: Vec<NominalId> = Vec::new();
         for (i, n) in (0u32..).zip(&self.prog.nominals) {
             let LNominalKind::Struct(fields) = &n.kind else {
@@ -310,7 +310,7 @@ impl<'a> Linker<'a> {
     }
 
     fn functions(&mut self, meter: &mut Meter) -> Result<()> {
-        let mut by_name: FxHashMap<(PackageId, &str), FnId> = FxHashMap::default();
+        let mut by_name: HashMap<(PackageId, &str), FnId> = HashMap::new();
         let mut all: Vec<LFunction> = Vec::new();
         for (i, p) in (0u32..).zip(&self.bundle.packages) {
             let Some(lp) = self.prog.packages.get(i as usize) else {

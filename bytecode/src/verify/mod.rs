@@ -5,8 +5,9 @@
 //! [`authority`] (implementation records, entry), then each function once: [`frame`] (signature and registers),
 //! [`flow`] (control flow, assignment, error edges), [`types`] and [`calls`] (operands).
 //!
-//! What must stay true: every check is linear in the module, metered, total (no panic on any
-//! bundle); later stages assume nothing that is not checked here; each refusal names its [`Rule`].
+//! What must stay true: every check is linear in the module, metered, total (no panic on any bundle;
+//! maps with keys from the file hash with a secret seed, so that nobody can make them collide);
+//! later stages assume nothing that is not checked here; each refusal names its [`Rule`].
 
 mod authority;
 mod calls;
@@ -21,7 +22,7 @@ mod types;
 
 use crate::linked::{FnId, Program, TypeId};
 use crate::module::Bundle;
-use rustc_hash::FxHashSet;
+use std::collections::HashSet;
 
 pub use rules::{RULES, Rule};
 
@@ -160,7 +161,7 @@ impl std::ops::Deref for VerifiedProgram {
 }
 
 /// Functions that an implementation record names, with the type that they may take as receiver.
-type Receivers = FxHashSet<(TypeId, FnId)>;
+type Receivers = HashSet<(TypeId, FnId)>;
 
 fn receivers(prog: &Program) -> Receivers {
     let mut out = Receivers::default();

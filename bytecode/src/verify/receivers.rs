@@ -13,16 +13,16 @@ use crate::analysis::decode::instrs;
 use crate::linked::*;
 use crate::module::FnKind;
 use crate::opcodes::Op;
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 /// By function: captures that its code opens, ascending.
 pub(super) type Openings = Vec<Vec<u16>>;
 
 /// The attenuator registers that a literal reads from captures, with the capture.
-pub(super) fn captured(prog: &Program, f: &LFunction) -> FxHashMap<u16, u16> {
+pub(super) fn captured(prog: &Program, f: &LFunction) -> HashMap<u16, u16> {
     let att = |t: &TypeId| prog.kind(*t) == Kind::Att;
     if f.kind != FnKind::Literal || !f.captures.iter().any(att) {
-        return FxHashMap::default();
+        return HashMap::new();
     }
     instrs(&f.code)
         .map_while(std::result::Result::ok)
@@ -36,7 +36,7 @@ pub(super) fn openings(prog: &Program, meter: &mut Meter) -> Result<Openings> {
     let mut open: Vec<Vec<u16>> = vec![Vec::new(); prog.functions.len()];
     let mut work: Vec<(FnId, u16)> = Vec::new();
     // From a literal's capture to the captures of others that are handed to it.
-    let mut handed: FxHashMap<(FnId, u16), Vec<(FnId, u16)>> = FxHashMap::default();
+    let mut handed: HashMap<(FnId, u16), Vec<(FnId, u16)>> = HashMap::new();
     for (id, f) in (0u32..).map(FnId).zip(&prog.functions) {
         let captured = captured(prog, f);
         if captured.is_empty() {

@@ -6,7 +6,7 @@
 use super::{Meter, Result, Rule, VerifyLimits, ensure, error, refuse};
 use crate::layout::{MAX_RECORD_FIELDS, MAX_VARIANTS};
 use crate::module::*;
-use rustc_hash::FxHashSet;
+use std::collections::HashSet;
 use std::hash::Hash;
 
 const MAX_NAME: usize = 4096;
@@ -63,7 +63,7 @@ fn limit(count: usize, max: usize, what: &str) -> Result<()> {
 }
 
 fn unique<T: Eq + Hash>(items: impl Iterator<Item = T>, what: &str) -> Result<()> {
-    let mut seen = FxHashSet::default();
+    let mut seen = HashSet::new();
     for (i, item) in items.enumerate() {
         ensure(seen.insert(item), Rule::Duplicate, || {
             format!("{what} {i} occurs twice")
@@ -321,9 +321,9 @@ impl Check<'_> {
 
     fn constants(&mut self) -> Result<()> {
         self.meter.spend(self.p.consts.len())?;
-        let mut floats = FxHashSet::default();
-        let mut ints = FxHashSet::default();
-        let mut strings = FxHashSet::default();
+        let mut floats = HashSet::new();
+        let mut ints = HashSet::new();
+        let mut strings = HashSet::new();
         for (i, c) in self.p.consts.iter().enumerate() {
             let fresh = match c {
                 Const::Int(v) => ints.insert(*v),

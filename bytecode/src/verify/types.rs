@@ -11,7 +11,7 @@ use crate::layout::{self, EnumRepr, RegKind};
 use crate::linked::*;
 use crate::module::{Const, FnKind};
 use crate::opcodes::{Class, Lane, Op, TrapKind};
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 /// Checks operands of one function.
 pub(super) struct Operands<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Operands<'a> {
     /// The receiver register, if the function is an attenuator's method.
     pub(super) receiver: Option<u16>,
     /// In a literal, the attenuator registers read from captures.
-    captured: FxHashMap<u16, u16>,
+    captured: HashMap<u16, u16>,
     pub(super) openings: &'a Openings,
 }
 
