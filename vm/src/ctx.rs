@@ -59,6 +59,8 @@ pub(crate) struct Ctx {
     pub fuel: i64,
     /// Saved accumulator.
     pub acc: u64,
+    /// Saved float accumulator.
+    pub facc: f64,
     /// The heap.
     pub heap_box: Box<Heap>,
     /// What keeps objects alive.

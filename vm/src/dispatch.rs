@@ -3,7 +3,7 @@
 //!
 //! A handler ends by calling the next one in tail position with all its state in arguments. That call
 //! becomes a jump only while a handler has no local with a destructor, no local whose address escapes and
-//! at most six arguments; whatever needs more lives in a function of its own ([`crate::slow`]) or in a
+//! at most six integer arguments; whatever needs more lives in a function of its own ([`crate::slow`]) or in a
 //! cold handler. In loop mode (`not(jet_threaded)`) the same bodies store the state in [`Ctx`] and return
 //! [`CONTINUE`].
 //!
@@ -29,11 +29,11 @@ pub(crate) const WAITING: u64 = 4;
 /// A handler. All pointers are valid for the run; see the module's invariant.
 #[cfg(target_arch = "x86_64")]
 pub(crate) type Handler =
-    unsafe extern "sysv64" fn(*const Word, *mut u64, *mut u8, *mut Ctx, i64, u64) -> u64;
+    unsafe extern "sysv64" fn(*const Word, *mut u64, *mut u8, *mut Ctx, i64, u64, f64) -> u64;
 /// A handler. All pointers are valid for the run; see the module's invariant.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) type Handler =
-    unsafe extern "C" fn(*const Word, *mut u64, *mut u8, *mut Ctx, i64, u64) -> u64;
+    unsafe extern "C" fn(*const Word, *mut u64, *mut u8, *mut Ctx, i64, u64, f64) -> u64;
 
 /// Defines a handler: `handler! { fn name[generics](s) { body } }`. The body runs with `s: S` and may do
 /// what the module's invariant allows.
@@ -48,8 +48,9 @@ macro_rules! handler {
             ctx: *mut $crate::ctx::Ctx,
             fuel: i64,
             acc: u64,
+            facc: f64,
         ) -> u64 {
-            let $s = $crate::dispatch::S { pc, regs, heap, ctx, fuel, acc };
+            let $s = $crate::dispatch::S { pc, regs, heap, ctx, fuel, acc, facc };
             // SAFETY: called by dispatch only, under the invariant of `crate::dispatch`.
             unsafe { $body }
         }
@@ -66,8 +67,9 @@ macro_rules! handler {
             ctx: *mut $crate::ctx::Ctx,
             fuel: i64,
             acc: u64,
+            facc: f64,
         ) -> u64 {
-            let $s = $crate::dispatch::S { pc, regs, heap, ctx, fuel, acc };
+            let $s = $crate::dispatch::S { pc, regs, heap, ctx, fuel, acc, facc };
             // SAFETY: called by dispatch only, under the invariant of `crate::dispatch`.
             unsafe { $body }
         }
@@ -98,6 +100,8 @@ pub(crate) struct S {
     /// The value that the previous instruction wrote, where the loader relies on it; the value or error
     /// that a return carries.
     pub acc: u64,
+    /// The same for floats.
+    pub facc: f64,
 }
 
 /// Keeps a branch a branch: the compiler must not turn two continuations that differ in `pc` alone into a
@@ -123,7 +127,9 @@ impl S {
         #[cfg(jet_threaded)]
         // SAFETY: `pc` is an instruction, whose slot is its handler.
         unsafe {
-            ((*self.pc).handler())(self.pc, self.regs, self.heap, self.ctx, self.fuel, self.acc)
+            ((*self.pc).handler())(
+                self.pc, self.regs, self.heap, self.ctx, self.fuel, self.acc, self.facc,
+            )
         }
         #[cfg(not(jet_threaded))]
         // SAFETY: the context outlives the run, and nobody else refers to it now.
@@ -133,6 +139,7 @@ impl S {
             ctx.regs = self.regs;
             ctx.fuel = self.fuel;
             ctx.acc = self.acc;
+            ctx.facc = self.facc;
             CONTINUE
         }
     }
@@ -144,7 +151,11 @@ impl S {
     #[inline(always)]
     pub unsafe fn tail(self, h: Handler) -> u64 {
         // SAFETY: same state, same invariant.
-        unsafe { h(self.pc, self.regs, self.heap, self.ctx, self.fuel, self.acc) }
+        unsafe {
+            h(
+                self.pc, self.regs, self.heap, self.ctx, self.fuel, self.acc, self.facc,
+            )
+        }
     }
 
     /// Goes on `words` further.
@@ -185,6 +196,78 @@ impl S {
             self.set(self.a(), value);
             self.acc = value;
             self.skip(words)
+        }
+    }
+
+    /// Writes float `value` to register lane `a` and goes on, with the value in the float accumulator.
+    ///
+    /// # Safety
+    /// As the module says.
+    #[inline(always)]
+    pub unsafe fn put_float(mut self, value: f64) -> u64 {
+        // SAFETY: lane `a` is a register.
+        unsafe {
+            self.regs.add(self.a()).cast::<f64>().write(value);
+            self.facc = value;
+            self.skip(1)
+        }
+    }
+
+    /// Float register `i`.
+    ///
+    /// # Safety
+    /// `i` is a register of the running function.
+    #[inline(always)]
+    pub unsafe fn freg(self, i: usize) -> f64 {
+        // SAFETY: the caller's promise.
+        unsafe { self.regs.add(i).cast::<f64>().read() }
+    }
+
+    /// Float register lane `a`, the first operand.
+    ///
+    /// # Safety
+    /// As the module says.
+    #[inline(always)]
+    pub unsafe fn fa<const ACC: u8>(self) -> f64 {
+        // SAFETY: lane `a` is a register.
+        unsafe {
+            if ACC == FIRST {
+                self.facc
+            } else {
+                self.freg(self.a())
+            }
+        }
+    }
+
+    /// Float register lane `b`; `WHICH` is its place among the operands that are read.
+    ///
+    /// # Safety
+    /// As the module says.
+    #[inline(always)]
+    pub unsafe fn fb<const ACC: u8, const WHICH: u8>(self) -> f64 {
+        // SAFETY: lane `b` is a register.
+        unsafe {
+            if ACC == WHICH {
+                self.facc
+            } else {
+                self.freg(self.b())
+            }
+        }
+    }
+
+    /// Float register lane `c`, the second operand.
+    ///
+    /// # Safety
+    /// As the module says.
+    #[inline(always)]
+    pub unsafe fn fc<const ACC: u8>(self) -> f64 {
+        // SAFETY: lane `c` is a register.
+        unsafe {
+            if ACC == SECOND {
+                self.facc
+            } else {
+                self.freg(self.c())
+            }
         }
     }
 

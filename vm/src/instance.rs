@@ -247,6 +247,7 @@ impl Instance {
             heap,
             fuel: 0,
             acc: 0,
+            facc: 0.0,
             heap_box,
             roots,
             meter,
@@ -412,7 +413,7 @@ impl Instance {
             let status = unsafe {
                 let (pc, regs) = ((*ctx).pc, (*ctx).regs);
                 let (heap, fuel, acc) = ((*ctx).heap, (*ctx).fuel, (*ctx).acc);
-                ((*pc).handler())(pc, regs, heap, ctx, fuel, acc)
+                ((*pc).handler())(pc, regs, heap, ctx, fuel, acc, (*ctx).facc)
             };
             if status != CONTINUE {
                 return status;

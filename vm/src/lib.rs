@@ -22,6 +22,7 @@ mod lists;
 mod load;
 mod marshal;
 mod ops_call;
+mod ops_float;
 mod ops_jump;
 mod ops_list;
 mod ops_num;

@@ -71,16 +71,8 @@ fn i(x: u64) -> i64 {
     x as i64
 }
 #[inline(always)]
-fn f(x: u64) -> f64 {
-    f64::from_bits(x)
-}
-#[inline(always)]
 fn int(x: Option<i64>) -> Option<u64> {
     x.map(|v| v as u64)
-}
-#[inline(always)]
-fn float(x: f64) -> Option<u64> {
-    Some(x.to_bits())
 }
 
 /// `x ** y`; `None` on overflow or a negative exponent.
@@ -94,36 +86,6 @@ pub(crate) fn pow_int(x: i64, y: i64) -> Option<i64> {
         1 => Some(1),
         -1 => Some(if y & 1 == 0 { 1 } else { -1 }),
         _ => x.checked_pow(u32::try_from(y).ok()?),
-    }
-}
-
-#[inline(never)]
-fn pow_float(x: f64, y: f64) -> f64 {
-    x.powf(y)
-}
-#[inline(never)]
-fn rem_float(x: f64, y: f64) -> f64 {
-    x % y
-}
-
-/// Total order of floats as -1, 0 or 1. All NaNs are one value, above everything else: which bits an
-/// operation gives them differs between machines.
-#[inline(always)]
-pub(crate) fn total_order(x: f64, y: f64) -> i64 {
-    match (x.is_nan(), y.is_nan()) {
-        (false, false) => x.total_cmp(&y) as i64,
-        (x, y) => i64::from(x) - i64::from(y),
-    }
-}
-
-/// `x` truncated, if it is in range.
-#[inline(always)]
-pub(crate) fn float_to_int(x: f64) -> Option<i64> {
-    // Both bounds are exact floats; NaN fails both comparisons.
-    if x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 {
-        Some(x as i64)
-    } else {
-        None
     }
 }
 
@@ -143,13 +105,6 @@ bins! {
     Shl |x, y| if y < 64 { Some(x << y) } else { None };
     Shr |x, y| if y < 64 { Some((i(x) >> y) as u64) } else { None };
     Ushr |x, y| if y < 64 { Some(x >> y) } else { None };
-    AddFloat |x, y| float(f(x) + f(y));
-    SubFloat |x, y| float(f(x) - f(y));
-    MulFloat |x, y| float(f(x) * f(y));
-    DivFloat |x, y| float(f(x) / f(y));
-    RemFloat |x, y| float(rem_float(f(x), f(y)));
-    PowFloat |x, y| float(pow_float(f(x), f(y)));
-    CmpFloat |x, y| Some(total_order(f(x), f(y)) as u64);
     HashMix |x, y| Some(crate::hash::mix(x, y));
 }
 uns! {
@@ -157,10 +112,6 @@ uns! {
     NegInt |x| int(i(x).checked_neg());
     NotInt |x| Some(!x);
     NotBool |x| Some(x ^ 1);
-    NegFloat |x| float(-f(x));
-    SqrtFloat |x| float(f(x).sqrt());
-    IntToFloat |x| float(i(x) as f64);
-    FloatToInt |x| int(float_to_int(f(x)));
     IntToByte |x| if x < 256 { Some(x) } else { None };
     IntToChar |x| u32::try_from(x).ok().and_then(char::from_u32).map(u64::from);
 }
@@ -171,15 +122,6 @@ cmps! {
     Le |x, y| i(x) <= i(y);
     Gt |x, y| i(x) > i(y);
     Ge |x, y| i(x) >= i(y);
-    EqFloat |x, y| f(x) == f(y);
-    NeFloat |x, y| f(x) != f(y);
-    LtFloat |x, y| f(x) < f(y);
-    LeFloat |x, y| f(x) <= f(y);
-    NltFloat |x, y| !matches!(f(x).partial_cmp(&f(y)), Some(core::cmp::Ordering::Less));
-    NleFloat |x, y| !matches!(
-        f(x).partial_cmp(&f(y)),
-        Some(core::cmp::Ordering::Less | core::cmp::Ordering::Equal)
-    );
 }
 
 handler! { fn const_imm[](s) { s.put(s.imm32() as u64) } }
@@ -190,12 +132,6 @@ handler! { fn load_const[](s) {
 handler! { fn hash_word[](s) {
     let seed = (*s.ctx).hash_seed;
     s.put(crate::hash::word(s.reg(s.b()), seed))
-} }
-handler! { fn hash_float[](s) {
-    // Equal floats hash alike: both zeros, and every NaN.
-    let x = f64::from_bits(s.reg(s.b()));
-    let seed = (*s.ctx).hash_seed;
-    s.put(crate::hash::word(crate::hash::float_key(x), seed))
 } }
 
 #[cfg(test)]
@@ -220,12 +156,6 @@ mod tests {
         assert_eq!(pow_int(-1, i64::MAX), Some(-1));
         assert_eq!(pow_int(0, 0), Some(1));
         assert_eq!(pow_int(3, -1), None);
-        assert_eq!(float_to_int(f64::NAN), None);
-        assert_eq!(float_to_int(-9.3e18), None);
-        assert_eq!(float_to_int(9_223_372_036_854_775_808.0), None);
-        assert_eq!(float_to_int(-9_223_372_036_854_775_808.0), Some(i64::MIN));
-        assert_eq!(float_to_int(-1.9), Some(-1));
-        assert!(NltFloat::test(f64::NAN.to_bits(), 0));
         assert_eq!(IntToChar::op(0xd800), None);
     }
 }

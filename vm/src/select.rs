@@ -21,6 +21,7 @@ use crate::dispatch::{FIRST, Handler, NONE, SECOND};
 use crate::lists as li;
 use crate::load::{CapSite, LoadError, Tables};
 use crate::ops_call as oc;
+use crate::ops_float as of;
 use crate::ops_jump as oj;
 use crate::ops_list as ol;
 use crate::ops_num as on;
@@ -116,12 +117,16 @@ macro_rules! by_elem_acc {
     };
 }
 
-/// What an instruction does to the accumulator.
+/// What an instruction does to the accumulators.
 enum Acc {
     /// It holds the value of register `a` afterwards.
     Sets,
     /// As before.
     Keeps,
+    /// The float accumulator holds the value of register `a` afterwards; it is as before.
+    SetsFloat,
+    /// It holds the value of register `a` afterwards; the float accumulator is unknown.
+    Calls,
     /// Unknown.
     Clobbers,
 }
@@ -135,6 +140,7 @@ pub(crate) struct Selector<'t, 'p> {
     base: *const Word,
     costs: &'t [u32],
     acc: Option<u16>,
+    facc: Option<u16>,
 }
 
 impl<'t, 'p> Selector<'t, 'p> {
@@ -155,6 +161,7 @@ impl<'t, 'p> Selector<'t, 'p> {
             base,
             costs,
             acc: None,
+            facc: None,
         }
     }
 
@@ -168,6 +175,7 @@ impl<'t, 'p> Selector<'t, 'p> {
         for instr in instrs(code).map_while(Result::ok) {
             if targets.contains(&instr.pc) {
                 self.acc = None;
+                self.facc = None;
             }
             for k in 0..instr.len {
                 let pc = (instr.pc + k) as usize;
@@ -186,10 +194,17 @@ impl<'t, 'p> Selector<'t, 'p> {
                 Err(e) => return Err(e),
             };
             self.out[instr.pc as usize].slot = handler as *const ();
-            self.acc = match effect {
-                Acc::Sets => Some(instr.a),
-                Acc::Keeps => self.acc,
-                Acc::Clobbers => None,
+            // A register that is written is no longer what an accumulator holds.
+            let written = instr.writes();
+            let kept = |acc: Option<u16>| acc.filter(|r| Some(*r) != written);
+            (self.acc, self.facc) = match effect {
+                Acc::Sets => (Some(instr.a), kept(self.facc)),
+                Acc::SetsFloat => (kept(self.acc), Some(instr.a)),
+                // `on_error` writes on its jump only.
+                Acc::Keeps if instr.op == Op::OnError => (self.acc, self.facc),
+                Acc::Keeps => (kept(self.acc), kept(self.facc)),
+                Acc::Calls => (Some(instr.a), None),
+                Acc::Clobbers => (None, None),
             };
         }
         Ok(())
@@ -224,6 +239,19 @@ impl<'t, 'p> Selector<'t, 'p> {
             Some(r) if Some(r) == y => SECOND,
             _ => NONE,
         }
+    }
+
+    /// The same for float operands.
+    fn pick_float(&self, x: u16, y: Option<u16>) -> u8 {
+        match self.facc {
+            Some(r) if r == x => FIRST,
+            Some(r) if Some(r) == y => SECOND,
+            _ => NONE,
+        }
+    }
+
+    fn is_float(&self, reg: u16) -> bool {
+        self.ltype(reg) == Some(&LType::Float)
     }
 
     fn word(&mut self, instr: &Instr) -> &mut Word {
@@ -348,9 +376,11 @@ impl<'t, 'p> Selector<'t, 'p> {
     }
 
     fn select_plain(&mut self, i: &Instr) -> Option<(Handler, Acc)> {
-        use Acc::{Clobbers, Keeps, Sets};
+        use Acc::{Calls, Clobbers, Keeps, Sets, SetsFloat};
         let one = self.pick(i.b, None);
         let two = self.pick(i.b, Some(i.c));
+        let fone = self.pick_float(i.b, None);
+        let ftwo = self.pick_float(i.b, Some(i.c));
         macro_rules! bin {
             ($o:ident) => {
                 (acc3!(two, on::bin[on::$o]), Sets)
@@ -380,19 +410,46 @@ impl<'t, 'p> Selector<'t, 'p> {
                 (back_acc2!(back, acc, oj::jcmp_imm [on::$o,]), Keeps)
             }};
         }
+        macro_rules! fbin {
+            ($o:ident) => {
+                (acc3!(ftwo, of::bin[of::$o]), SetsFloat)
+            };
+        }
+        macro_rules! fun {
+            ($o:ident) => {
+                (acc2!(fone, of::un[of::$o]), SetsFloat)
+            };
+        }
+        macro_rules! fcmp {
+            ($o:ident) => {
+                (acc3!(ftwo, of::cmp[of::$o]), Sets)
+            };
+        }
+        macro_rules! jfcmp {
+            ($o:ident) => {{
+                let back = self.jump_back(i, i.target()?)?;
+                let acc = self.pick_float(i.a, Some(i.b));
+                (back_acc3!(back, acc, of::jcmp [of::$o,]), Keeps)
+            }};
+        }
         macro_rules! slow {
             ($o:ty) => {
                 (slow_op::<$o> as Handler, Clobbers)
             };
         }
         Some(match i.op {
+            Op::Mov if self.is_float(i.a) => fun!(Mov),
             Op::Mov => un!(Mov),
             Op::ConstImm => (on::const_imm, Sets),
             Op::LoadConst => {
                 let base = *self.t.const_base.get(self.f.package.index())?;
                 let index = base.checked_add(i.const_index())?;
                 self.word(i).set_wide(index as i32);
-                (on::load_const, Sets)
+                if self.is_float(i.a) {
+                    (of::load_const, SetsFloat)
+                } else {
+                    (on::load_const, Sets)
+                }
             }
             Op::AddInt => bin!(AddInt),
             Op::SubInt => bin!(SubInt),
@@ -416,22 +473,22 @@ impl<'t, 'p> Selector<'t, 'p> {
             Op::NeWord => cmp!(Ne),
             Op::LtWord => cmp!(Lt),
             Op::LeWord => cmp!(Le),
-            Op::EqFloat => cmp!(EqFloat),
-            Op::NeFloat => cmp!(NeFloat),
-            Op::LtFloat => cmp!(LtFloat),
-            Op::LeFloat => cmp!(LeFloat),
-            Op::CmpFloat => bin!(CmpFloat),
+            Op::EqFloat => fcmp!(Eq),
+            Op::NeFloat => fcmp!(Ne),
+            Op::LtFloat => fcmp!(Lt),
+            Op::LeFloat => fcmp!(Le),
+            Op::CmpFloat => (acc3!(ftwo, of::order[]), Sets),
             Op::NotBool => un!(NotBool),
-            Op::AddFloat => bin!(AddFloat),
-            Op::SubFloat => bin!(SubFloat),
-            Op::MulFloat => bin!(MulFloat),
-            Op::DivFloat => bin!(DivFloat),
-            Op::RemFloat => bin!(RemFloat),
-            Op::PowFloat => bin!(PowFloat),
-            Op::NegFloat => un!(NegFloat),
-            Op::SqrtFloat => un!(SqrtFloat),
-            Op::IntToFloat => un!(IntToFloat),
-            Op::FloatToInt => un!(FloatToInt),
+            Op::AddFloat => fbin!(Add),
+            Op::SubFloat => fbin!(Sub),
+            Op::MulFloat => fbin!(Mul),
+            Op::DivFloat => fbin!(Div),
+            Op::RemFloat => fbin!(Rem),
+            Op::PowFloat => fbin!(Pow),
+            Op::NegFloat => fun!(Neg),
+            Op::SqrtFloat => fun!(Sqrt),
+            Op::IntToFloat => (acc2!(one, of::of_int[]), SetsFloat),
+            Op::FloatToInt => (acc2!(fone, of::to_int[]), Sets),
             Op::IntToByte => un!(IntToByte),
             Op::IntToChar => un!(IntToChar),
             Op::WordToInt => un!(Mov),
@@ -453,12 +510,12 @@ impl<'t, 'p> Selector<'t, 'p> {
             Op::JNe => jcmp!(Ne),
             Op::JLt => jcmp!(Lt),
             Op::JLe => jcmp!(Le),
-            Op::JEqFloat => jcmp!(EqFloat),
-            Op::JNeFloat => jcmp!(NeFloat),
-            Op::JLtFloat => jcmp!(LtFloat),
-            Op::JLeFloat => jcmp!(LeFloat),
-            Op::JNltFloat => jcmp!(NltFloat),
-            Op::JNleFloat => jcmp!(NleFloat),
+            Op::JEqFloat => jfcmp!(Eq),
+            Op::JNeFloat => jfcmp!(Ne),
+            Op::JLtFloat => jfcmp!(Lt),
+            Op::JLeFloat => jfcmp!(Le),
+            Op::JNltFloat => jfcmp!(Nlt),
+            Op::JNleFloat => jfcmp!(Nle),
             Op::JEqImm => jimm!(Eq),
             Op::JNeImm => jimm!(Ne),
             Op::JLtImm => jimm!(Lt),
@@ -479,14 +536,19 @@ impl<'t, 'p> Selector<'t, 'p> {
             Op::StrConcat => slow!(st::Concat),
             Op::StrConcatN => slow!(st::ConcatN),
             Op::StrLen => (st::str_len, Sets),
-            Op::StrByte => (st::str_byte, Sets),
+            Op::StrByte => (st::str_byte, Calls),
             Op::StrEq => slow!(st::StrEq),
             Op::StrCmp => slow!(st::StrCmp),
             Op::ListNew => (slow_by_elem!(self.elem(i.a)?, New), Clobbers),
             Op::ListOf => (slow_by_elem!(self.elem(i.a)?, Of), Clobbers),
             Op::ListFill => (slow_by_elem!(self.elem(i.a)?, Fill), Clobbers),
             Op::ListLen => (acc2!(one, ol::list_len_op[]), Sets),
+            Op::ListGet if self.is_float(i.a) => (acc3!(two, of::list_get[]), SetsFloat),
             Op::ListGet => (by_elem_acc!(self.elem(i.b)?, two, ol::list_get), Sets),
+            Op::ListSet if self.is_float(i.c) => {
+                let acc = self.pick_float(u16::MAX, Some(i.c));
+                (acc3!(acc, of::list_set[]), Keeps)
+            }
             Op::ListSet => (by_elem_acc!(self.elem(i.a)?, two, ol::list_set), Keeps),
             Op::ListPush => (by_elem!(self.elem(i.a)?, ol::list_push), Clobbers),
             Op::ListPop => (by_elem!(self.elem(i.b)?, ol::list_pop), Sets),
@@ -496,11 +558,14 @@ impl<'t, 'p> Selector<'t, 'p> {
             Op::ListTruncate => (slow_by_elem!(self.elem(i.a)?, Truncate), Clobbers),
             Op::ListExtend => (slow_by_elem!(self.elem(i.a)?, Extend), Clobbers),
             Op::ListSlice => (slow_by_elem!(self.elem(i.b)?, Slice), Clobbers),
-            Op::New => (self.construct(i)?, Sets),
+            Op::New => (self.construct(i)?, Calls),
             Op::GetField | Op::GetCap => {
                 let layout = self.layout_of(i.b)?;
                 let (is_ref, offset) = Self::field(&layout, i.c)?;
                 self.word(i).c = offset;
+                if self.is_float(i.a) {
+                    return Some((acc2!(one, of::get_field[]), SetsFloat));
+                }
                 let h = if is_ref {
                     acc2!(one, or::get_ref[])
                 } else {
@@ -512,6 +577,10 @@ impl<'t, 'p> Selector<'t, 'p> {
                 let layout = self.layout_of(i.a)?;
                 let (is_ref, offset) = Self::field(&layout, i.b)?;
                 self.word(i).b = offset;
+                if self.is_float(i.c) {
+                    let acc = self.pick_float(u16::MAX, Some(i.c));
+                    return Some((acc3!(acc, of::set_field[]), Keeps));
+                }
                 let acc = match self.acc {
                     Some(r) if r == i.c => SECOND,
                     _ => NONE,
@@ -547,7 +616,7 @@ impl<'t, 'p> Selector<'t, 'p> {
                     jet_bytecode::layout::record(self.t.program, f.captures.iter().copied())?;
                 let args: Vec<u16> = i.args(&self.f.code).collect();
                 self.build(i, &layout, id.0, 1, &args)?;
-                (self.new_handler(i), Sets)
+                (self.new_handler(i), Calls)
             }
             Op::BindFn => {
                 let mut args = vec![i.b];
@@ -587,11 +656,11 @@ impl<'t, 'p> Selector<'t, 'p> {
                     4 => oc::call::<4>,
                     _ => oc::call_many,
                 };
-                (self.charged(i, h)?, Sets)
+                (self.charged(i, h)?, Calls)
             }
             Op::CallFn => {
                 self.link(i);
-                (self.charged(i, oc::call_fn)?, Sets)
+                (self.charged(i, oc::call_fn)?, Calls)
             }
             Op::CallDyn => return None,
             Op::CapCall => {
@@ -646,13 +715,13 @@ impl<'t, 'p> Selector<'t, 'p> {
             }
             Op::HashWord => {
                 let float = reg_kind(self.t.program, self.ty(i.b)?) == RegKind::Float;
-                let h: Handler = if float { on::hash_float } else { on::hash_word };
+                let h: Handler = if float { of::hash_float } else { on::hash_word };
                 (h, Sets)
             }
             Op::HashStr => slow!(st::HashStr),
             Op::HashMix => bin!(HashMix),
             Op::Builtin => match crate::builtins::handler_of(i.b)? {
-                (handler, true) => (self.charged(i, handler)?, Sets),
+                (handler, true) => (self.charged(i, handler)?, Calls),
                 (handler, false) => (handler, Clobbers),
             },
         })
@@ -785,7 +854,7 @@ impl<'t, 'p> Selector<'t, 'p> {
         self.word(i).b = site;
         Ok(self
             .charged(i, oc::call_dyn)
-            .map(|handler| (handler, Acc::Sets)))
+            .map(|handler| (handler, Acc::Calls)))
     }
 
     fn cap_site(&mut self, i: &Instr) -> Option<u16> {

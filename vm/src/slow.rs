@@ -33,7 +33,7 @@ handler! { fn slow_op[O: SlowOp](s) {
     // Lane `a` of every slow operation is a register. A fast handler that fell back to one has promised its
     // result to the next instruction.
     let acc = s.reg(s.a());
-    S { pc: s.pc.add(words), fuel: (*s.ctx).fuel, acc, ..s }.go()
+    S { pc: s.pc.add(words), fuel: (*s.ctx).fuel, acc, facc: 0.0, ..s }.go()
 } }
 
 /// The words to go on, or 0.
