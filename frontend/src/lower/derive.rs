@@ -586,6 +586,27 @@ impl<'p> FnCx<'_, 'p> {
             }
             return Ok(());
         }
+        // What has no content to show is named.
+        let opaque = match self.cx.tys.kind(ty) {
+            TyKind::Dyn(t, _) => {
+                let def = self.cx.prog.traits.get(t.0 as usize);
+                Some(def.map_or("object", |t| t.name.as_str()))
+            }
+            TyKind::Fn(_) => Some("fn"),
+            TyKind::Adt(id, _) => {
+                let def = self.cx.prog.adts.get(id.0 as usize);
+                def.filter(|d| d.kind == AdtKind::Handle)
+                    .map(|d| d.name.as_str())
+            }
+            _ => None,
+        };
+        if let Some(name) = opaque {
+            let t = self.temp(TyTable::STR)?;
+            let c = self.str_const(&format!("<{name}>"))?;
+            self.code.constant(t, c);
+            self.code.op(Op::Ret, t, 0, 0);
+            return Ok(());
+        }
         let name = match self.cx.adt(ty) {
             Some((_, d, _)) => d.name.clone(),
             None => String::new(),

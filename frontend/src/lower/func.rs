@@ -390,6 +390,11 @@ impl<'c, 'p> FnCx<'c, 'p> {
                     None => None,
                 },
             },
+            ExprKind::Construct { variant, fields } if fields.is_empty() => {
+                let ty = self.ty(e.ty);
+                let plain = self.cx.plain_enum(ty);
+                plain.then_some(ConstVal::Imm(*variant as i32))
+            }
             ExprKind::Const(_) => match self.literal(e) {
                 Some(v) => self.const_of(v)?,
                 None => None,

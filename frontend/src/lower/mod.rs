@@ -73,6 +73,8 @@ fn limit<T>(span: Span, what: impl std::fmt::Display) -> Res<T> {
 
 /// Most functions of one package, instances and literals included.
 const MAX_FUNCTIONS: usize = 40_000;
+/// Longest name of a function.
+const MAX_NAME: usize = 2_000;
 /// Deepest type that instantiation may make.
 const MAX_TYPE_DEPTH: u32 = 48;
 /// Deepest nesting of expressions and literals.
@@ -343,7 +345,11 @@ impl<'p> Cx<'p> {
     }
 
     /// Declares a function under a name that is made unique.
-    fn declare(&mut self, name: String, span: Span) -> Res<(FnRef, String)> {
+    fn declare(&mut self, mut name: String, span: Span) -> Res<(FnRef, String)> {
+        // The format bounds names; a cut name is still unique by its number.
+        while name.len() > MAX_NAME {
+            name.pop();
+        }
         let u = self.unit()?;
         if u.names.len() >= MAX_FUNCTIONS {
             return limit(

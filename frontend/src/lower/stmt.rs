@@ -523,30 +523,32 @@ impl<'p> FnCx<'_, 'p> {
         }
         let oty = self.ty(next_value.ty);
         let item = self.cx.field_ty(oty, 0, 0)?;
-        let opt = self.scoped(oty)?;
+        let x = self.scoped(item)?;
         let (next, head) = (self.code.label(), self.code.label());
+        let inlined = self.is_option_call(next_value)?;
+        let opt = if inlined { x } else { self.scoped(oty)? };
+        let ignored = matches!(pat.kind, PatKind::Wild);
         self.looped(id, next, |me| {
+            let end = me.loop_end()?;
             me.code.jmp(next);
             me.code.bind_back(head);
             me.in_scope(|me| {
-                let own = match &pat.kind {
-                    PatKind::Bind(id, None) if !me.is_boxed(*id) => Some(me.declare(*id)?),
-                    PatKind::Wild => None,
-                    _ => None,
-                };
-                if !matches!(pat.kind, PatKind::Wild) {
-                    let x = match own {
-                        Some(r) => r,
-                        None => me.scoped(item)?,
-                    };
+                if !inlined && !ignored {
                     me.code.op(Op::GetPayload, x, opt, 0);
-                    me.round(pat, x, own.is_some())?;
                 }
+                me.round(pat, x, false)?;
                 me.expr(body, None)
             })?;
             me.code.bind(next);
-            me.expr(next_value, Some(opt))?;
-            me.code.jump(Op::JTag, opt, 0, head);
+            if inlined {
+                if !me.option_call(next_value, Some(x), end)? {
+                    return me.bug("an option that is not inlined after all");
+                }
+                me.code.jmp(head);
+            } else {
+                me.expr(next_value, Some(opt))?;
+                me.code.jump(Op::JTag, opt, 0, head);
+            }
             Ok(())
         })
     }
