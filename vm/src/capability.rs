@@ -218,9 +218,9 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostA
     let mut cx = HostCx::new(&caps.limits, &mut caps.usage, memory_left, deadline);
     let host = &mut known.host;
     let answer = catch_unwind(AssertUnwindSafe(|| host.call(host_method, &args, &mut cx)));
-    answer.or_else(|_| {
+    answer.map_err(|_| {
         let text = format!("the host's {name}.{} panicked", method.name);
-        Err(vm.trap(TrapKind::Panic, text))
+        vm.trap(TrapKind::Panic, text)
     })
 }
 

@@ -211,7 +211,7 @@ impl Spec {
 fn grouped(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -321,9 +321,9 @@ mod tests {
     #[test]
     fn floats() {
         assert_eq!(float("", 1.0), "1.0");
-        assert_eq!(float(".2f", 3.14159), "3.14");
-        assert_eq!(float("8.2f", 3.14159), "    3.14");
-        assert_eq!(float("08.2f", -3.14159), "-0003.14");
+        assert_eq!(float(".2f", 3.1459), "3.15");
+        assert_eq!(float("8.2f", 3.1459), "    3.15");
+        assert_eq!(float("08.2f", -3.1459), "-0003.15");
         assert_eq!(float(".1%", 0.256), "25.6%");
         assert_eq!(float(".2e", 12345.0), "1.23e+04");
         assert_eq!(float("E", 0.5), "5.000000E-01");

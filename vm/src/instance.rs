@@ -191,6 +191,10 @@ pub struct Instance {
     ctx: Box<Ctx>,
 }
 
+// SAFETY: the raw pointers of the context point into what the instance owns (heap, stack, tables) or into
+// its immutable code; host capabilities and the audit sink are `Send`. One thread uses it at a time.
+unsafe impl Send for Instance {}
+
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance").finish_non_exhaustive()

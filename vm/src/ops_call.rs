@@ -84,8 +84,11 @@ handler! { fn call_many[](s) {
     let entry = s.pc.offset(s.imm32() as isize);
     s.enter(entry, callee, depth)
 } }
+/// Stands for a number of arguments that is in lane `c`.
+pub(crate) const ANY: usize = usize::MAX;
+
 // Lane b: the closure; lane c: the number of arguments.
-handler! { fn call_fn[](s) {
+handler! { fn call_fn[const N: usize](s) {
     let closure = s.reg(s.b());
     let id = (s.object(closure).cast::<u64>().read() >> 40) as u32;
     if id == crate::ctx::BOUND_FN {
@@ -95,7 +98,7 @@ handler! { fn call_fn[](s) {
     let f = (*s.ctx).functions.add(id as usize);
     // Without environment the arguments start at register 0 and overwrite it.
     callee.write(closure);
-    let n = s.c();
+    let n = if N == ANY { s.c() } else { N };
     let first = callee.add((*f).env as usize);
     let mut k = 0;
     while k < n {
@@ -131,13 +134,13 @@ handler! { #[inline(never)] fn call_bound[](s) {
 } }
 // Lane b: the site (its row of entry points by type); lane c: number of arguments, of which the one whose
 // place is in the slot's site is the object.
-handler! { fn call_dyn[](s) {
+handler! { fn call_dyn[const N: usize](s) {
     checked!(s, callee, depth);
     let site = (*s.ctx).sites.add(s.b());
     let object = s.arg((*site).object);
     let id = s.object(object).cast::<u64>().read() >> 40;
     let entry = *(*site).row.add((id - (*site).first) as usize);
-    let n = s.c();
+    let n = if N == ANY { s.c() } else { N };
     let mut k = 0;
     while k < n {
         callee.add(k).write(s.arg(k));

@@ -165,7 +165,7 @@ pub(crate) fn total_order(x: f64, y: f64) -> i64 {
 #[inline(always)]
 pub(crate) fn float_to_int(x: f64) -> Option<i64> {
     // Both bounds are exact floats; NaN fails both comparisons.
-    if x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x) {
         Some(x as i64)
     } else {
         None

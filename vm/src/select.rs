@@ -117,6 +117,18 @@ macro_rules! by_elem_acc {
     };
 }
 
+macro_rules! by_count {
+    ($n:expr, $($f:ident)::+) => {
+        match $n {
+            0 => $($f)::+::<0> as Handler,
+            1 => $($f)::+::<1> as Handler,
+            2 => $($f)::+::<2> as Handler,
+            3 => $($f)::+::<3> as Handler,
+            _ => $($f)::+::<{ oc::ANY }> as Handler,
+        }
+    };
+}
+
 /// What an instruction does to the accumulators.
 enum Acc {
     /// It holds the value of register `a` afterwards.
@@ -537,7 +549,7 @@ impl<'t, 'p> Selector<'t, 'p> {
             Op::StrConcatN => slow!(st::ConcatN),
             Op::StrLen => (st::str_len, Sets),
             Op::StrByte => (st::str_byte, Calls),
-            Op::StrEq => slow!(st::StrEq),
+            Op::StrEq => (self.charged(i, st::str_eq)?, Calls),
             Op::StrCmp => slow!(st::StrCmp),
             Op::ListNew => (slow_by_elem!(self.elem(i.a)?, New), Clobbers),
             Op::ListOf => (slow_by_elem!(self.elem(i.a)?, Of), Clobbers),
@@ -660,7 +672,8 @@ impl<'t, 'p> Selector<'t, 'p> {
             }
             Op::CallFn => {
                 self.link(i);
-                (self.charged(i, oc::call_fn)?, Calls)
+                let h = by_count!(i.c, oc::call_fn);
+                (self.charged(i, h)?, Calls)
             }
             Op::CallDyn => return None,
             Op::CapCall => {
@@ -718,7 +731,7 @@ impl<'t, 'p> Selector<'t, 'p> {
                 let h: Handler = if float { of::hash_float } else { on::hash_word };
                 (h, Sets)
             }
-            Op::HashStr => slow!(st::HashStr),
+            Op::HashStr => (self.charged(i, st::hash_str)?, Calls),
             Op::HashMix => bin!(HashMix),
             Op::Builtin => match crate::builtins::handler_of(i.b)? {
                 (handler, true) => (self.charged(i, handler)?, Calls),
@@ -853,7 +866,7 @@ impl<'t, 'p> Selector<'t, 'p> {
         self.link(i);
         self.word(i).b = site;
         Ok(self
-            .charged(i, oc::call_dyn)
+            .charged(i, by_count!(i.c, oc::call_dyn))
             .map(|handler| (handler, Acc::Calls)))
     }
 

@@ -12,7 +12,7 @@ use jet_gc::layout::{DATA_OFFSET, HASH_OFFSET, LENGTH_OFFSET};
 use jet_gc::{Format, Header, Ref};
 
 use crate::ctx::{BOUND_FN, Ctx, ROPE};
-use crate::dispatch::handler;
+use crate::dispatch::{S, handler};
 use crate::slow::{Done, SlowOp, Vm, slow_op};
 
 /// Concatenations up to this size are copied at once.
@@ -42,6 +42,48 @@ handler! { fn str_byte[](s) {
     }
     s.put(u64::from(*p.add(DATA_OFFSET + i as usize)))
 } }
+handler! { fn str_eq[](s) {
+    let (p, q) = (s.object(s.reg(s.b())), s.object(s.reg(s.c())));
+    if *p & 0xf != STR || *q & 0xf != STR {
+        return s.tail(slow_op::<StrEq>);
+    }
+    let n = p.add(LENGTH_OFFSET).cast::<u32>().read();
+    let same = n == q.add(LENGTH_OFFSET).cast::<u32>().read();
+    let work = if same { byte_work(u64::from(n)) } else { 0 };
+    let left = s.fuel - s.l() as i64 - work as i64;
+    if left < 0 {
+        return s.tail(crate::fuel::slice_end);
+    }
+    let s = S { fuel: left, ..s };
+    if !same {
+        return s.put(0);
+    }
+    s.put(u64::from(p == q || same_bytes(p.add(DATA_OFFSET), q.add(DATA_OFFSET), n as usize)))
+} }
+handler! { fn hash_str[](s) {
+    let p = s.object(s.reg(s.b()));
+    let known = p.add(HASH_OFFSET).cast::<u32>().read();
+    if *p & 0xf != STR || known == 0 {
+        return s.tail(slow_op::<HashStr>);
+    }
+    let work = byte_work(u64::from(p.add(LENGTH_OFFSET).cast::<u32>().read()));
+    let left = s.fuel - s.l() as i64 - work as i64;
+    if left < 0 {
+        return s.tail(crate::fuel::slice_end);
+    }
+    S { fuel: left, ..s }.put(u64::from(known))
+} }
+
+/// Whether two ranges hold the same bytes.
+///
+/// # Safety
+/// Both are readable for `n` bytes.
+#[inline(never)]
+unsafe fn same_bytes(p: *const u8, q: *const u8, n: usize) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(p, n) == std::slice::from_raw_parts(q, n) }
+}
+
 // Lane 0: the immediate.
 handler! { fn new_immediate[](s) { s.put_skip(s.l() as u64, 2) } }
 // Lane b: the payload.
