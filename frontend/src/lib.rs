@@ -14,10 +14,13 @@
 )]
 
 pub mod ast;
+pub mod check;
 pub mod diag;
+pub mod driver;
 pub mod lexer;
 pub mod lower;
 pub mod parser;
 pub mod source;
+pub mod std;
 pub mod thir;
 pub mod token;

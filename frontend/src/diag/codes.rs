@@ -2,7 +2,8 @@
 //!
 //! Codes never change their meaning: one that is no longer used stays reserved.
 //! `E00xx` text and tokens · `E01xx` layout and syntax · `E02xx` spellings of other languages ·
-//! from `E03xx` on, the later stages.
+//! `E03xx` names · `E04xx` types · `E05xx` errors and flow · `E06xx` capabilities · `E09xx` limits ·
+//! `W07xx` warnings.
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $title:literal;)*) => {
@@ -85,7 +86,70 @@ codes! {
     HABIT_DECORATOR = "E0221", "decorator";
     HABIT_UNPACK = "E0222", "argument unpacking";
 
+    UNKNOWN_NAME = "E0301", "unknown name";
+    DUPLICATE = "E0302", "name declared twice";
+    UNKNOWN_MODULE = "E0303", "unknown module or package";
+    PRIVATE = "E0304", "name that its package keeps for itself";
+    WRONG_KIND = "E0305", "name of another kind";
+    UNKNOWN_MEMBER = "E0306", "unknown field, method or variant";
+    CAP_SHADOWED = "E0307", "capability shadowed or renamed";
+    IMPORT_CYCLE = "E0308", "declaration that contains itself";
+    AMBIGUOUS_METHOD = "E0309", "method of several traits";
+
+    MISMATCH = "E0401", "type mismatch";
+    CANNOT_INFER = "E0402", "type cannot be inferred";
+    ARGUMENTS = "E0403", "arguments do not fit the parameters";
+    BOUND = "E0404", "type lacks a trait";
+    NOT_CALLABLE = "E0405", "call of something that is no function";
+    IMMUTABLE = "E0406", "assignment to something fixed";
+    OPERATOR = "E0407", "operator does not fit its operands";
+    CONVERSION = "E0408", "conversion that does not exist";
+    TYPE_ARGS = "E0409", "wrong number of type arguments";
+    BAD_IMPL = "E0410", "implementation does not fit its interface";
+    OVERLAP = "E0411", "two implementations for one type";
+    PATTERN = "E0412", "pattern does not fit its value";
+    REFUTABLE = "E0413", "pattern that can fail";
+    NOT_EXHAUSTIVE = "E0414", "match that misses a case";
+    NO_VALUE = "E0415", "block without a value";
+    MISSING_RETURN = "E0416", "function can end without a value";
+    BAD_CONST = "E0417", "constant that is not a constant value";
+    NOT_ITERABLE = "E0418", "loop over something that cannot be walked";
+    BAD_LOOP = "E0419", "no such loop";
+    FORMAT = "E0420", "format does not fit its value";
+    TYPE_TOO_LARGE = "E0421", "type is too large";
+    NOT_INDEXABLE = "E0422", "index into something without elements";
+    BAD_DERIVE = "E0423", "cannot derive";
+    FIELD_METHOD = "E0424", "field and method of one name";
+    NO_MAIN = "E0425", "no usable `main`";
+    DIVERGE = "E0426", "block has to leave";
+    NOT_DYNAMIC = "E0427", "method that an object does not offer";
+
+    UNHANDLED_ERROR = "E0501", "error that the signature does not name";
+    IGNORED_RESULT = "E0502", "ignored result";
+    CANNOT_FAIL = "E0503", "`?` on something that cannot fail";
+    NOT_AN_ERROR = "E0504", "not an error type";
+    BAD_CATCH = "E0505", "`catch` that takes nothing";
+    GUARD_LEAVES = "E0506", "guard that leaves";
+
+    MISSING_CAP = "E0601", "capability is not available";
+    NOT_ALLOWED = "E0602", "capability outside of `allow`";
+    SECOND_CLASS = "E0603", "second-class value where data is needed";
+    STORABLE = "E0604", "storable function captures more than data";
+    BAD_WITH = "E0605", "value cannot be bound by `with`";
+    BAD_CAPABILITY = "E0606", "malformed capability";
+    BAD_ATTENUATOR = "E0607", "malformed attenuator";
+    NOT_PURE = "E0608", "effect where only pure code may stand";
+    USES_MORE = "E0609", "implementation uses more than its interface";
+    NOT_A_CAP = "E0610", "not a capability";
+
+    NOT_SUPPORTED = "E0901", "not supported yet";
     LOWERING = "E0999", "program beyond the limits of the bytecode";
+
+    UNREACHABLE_CODE = "W0701", "code that is never reached";
+    UNREACHABLE_ARM = "W0702", "arm that never matches";
+    UNUSED_CATCH = "W0703", "error that cannot happen";
+    UNUSED_CAP = "W0704", "capability that is not used";
+    SHARED_FILL = "W0705", "elements that are all the same object";
 }
 
 /// Title of a code.

@@ -76,10 +76,20 @@ pub enum TyKind {
     Error,
 }
 
+/// What is known of a type without a walk over it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meta {
+    has_param: bool,
+    has_infer: bool,
+    depth: u32,
+    weight: u32,
+}
+
 /// The interner.
 #[derive(Debug)]
 pub struct TyTable {
     kinds: Vec<TyKind>,
+    metas: Vec<Meta>,
     index: FxHashMap<TyKind, Ty>,
 }
 
@@ -107,6 +117,7 @@ impl TyTable {
     pub fn new() -> TyTable {
         let mut t = TyTable {
             kinds: Vec::new(),
+            metas: Vec::new(),
             index: FxHashMap::default(),
         };
         for k in [
@@ -131,9 +142,65 @@ impl TyTable {
             return ty;
         }
         let ty = Ty(self.kinds.len() as u32);
+        let meta = self.meta_of(&kind);
+        self.metas.push(meta);
         self.kinds.push(kind.clone());
         self.index.insert(kind, ty);
         ty
+    }
+
+    fn meta_of(&self, kind: &TyKind) -> Meta {
+        let mut meta = Meta {
+            has_param: matches!(kind, TyKind::Param(_)),
+            has_infer: matches!(kind, TyKind::Infer(_)),
+            depth: 0,
+            weight: 1,
+        };
+        let mut add = |t: Ty| {
+            let m = self.metas.get(t.0 as usize).copied().unwrap_or_default();
+            meta.has_param |= m.has_param;
+            meta.has_infer |= m.has_infer;
+            meta.depth = meta.depth.max(m.depth);
+            meta.weight = meta.weight.saturating_add(m.weight);
+        };
+        match kind {
+            TyKind::List(t) => add(*t),
+            TyKind::Tuple(ts) | TyKind::Adt(_, ts) | TyKind::Dyn(_, ts) | TyKind::ErrSet(ts) => {
+                ts.iter().for_each(|t| add(*t))
+            }
+            TyKind::Fn(f) | TyKind::Borrowed(f) => {
+                f.params.iter().for_each(|t| add(*t));
+                add(f.ret);
+                add(f.errs);
+            }
+            _ => {}
+        }
+        meta.depth = meta.depth.saturating_add(1);
+        meta
+    }
+
+    fn meta(&self, ty: Ty) -> Meta {
+        self.metas.get(ty.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether a type parameter is in it.
+    pub fn has_param(&self, ty: Ty) -> bool {
+        self.meta(ty).has_param
+    }
+
+    /// Whether an inference variable is in it.
+    pub fn has_infer(&self, ty: Ty) -> bool {
+        self.meta(ty).has_infer
+    }
+
+    /// How deep it nests; a primitive has 1.
+    pub fn depth(&self, ty: Ty) -> u32 {
+        self.meta(ty).depth
+    }
+
+    /// How many nodes it has when written out (shared parts count each time; saturating).
+    pub fn weight(&self, ty: Ty) -> u32 {
+        self.meta(ty).weight
     }
 
     /// The type behind a handle.
@@ -171,7 +238,7 @@ impl TyTable {
 
     /// Replaces `Param(i)` by `args[i]` (parameters beyond `args` stay).
     pub fn subst(&mut self, ty: Ty, args: &[Ty]) -> Ty {
-        if args.is_empty() {
+        if args.is_empty() || !self.has_param(ty) {
             return ty;
         }
         let kind = self.kind(ty).clone();

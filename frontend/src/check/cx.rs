@@ -1,0 +1,261 @@
+//! State of the body that is being checked: locals, scopes, frames of literals, capability
+//! environment, inference variables.
+//!
+//! One `FnCx` per function, constant or default value; function literals push a [`Frame`] on the
+//! same one, since they share its locals.
+
+use super::{Pred, TyScope, UseSite};
+use crate::source::{Span, Symbol};
+use crate::thir::{CapId, ConstId, FnId, LocalDef, LocalId, LoopId, TraitId, Ty, TyTable};
+use std::rc::Rc;
+
+/// What an expression is checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// A statement: the value is dropped.
+    Stmt,
+    /// A value of any type.
+    Any,
+    /// A value that will have to fit this type (a hint: the caller coerces).
+    Ty(Ty),
+    /// Something fallible whose value edge has this type (a hint).
+    Ret(Ty),
+}
+
+impl Want {
+    pub fn ty(self) -> Option<Ty> {
+        match self {
+            Want::Ty(t) => Some(t),
+            _ => None,
+        }
+    }
+}
+
+/// What a name of the body stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ScopeItem {
+    Local(LocalId),
+    Fn(FnId),
+}
+
+/// What the checker knows of a local beside its definition in the program.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalInfo {
+    /// Frame that defines it.
+    pub frame: usize,
+    pub mutable: bool,
+    pub span: Span,
+    /// Depth of the capability environment at its definition.
+    pub env_depth: usize,
+    /// For a `let`-bound borrowed function: the capabilities that it captured.
+    pub captured: Option<Rc<Vec<CapId>>>,
+}
+
+/// Names of a block.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope {
+    pub items: Vec<(Symbol, ScopeItem)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LitKind {
+    /// The body of the function itself.
+    Function,
+    /// Captures data only, sees only its own `uses`.
+    Storable,
+    /// Captures anything.
+    Borrowed,
+    /// `let`-bound: storable if it captures data only.
+    Undecided,
+}
+
+/// Where the errors of a frame go.
+#[derive(Clone, Debug)]
+pub(crate) enum FrameErrs {
+    Declared(Ty),
+    Collect(Vec<Ty>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TryCx {
+    pub thrown: Vec<(Ty, Span)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct LoopCx {
+    pub id: LoopId,
+    pub label: Option<Symbol>,
+    pub has_break: bool,
+}
+
+/// A function or literal around the current place.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub kind: LitKind,
+    pub ret: Ty,
+    pub saw_return: bool,
+    pub errs: FrameErrs,
+    pub tries: Vec<TryCx>,
+    pub loops: Vec<LoopCx>,
+    /// Captured something that is not data, or a changeable local.
+    pub second: bool,
+    /// Capabilities of outer bindings that it uses.
+    pub caps: Vec<CapId>,
+    /// Captured a borrowed function whose captures are unknown.
+    pub unknown: bool,
+}
+
+/// An entry of the capability environment, innermost last.
+#[derive(Clone, Debug)]
+pub(crate) enum EnvEntry {
+    Bind {
+        cap: CapId,
+        local: LocalId,
+        frame: usize,
+        /// Hidden parameter of the function itself.
+        hidden: bool,
+    },
+    Allow {
+        caps: Vec<CapId>,
+        span: Span,
+    },
+    /// Start of a storable literal.
+    Barrier,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InferVar {
+    pub binding: Option<Ty>,
+    pub is_err: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Obligation {
+    pub pred: Pred,
+    pub span: Span,
+    /// What needs it, for the message.
+    pub why: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct FnCx<'a> {
+    pub scope: TyScope,
+    pub preds: Rc<Vec<Pred>>,
+    pub locals: Vec<LocalDef>,
+    pub infos: Vec<LocalInfo>,
+    pub scopes: Vec<Scope>,
+    pub frames: Vec<Frame>,
+    pub env: Vec<EnvEntry>,
+    pub vars: Vec<InferVar>,
+    pub trail: Vec<u32>,
+    pub obligations: Vec<Obligation>,
+    pub next_loop: u32,
+    /// Why only pure code may stand here.
+    pub pure: Option<&'static str>,
+    /// Inside a guard nothing may leave.
+    pub in_guard: bool,
+    pub sites: Vec<UseSite>,
+    pub fn_id: Option<FnId>,
+    pub const_mentions: Vec<ConstId>,
+    pub in_const: bool,
+    /// Steps left before the function counts as too complicated.
+    pub fuel: u64,
+    pub out_of_fuel: bool,
+    /// Captures of the literal that was checked last, if they are known.
+    pub last_captures: Option<Rc<Vec<CapId>>>,
+    /// Place of the expression that is being checked, for messages about its type.
+    pub at: Span,
+    pub marker: std::marker::PhantomData<&'a ()>,
+}
+
+impl FnCx<'_> {
+    pub fn new(scope: TyScope) -> Self {
+        FnCx {
+            scope,
+            preds: Rc::new(Vec::new()),
+            locals: Vec::new(),
+            infos: Vec::new(),
+            scopes: Vec::new(),
+            frames: Vec::new(),
+            env: Vec::new(),
+            vars: Vec::new(),
+            trail: Vec::new(),
+            obligations: Vec::new(),
+            next_loop: 0,
+            pure: None,
+            in_guard: false,
+            sites: Vec::new(),
+            fn_id: None,
+            const_mentions: Vec::new(),
+            in_const: false,
+            fuel: 4_000_000,
+            out_of_fuel: false,
+            last_captures: None,
+            at: Span::default(),
+            marker: std::marker::PhantomData,
+        }
+    }
+
+    /// Where the checker is.
+    pub fn here(&self) -> Span {
+        self.at
+    }
+
+    /// Index of the innermost frame.
+    pub fn frame_index(&self) -> usize {
+        self.frames.len().saturating_sub(1)
+    }
+
+    pub fn new_local(&mut self, name: &str, ty: Ty, mutable: bool, span: Span) -> LocalId {
+        let id = LocalId(u32::try_from(self.locals.len()).unwrap_or(u32::MAX));
+        self.locals.push(LocalDef {
+            name: name.to_string(),
+            ty,
+            mutable,
+        });
+        self.infos.push(LocalInfo {
+            frame: self.frame_index(),
+            mutable,
+            span,
+            env_depth: self.env.len(),
+            captured: None,
+        });
+        id
+    }
+
+    pub fn local_ty(&self, id: LocalId) -> Ty {
+        self.locals
+            .get(id.0 as usize)
+            .map_or(TyTable::ERROR, |l| l.ty)
+    }
+
+    pub fn bind(&mut self, name: Symbol, item: ScopeItem) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.items.push((name, item));
+        }
+    }
+
+    /// Looks a name up in the scopes.
+    pub fn lookup(&self, name: Symbol) -> Option<ScopeItem> {
+        self.scopes
+            .iter()
+            .rev()
+            .flat_map(|s| s.items.iter().rev())
+            .find(|(n, _)| *n == name)
+            .map(|(_, item)| *item)
+    }
+
+    pub fn new_loop(&mut self) -> LoopId {
+        let id = LoopId(self.next_loop);
+        self.next_loop += 1;
+        id
+    }
+
+    pub fn oblige(&mut self, ty: Ty, trait_id: TraitId, args: Vec<Ty>, span: Span, why: String) {
+        self.obligations.push(Obligation {
+            pred: Pred { ty, trait_id, args },
+            span,
+            why,
+        });
+    }
+}

@@ -1,0 +1,138 @@
+//! The entry point, and call paths of capability errors.
+
+use super::collect::id32;
+use super::{Checker, Def, ModId, UseKind, codes};
+use crate::diag::Diagnostic;
+use crate::source::{Span, sym};
+use crate::thir::{CapId, Entry, FnId, TyKind, TyTable};
+use rustc_hash::FxHashSet;
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn entry(&mut self) {
+        let Some(root) = self.pkgs.last() else {
+            return;
+        };
+        if root.is_std {
+            return;
+        }
+        let Some(m) = root.modules.get("").copied() else {
+            return;
+        };
+        let def = self
+            .module(m)
+            .and_then(|m| m.names.get(&sym::main))
+            .map(|e| e.def);
+        let Some(Def::Fn(f)) = def else {
+            return;
+        };
+        let sig = self.sig(f);
+        self.cx = super::cx::FnCx::new(self.module_scope(ModId(0)));
+        let list = self.mk_list(TyTable::STR);
+        let ok = match sig.params.as_slice() {
+            [] => true,
+            [p] => p.ty == list && p.default.is_none(),
+            _ => false,
+        };
+        if !ok {
+            self.err_help(
+                codes::NO_MAIN,
+                sig.head,
+                "`main` takes the program's arguments or nothing",
+                "write `fn main():` or `fn main(args: [string]):`",
+            );
+        }
+        if !sig.generics.is_empty() {
+            self.err(codes::NO_MAIN, sig.head, "`main` has no type parameters");
+        }
+        if sig.ret != TyTable::UNIT && sig.ret != TyTable::ERROR {
+            self.err_help(
+                codes::NO_MAIN,
+                sig.head,
+                "`main` has no result",
+                "print it, or raise an error: `fn main() ! MyError:`",
+            );
+        }
+        for e in self.prog.tys.err_members(sig.errs) {
+            if let TyKind::Param(_) = self.prog.tys.kind(e) {
+                return;
+            }
+        }
+        let mut paths = Vec::new();
+        for c in &sig.uses {
+            paths.push(self.request_path(f, *c));
+        }
+        self.prog.main = Some(Entry { function: f, paths });
+    }
+
+    fn request_path(&self, f: FnId, cap: CapId) -> Vec<String> {
+        let sig = self.sig(f);
+        let mut out = vec![format!("{} ({})", sig.display, self.place(sig.head))];
+        for (span, what) in self.path(f, cap) {
+            out.push(format!("{what} ({})", self.place(span)));
+        }
+        out
+    }
+
+    /// The shortest way from a function to a use of one of its capabilities: places and what is
+    /// called there.
+    pub(super) fn path(&self, f: FnId, cap: CapId) -> Vec<(Span, String)> {
+        let mut seen: FxHashSet<FnId> = FxHashSet::default();
+        seen.insert(f);
+        // Breadth first; each node knows the node that it was reached from.
+        let mut nodes: Vec<(FnId, Option<usize>, Option<(Span, String)>)> = vec![(f, None, None)];
+        let mut i = 0;
+        while i < nodes.len() {
+            let Some((at, _, _)) = nodes.get(i).cloned() else {
+                break;
+            };
+            let sites: Vec<_> = self
+                .fns
+                .get(at.0 as usize)
+                .map_or(Vec::new(), |x| x.sites.clone());
+            for s in sites.iter().filter(|s| s.cap == cap) {
+                match &s.kind {
+                    UseKind::Direct(what) => {
+                        let mut out = vec![(s.span, what.clone())];
+                        let mut k = Some(i);
+                        while let Some(j) = k {
+                            let Some((_, from, step)) = nodes.get(j) else {
+                                break;
+                            };
+                            if let Some(step) = step {
+                                out.push(step.clone());
+                            }
+                            k = *from;
+                        }
+                        out.reverse();
+                        return out;
+                    }
+                    UseKind::Fn(g) => {
+                        if seen.insert(*g) {
+                            let what = self.sig(*g).display.clone();
+                            nodes.push((*g, Some(i), Some((s.span, what))));
+                        }
+                    }
+                }
+            }
+            i += 1;
+        }
+        Vec::new()
+    }
+
+    /// Tells missing capabilities, with the way to a use.
+    pub(super) fn flush_caps(&mut self) {
+        for p in std::mem::take(&mut self.pending) {
+            let mut d: Diagnostic = p.diag;
+            let at = d.span;
+            d = d.call(p.here.0, p.here.1);
+            d = d.call(at, p.what);
+            if let Some(f) = p.callee {
+                for (span, what) in self.path(f, p.cap) {
+                    d = d.call(span, what);
+                }
+            }
+            self.push(d);
+        }
+        let _ = id32(0);
+    }
+}

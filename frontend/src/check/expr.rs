@@ -1,0 +1,918 @@
+//! Expressions: names, fields, literals, `if`, `match`, and coercion to a wanted type.
+
+use super::body::{bad, ex};
+use super::cx::{ScopeItem, Want};
+use super::types::TyPos;
+use super::{Checker, Def, codes};
+use crate::ast::{self, ExprKind as A, Ident};
+use crate::diag::Diagnostic;
+use crate::source::{Span, Symbol, sym};
+use crate::thir::{
+    AdtId, AdtKind, Arm, Expr, ExprKind, FnId, FnTy, LocalId, Pat, PatKind, Ty, TyKind, TyTable,
+};
+
+/// What a name, or names with dots, stand for if not for a local.
+#[derive(Clone, Debug)]
+pub(super) enum St {
+    Def(Def),
+    /// A type without fields or variants of its own: primitive, parameter, `Self`.
+    Ty(Ty),
+    /// A struct or enum with written type arguments.
+    Adt(AdtId, Vec<Ty>),
+    Variant(AdtId, usize, Option<Vec<Ty>>),
+    /// Something wrong that was told.
+    Bad,
+}
+
+impl<'a> Checker<'a, '_> {
+    /// Checks an expression and makes it fit a type.
+    pub(super) fn check_expr(&mut self, e: &'a ast::Expr<'a>, ty: Ty) -> Expr {
+        let x = self.expr(e, Want::Ty(ty));
+        self.coerce(x, ty)
+    }
+
+    pub(super) fn expr(&mut self, e: &'a ast::Expr<'a>, want: Want) -> Expr {
+        self.cx.at = e.span;
+        let span = e.span;
+        match e.kind {
+            A::Int(n) => ex(ExprKind::Int(n), TyTable::INT, span),
+            A::Float(x) => ex(ExprKind::Float(x), TyTable::FLOAT, span),
+            A::Bool(b) => ex(ExprKind::Bool(b), TyTable::BOOL, span),
+            A::Char(c) => ex(ExprKind::Char(c), TyTable::CHAR, span),
+            A::Str(s) => ex(ExprKind::Str(s.to_string()), TyTable::STR, span),
+            A::FStr(parts) => self.fstring(parts, span),
+            A::Tuple(items) => self.tuple(items, want, span),
+            A::List(items) => self.list(items, want, span),
+            A::ListRepeat { value, count } => self.list_fill(value, count, want, span),
+            A::Map(entries) => self.map_literal(entries, want, span),
+            A::Name(s) => self.name(Ident { name: s, span }, want),
+            A::Field { base, name } => self.field(e, base, name, want),
+            A::TupleField {
+                base,
+                index,
+                index_span,
+            } => self.tuple_field(base, index, index_span, span),
+            A::Call {
+                callee,
+                type_args,
+                args,
+            } => self.call(callee, type_args, args, want, span),
+            A::MethodCall {
+                recv,
+                name,
+                type_args,
+                args,
+            } => self.method_call(recv, name, type_args, args, want, span),
+            A::Index { base, index } => self.index(base, index, span),
+            A::TypeApply { base, args } => self.type_apply(e, base, args),
+            A::Try(inner) => self.try_expr(inner, want, span),
+            A::Unary { op, operand } => self.unary(op, operand, want, span),
+            A::Binary {
+                op,
+                op_span,
+                left,
+                right,
+            } => self.binary(op, op_span, left, right, want, span),
+            A::Range { lo, hi, inclusive } => self.range_value(lo, hi, inclusive, span),
+            A::Else { value, fallback } => self.else_expr(value, fallback, want, span),
+            A::If {
+                branches,
+                otherwise,
+            } => self.if_expr(branches, otherwise, want, span),
+            A::Match { scrutinee, arms } => self.match_expr(scrutinee, arms, want, span),
+            A::Fn(lit) => self.fn_literal(lit, want, span),
+            A::Spawn(_) => {
+                self.not_supported(span, "`spawn` is");
+                bad(span)
+            }
+            A::Return(v) => self.return_expr(v, span),
+            A::Raise(v) => self.raise_expr(v, span),
+            A::Break(l) => self.jump(span, l, true),
+            A::Continue(l) => self.jump(span, l, false),
+            A::Block(b) => self.block(b, Want::Stmt),
+            A::Error => {
+                self.poisoned = true;
+                bad(span)
+            }
+        }
+    }
+
+    /// Marks the mention of a local: captures, `allow`, purity.
+    pub(super) fn mention(&mut self, id: LocalId, span: Span) -> Expr {
+        let ty = self.cx.local_ty(id);
+        let Some(info) = self.cx.infos.get(id.0 as usize).cloned() else {
+            return bad(span);
+        };
+        let kind = self.kind(ty);
+        let name = self
+            .cx
+            .locals
+            .get(id.0 as usize)
+            .map_or(String::new(), |l| l.name.clone());
+        let borrowed = matches!(kind, TyKind::Borrowed(_));
+        let attenuator =
+            matches!(kind, TyKind::Adt(a, _) if self.adt_kind(a) == AdtKind::Attenuator);
+        let second = borrowed || attenuator || matches!(kind, TyKind::Cap(_));
+        if borrowed && let Some(why) = self.cx.pure {
+            self.err_help(
+                codes::NOT_PURE,
+                span,
+                format!("{why} is pure: it cannot mention the borrowed function `{name}`"),
+                "compute the value before",
+            );
+        }
+        let mut complaint: Option<(&'static str, String)> = None;
+        for f in self.cx.frames.iter_mut().skip(info.frame + 1) {
+            if second || info.mutable {
+                f.second = true;
+            }
+            if borrowed {
+                match &info.captured {
+                    Some(caps) => f.caps.extend(caps.iter().copied()),
+                    None => f.unknown = true,
+                }
+            }
+            if f.kind == super::cx::LitKind::Storable && complaint.is_none() {
+                if second {
+                    complaint = Some((
+                        "a stored function captures data only",
+                        "pass it as a borrowed function (a parameter `f: fn(…)` without `own`), or hand the capability over with `fn(x) uses C => …`".to_string(),
+                    ));
+                } else if info.mutable {
+                    complaint = Some((
+                        "a stored function cannot capture a `mut` local",
+                        format!("capture a copy: `let fixed = {name}` before the literal"),
+                    ));
+                }
+            }
+        }
+        if let Some((what, help)) = complaint {
+            self.err_help(
+                codes::STORABLE,
+                span,
+                format!("{what}, and `{name}` is not"),
+                help,
+            );
+        }
+        if borrowed {
+            self.borrowed_in_allow(&info, &name, span);
+        }
+        ex(ExprKind::Local(id), ty, span)
+    }
+
+    /// What an expression stands for if it names an item, type or module; `None` for values.
+    pub(super) fn static_of(&mut self, e: &'a ast::Expr<'a>) -> Option<St> {
+        match e.kind {
+            A::Name(s) => self.static_name(Ident {
+                name: s,
+                span: e.span,
+            }),
+            A::Field { base, name } => {
+                let b = self.static_of(base)?;
+                self.static_member(b, name)
+            }
+            A::TypeApply { base, args } => {
+                let b = self.static_of(base)?;
+                match b {
+                    St::Def(Def::Adt(id)) => {
+                        let scope = self.cx.scope.clone();
+                        let tys: Vec<Ty> = args
+                            .iter()
+                            .map(|a| self.resolve_ty(a, &scope, TyPos::Other))
+                            .collect();
+                        if tys.len() != self.adt_arity(id) {
+                            let n = self.adt_name(id);
+                            let want = self.adt_arity(id);
+                            self.err(
+                                codes::TYPE_ARGS,
+                                e.span,
+                                format!(
+                                    "`{n}` takes {want} type arguments, here are {}",
+                                    tys.len()
+                                ),
+                            );
+                            return Some(St::Bad);
+                        }
+                        Some(St::Adt(id, tys))
+                    }
+                    St::Def(Def::Fn(_)) => None,
+                    St::Bad => Some(St::Bad),
+                    _ => {
+                        self.err(codes::TYPE_ARGS, e.span, "this takes no type arguments");
+                        Some(St::Bad)
+                    }
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn static_name(&mut self, name: Ident) -> Option<St> {
+        if self.cx.lookup(name.name).is_some() {
+            return None;
+        }
+        let generic = self.cx.scope.generics.iter().find(|(s, _)| *s == name.name);
+        if let Some((_, t)) = generic {
+            return Some(St::Ty(*t));
+        }
+        if name.name == sym::Self_
+            && let Some(t) = self.cx.scope.self_ty
+        {
+            return Some(match self.prog.tys.kind(t) {
+                TyKind::Adt(id, args) => St::Adt(*id, args.clone()),
+                _ => St::Ty(t),
+            });
+        }
+        if let Some(d) = self.lookup_name(self.cx.scope.module, name.name) {
+            return Some(St::Def(d));
+        }
+        Self::primitive(name.name).map(St::Ty)
+    }
+
+    fn static_member(&mut self, base: St, name: Ident) -> Option<St> {
+        match base {
+            St::Def(Def::Module(m)) => {
+                let from = self.cx.scope.module;
+                Some(match self.module_member(from, m, name) {
+                    Some(d) => St::Def(d),
+                    None => St::Bad,
+                })
+            }
+            St::Def(Def::Adt(id)) => self
+                .variant_of(id, name.name)
+                .map(|i| St::Variant(id, i, None)),
+            St::Adt(id, args) => self
+                .variant_of(id, name.name)
+                .map(|i| St::Variant(id, i, Some(args))),
+            St::Bad => Some(St::Bad),
+            _ => None,
+        }
+    }
+
+    pub(super) fn variant_of(&self, id: AdtId, name: Symbol) -> Option<usize> {
+        if !matches!(self.adt_kind(id), AdtKind::Enum | AdtKind::Error) {
+            return None;
+        }
+        self.adts
+            .get(id.0 as usize)?
+            .variants
+            .iter()
+            .position(|v| v.name == name)
+    }
+
+    /// The short names of options and results.
+    pub(super) fn short_variant(&self, name: Symbol) -> Option<(AdtId, usize)> {
+        let lang = &self.prog.lang;
+        match name {
+            sym::Some_ => lang.option.map(|o| (o, 0)),
+            sym::None_ => lang.option.map(|o| (o, 1)),
+            sym::Ok_ => lang.result.map(|r| (r, 0)),
+            sym::Err_ => lang.result.map(|r| (r, 1)),
+            _ => None,
+        }
+    }
+
+    fn name(&mut self, name: Ident, want: Want) -> Expr {
+        let span = name.span;
+        match self.cx.lookup(name.name) {
+            Some(ScopeItem::Local(id)) => return self.mention(id, span),
+            Some(ScopeItem::Fn(f)) => return self.fn_value(f, None, span),
+            None => {}
+        }
+        if let Some((adt, i)) = self.short_variant(name.name) {
+            if i == 1 && Some(adt) == self.prog.lang.option {
+                return self.construct(adt, i, None, &[], want, span);
+            }
+            let t = self.text(name.name);
+            self.err_help(
+                codes::WRONG_KIND,
+                span,
+                format!("`{t}` needs its value"),
+                format!("write `{t}(…)`, or `fn(x) => {t}(x)` for the function"),
+            );
+            return bad(span);
+        }
+        match self.static_name(name) {
+            Some(st) => self.static_value(st, name, want),
+            None => {
+                self.unknown_value(name);
+                bad(span)
+            }
+        }
+    }
+
+    pub(super) fn unknown_value(&mut self, name: Ident) {
+        let outer = self
+            .cx
+            .fn_id
+            .and_then(|f| self.fns.get(f.0 as usize))
+            .and_then(|i| i.outer.clone());
+        if let Some(outer) = outer
+            && outer.iter().any(|(s, f)| *s == name.name && f.is_none())
+        {
+            let t = self.text(name.name);
+            self.push(
+                Diagnostic::error(
+                    codes::NOT_SUPPORTED,
+                    name.span,
+                    format!("a local function that captures a local (`{t}`) is not supported yet"),
+                )
+                .help(
+                    "pass it as a parameter, or use a function literal: `let f = fn(x: int) => …`",
+                ),
+            );
+            return;
+        }
+        if name.name == sym::self_ {
+            self.err_help(
+                codes::UNKNOWN_NAME,
+                name.span,
+                "there is no `self` here",
+                "write `self` as the first parameter of the method",
+            );
+            return;
+        }
+        let locals: Vec<Symbol> = self
+            .cx
+            .scopes
+            .iter()
+            .flat_map(|s| s.items.iter().map(|(n, _)| *n))
+            .collect();
+        let m = self.cx.scope.module;
+        self.unknown_name(name, &locals, m, "name");
+    }
+
+    /// An item as a value.
+    fn static_value(&mut self, st: St, name: Ident, want: Want) -> Expr {
+        let span = name.span;
+        let text = self.text(name.name);
+        match st {
+            St::Bad => bad(span),
+            St::Def(Def::Fn(f)) => self.fn_value(f, None, span),
+            St::Def(Def::Const(c)) => {
+                if self.cx.in_const {
+                    self.cx.const_mentions.push(c);
+                }
+                let ty = self.const_ty(c);
+                ex(ExprKind::Const(c), ty, span)
+            }
+            St::Variant(adt, i, args) => self.construct(adt, i, args, &[], want, span),
+            St::Def(Def::Cap(c)) => {
+                let n = self.cap_name(c);
+                self.err_help(
+                    codes::SECOND_CLASS,
+                    span,
+                    format!("capability `{n}` is not a value"),
+                    format!("call its methods (`{n}.…(…)`), or let the callee say `uses {n}`"),
+                );
+                bad(span)
+            }
+            St::Def(Def::Adt(id)) | St::Adt(id, _) => {
+                let help = match self.adt_kind(id) {
+                    AdtKind::Struct | AdtKind::Attenuator => {
+                        format!("build one with `{text}(…)`")
+                    }
+                    _ => format!("name a variant: `{text}.…`"),
+                };
+                self.err_help(
+                    codes::WRONG_KIND,
+                    span,
+                    format!("`{text}` is a type, not a value"),
+                    help,
+                );
+                bad(span)
+            }
+            St::Def(d) => {
+                let k = self.def_kind(d);
+                self.err(
+                    codes::WRONG_KIND,
+                    span,
+                    format!("`{text}` is {k}, not a value"),
+                );
+                bad(span)
+            }
+            St::Ty(_) => {
+                self.err(
+                    codes::WRONG_KIND,
+                    span,
+                    format!("`{text}` is a type, not a value"),
+                );
+                bad(span)
+            }
+        }
+    }
+
+    /// Type arguments for a mention of a function: written ones, else fresh variables.
+    pub(super) fn instantiate(&mut self, f: FnId, written: Option<Vec<Ty>>, span: Span) -> Vec<Ty> {
+        let sig = self.sig(f);
+        let local = self
+            .fns
+            .get(f.0 as usize)
+            .is_some_and(|i| i.outer.is_some());
+        let mut args = Vec::new();
+        for (i, g) in sig.generics.iter().enumerate() {
+            let t = if local && i < sig.own {
+                self.prog.tys.intern(TyKind::Param(super::collect::id32(i)))
+            } else {
+                self.fresh(g.is_err)
+            };
+            args.push(t);
+        }
+        if let Some(w) = written {
+            let own: Vec<Ty> = args.iter().skip(sig.own).copied().collect();
+            if w.len() != own.len() {
+                self.err(
+                    codes::TYPE_ARGS,
+                    span,
+                    format!(
+                        "`{}` takes {} type arguments, here are {}",
+                        sig.display,
+                        own.len(),
+                        w.len()
+                    ),
+                );
+            } else {
+                for (v, t) in own.iter().zip(&w) {
+                    self.unify(*v, *t);
+                }
+            }
+        }
+        args
+    }
+
+    /// A named function as a storable value.
+    pub(super) fn fn_value(&mut self, f: FnId, written: Option<Vec<Ty>>, span: Span) -> Expr {
+        let sig = self.sig(f);
+        let args = self.instantiate(f, written, span);
+        let params: Vec<Ty> = sig.params.iter().map(|p| p.ty).collect();
+        let params = self.subst_all(&params, &args);
+        let ret = self.subst(sig.ret, &args);
+        let errs = self.subst(sig.errs, &args);
+        let why = format!("`{}`", sig.display);
+        self.oblige_all(&sig.preds, &args, span, &why);
+        let ty = self.mk(TyKind::Fn(FnTy {
+            params,
+            uses: sig.uses.clone(),
+            ret,
+            errs,
+        }));
+        ex(ExprKind::FnRef(f, args), ty, span)
+    }
+
+    fn type_apply(
+        &mut self,
+        whole: &'a ast::Expr<'a>,
+        base: &'a ast::Expr<'a>,
+        args: &'a [ast::TypeExpr<'a>],
+    ) -> Expr {
+        let f = match base.kind {
+            A::Name(s) => match self.cx.lookup(s) {
+                Some(ScopeItem::Fn(f)) => Some(f),
+                Some(ScopeItem::Local(_)) => None,
+                None => match self.static_of(base) {
+                    Some(St::Def(Def::Fn(f))) => Some(f),
+                    Some(St::Bad) => return bad(whole.span),
+                    _ => None,
+                },
+            },
+            _ => match self.static_of(base) {
+                Some(St::Def(Def::Fn(f))) => Some(f),
+                Some(St::Bad) => return bad(whole.span),
+                _ => None,
+            },
+        };
+        let Some(f) = f else {
+            self.err(
+                codes::TYPE_ARGS,
+                whole.span,
+                "only generic functions and types take type arguments",
+            );
+            return bad(whole.span);
+        };
+        let scope = self.cx.scope.clone();
+        let tys = args
+            .iter()
+            .map(|a| self.resolve_ty(a, &scope, TyPos::Other))
+            .collect();
+        self.fn_value(f, Some(tys), whole.span)
+    }
+
+    fn field(
+        &mut self,
+        whole: &'a ast::Expr<'a>,
+        base: &'a ast::Expr<'a>,
+        name: Ident,
+        want: Want,
+    ) -> Expr {
+        let span = whole.span;
+        if let Some(b) = self.static_of(base) {
+            let at = Ident {
+                name: name.name,
+                span,
+            };
+            return match b {
+                St::Def(Def::Cap(c)) => self.cap_method_value(c, name, span),
+                St::Def(Def::Adt(id)) | St::Adt(id, _)
+                    if self.variant_of(id, name.name).is_none() =>
+                {
+                    self.type_member_value(id, name, span)
+                }
+                St::Def(Def::Const(_)) | St::Def(Def::Fn(_)) | St::Variant(..) => {
+                    let v = self.expr(base, Want::Any);
+                    self.field_of(v, name, span)
+                }
+                St::Ty(_) | St::Def(Def::Trait(_)) => {
+                    let t = self.text(name.name);
+                    self.err_help(
+                        codes::UNKNOWN_MEMBER,
+                        name.span,
+                        format!("`{t}` cannot be mentioned like this"),
+                        "call it, or use a function literal",
+                    );
+                    bad(span)
+                }
+                other => match self.static_member(other, name) {
+                    Some(St::Bad) => bad(span),
+                    Some(st) => self.static_value(st, at, want),
+                    None => {
+                        let t = self.text(name.name);
+                        self.err(
+                            codes::UNKNOWN_MEMBER,
+                            name.span,
+                            format!("there is no `{t}` here"),
+                        );
+                        bad(span)
+                    }
+                },
+            };
+        }
+        let b = self.expr(base, Want::Any);
+        self.field_of(b, name, span)
+    }
+
+    /// `Point.norm` as a value.
+    fn type_member_value(&mut self, id: AdtId, name: Ident, span: Span) -> Expr {
+        let f = self
+            .adts
+            .get(id.0 as usize)
+            .and_then(|a| a.methods.get(&name.name))
+            .copied();
+        if let Some(f) = f {
+            if !self.visible(f) {
+                self.private(name);
+            }
+            return self.fn_value(f, None, span);
+        }
+        self.unknown_type_member(id, name);
+        bad(span)
+    }
+
+    pub(super) fn unknown_type_member(&mut self, id: AdtId, name: Ident) {
+        let t = self.text(name.name);
+        let n = self.adt_name(id);
+        let mut all: Vec<Symbol> = Vec::new();
+        let enumlike = matches!(self.adt_kind(id), AdtKind::Enum | AdtKind::Error);
+        if let Some(a) = self.adts.get(id.0 as usize) {
+            if enumlike {
+                all.extend(a.variants.iter().map(|v| v.name));
+            }
+            all.extend(a.methods.keys().copied());
+        }
+        all.sort_by(|a, b| self.names.name(*a).cmp(self.names.name(*b)));
+        let what = if enumlike { "variant" } else { "function" };
+        let d = Diagnostic::error(
+            codes::UNKNOWN_MEMBER,
+            name.span,
+            format!("`{n}` has no {what} `{t}`"),
+        );
+        let d = match self.closest(&t, &all) {
+            Some(c) => d.help(format!("did you mean `{c}`?")).fix(name.span, c),
+            None if enumlike => {
+                let vs: Vec<String> = self.adts.get(id.0 as usize).map_or(Vec::new(), |a| {
+                    a.variants.iter().map(|v| self.text(v.name)).collect()
+                });
+                d.help(format!("its variants are: {}", vs.join(", ")))
+            }
+            None => d,
+        };
+        self.push(d);
+    }
+
+    pub(super) fn private(&mut self, name: Ident) {
+        let t = self.text(name.name);
+        self.err_help(
+            codes::PRIVATE,
+            name.span,
+            format!("`{t}` is not offered by its package"),
+            "only what is declared `pub` can be used from another package",
+        );
+    }
+
+    pub(super) fn visible(&self, f: FnId) -> bool {
+        let sig = self.sig(f);
+        sig.is_pub || self.pkg_of(sig.module) == self.pkg_of(self.cx.scope.module)
+    }
+
+    /// Index and field of a struct's field.
+    pub(super) fn find_field(
+        &self,
+        ty: Ty,
+        name: Symbol,
+    ) -> Option<(u32, super::FieldInfo, Vec<Ty>, AdtId)> {
+        let TyKind::Adt(id, args) = self.kind(ty) else {
+            return None;
+        };
+        if !matches!(self.adt_kind(id), AdtKind::Struct | AdtKind::Attenuator) {
+            return None;
+        }
+        let info = self.adts.get(id.0 as usize)?;
+        let fields = &info.variants.first()?.fields;
+        let i = fields.iter().position(|f| f.name == name)?;
+        Some((super::collect::id32(i), fields.get(i)?.clone(), args, id))
+    }
+
+    pub(super) fn field_visible(&self, f: &super::FieldInfo, id: AdtId) -> bool {
+        f.is_pub
+            || self
+                .adts
+                .get(id.0 as usize)
+                .is_some_and(|a| self.pkg_of(a.module) == self.pkg_of(self.cx.scope.module))
+    }
+
+    pub(super) fn field_of(&mut self, base: Expr, name: Ident, span: Span) -> Expr {
+        if self.is_error(base.ty) {
+            return bad(span);
+        }
+        if let Some((i, f, args, id)) = self.find_field(base.ty, name.name) {
+            if !self.field_visible(&f, id) {
+                self.private(name);
+                return bad(span);
+            }
+            let ty = self.subst(f.ty, &args);
+            return ex(ExprKind::Field(Box::new(base), i), ty, span);
+        }
+        let t = self.text(name.name);
+        let bt = self.zonk(base.ty);
+        if matches!(self.prog.tys.kind(bt), TyKind::Infer(_)) {
+            self.err_help(
+                codes::CANNOT_INFER,
+                base.span,
+                "the type of this is not known yet",
+                "write the type where the value is declared",
+            );
+            return bad(span);
+        }
+        let shown = self.show(bt);
+        if self.has_method(bt, name.name) {
+            self.push(
+                Diagnostic::error(
+                    codes::WRONG_KIND,
+                    span,
+                    format!("`{t}` is a method of `{shown}`"),
+                )
+                .help(format!(
+                    "call it: `.{t}(…)`, or use a literal: `fn(x) => x.{t}()`"
+                )),
+            );
+            return bad(span);
+        }
+        let mut d = Diagnostic::error(
+            codes::UNKNOWN_MEMBER,
+            name.span,
+            format!("`{shown}` has no field `{t}`"),
+        );
+        if self.as_result(bt).is_some() {
+            d = d.help("it can fail: write `?` or `else` first");
+        } else if self.as_option(bt).is_some() {
+            d = d.help(
+                "it may be missing: write `else` with a value or a way out, or `match` on it",
+            );
+        } else if let TyKind::Adt(id, _) = self.prog.tys.kind(bt).clone() {
+            let mut all: Vec<Symbol> = Vec::new();
+            if let Some(a) = self.adts.get(id.0 as usize) {
+                if let Some(v) = a.variants.first()
+                    && matches!(self.adt_kind(id), AdtKind::Struct)
+                {
+                    all.extend(v.fields.iter().map(|f| f.name));
+                }
+                all.extend(a.methods.keys().copied());
+            }
+            all.sort_by(|a, b| self.names.name(*a).cmp(self.names.name(*b)));
+            if let Some(c) = self.closest(&t, &all) {
+                d = d.help(format!("did you mean `{c}`?")).fix(name.span, c);
+            } else if matches!(self.adt_kind(id), AdtKind::Enum | AdtKind::Error) {
+                d = d.help("look at its variants with `match`");
+            }
+        }
+        self.push(d);
+        bad(span)
+    }
+
+    fn tuple_field(
+        &mut self,
+        base: &'a ast::Expr<'a>,
+        index: u32,
+        index_span: Span,
+        span: Span,
+    ) -> Expr {
+        let b = self.expr(base, Want::Any);
+        match self.kind(b.ty) {
+            TyKind::Error | TyKind::Never => bad(span),
+            TyKind::Tuple(ts) => match ts.get(index as usize) {
+                Some(t) => ex(ExprKind::Field(Box::new(b), index), *t, span),
+                None => {
+                    let t = self.show(b.ty);
+                    self.err(
+                        codes::UNKNOWN_MEMBER,
+                        index_span,
+                        format!("`{t}` has no element {index}; the first is 0"),
+                    );
+                    bad(span)
+                }
+            },
+            _ => {
+                let t = self.show(b.ty);
+                self.err_help(
+                    codes::UNKNOWN_MEMBER,
+                    index_span,
+                    format!("`{t}` is not a tuple"),
+                    "elements of a list are `xs[0]`",
+                );
+                bad(span)
+            }
+        }
+    }
+
+    fn if_expr(
+        &mut self,
+        branches: &'a [ast::IfBranch<'a>],
+        otherwise: Option<&'a ast::Block<'a>>,
+        want: Want,
+        span: Span,
+    ) -> Expr {
+        let mut join = Join::new(want);
+        let mut parts = Vec::new();
+        for b in branches {
+            let c = self.check_expr(&b.cond, TyTable::BOOL);
+            let body = self.branch(&b.body, &mut join);
+            parts.push((c, body));
+        }
+        let last = otherwise.map(|b| self.branch(b, &mut join));
+        if last.is_none() && want != Want::Stmt {
+            let unit = match want {
+                Want::Ty(t) => self.shallow(t) == TyTable::UNIT,
+                _ => false,
+            };
+            if !unit {
+                self.err_help(
+                    codes::NO_VALUE,
+                    span,
+                    "this `if` has no value when the condition is false",
+                    "add `else:`",
+                );
+                return bad(span);
+            }
+        }
+        let all_never = last.as_ref().is_some_and(|e| self.is_never(e.ty))
+            && parts.iter().all(|(_, e)| self.is_never(e.ty));
+        let ty = if all_never {
+            TyTable::NEVER
+        } else {
+            join.ty.unwrap_or(TyTable::UNIT)
+        };
+        let mut tail = last;
+        for (c, body) in parts.into_iter().rev() {
+            let s = c.span.to(body.span);
+            let e = ex(
+                ExprKind::If(Box::new(c), Box::new(body), tail.map(Box::new)),
+                ty,
+                s,
+            );
+            tail = Some(e);
+        }
+        match tail {
+            Some(mut e) => {
+                e.span = span;
+                e
+            }
+            None => bad(span),
+        }
+    }
+
+    /// A block that yields one of several values.
+    fn branch(&mut self, b: &'a ast::Block<'a>, join: &mut Join) -> Expr {
+        let want = match (join.want, join.ty) {
+            (Want::Stmt, _) => Want::Stmt,
+            (_, Some(t)) => Want::Ty(t),
+            (w, None) => w,
+        };
+        let e = self.block(b, want);
+        if join.ty.is_none() && !self.is_never(e.ty) {
+            join.ty = Some(if join.want == Want::Stmt {
+                TyTable::UNIT
+            } else {
+                e.ty
+            });
+        }
+        if join.want == Want::Stmt
+            && let ExprKind::Block(_, Some(v)) = &e.kind
+        {
+            self.no_dropped_result(&(**v).clone());
+        }
+        e
+    }
+
+    fn match_expr(
+        &mut self,
+        scrutinee: &'a ast::Expr<'a>,
+        arms: &'a [ast::MatchArm<'a>],
+        want: Want,
+        span: Span,
+    ) -> Expr {
+        let s = self.expr(scrutinee, Want::Any);
+        if let Some((_, e)) = self.as_result(s.ty) {
+            self.settle_errs(e);
+        }
+        let sty = self.zonk(s.ty);
+        let mut join = Join::new(want);
+        let mut out = Vec::new();
+        for arm in arms {
+            self.cx.scopes.push(super::cx::Scope::default());
+            let pat = self.bind_pat(&arm.pat, sty);
+            let guard = arm.guard.as_ref().map(|g| {
+                let old = self.cx.pure.replace("a guard");
+                let old_guard = std::mem::replace(&mut self.cx.in_guard, true);
+                let e = self.check_expr(g, TyTable::BOOL);
+                self.cx.pure = old;
+                self.cx.in_guard = old_guard;
+                e
+            });
+            let body = self.branch(&arm.body, &mut join);
+            self.cx.scopes.pop();
+            out.push(Arm { pat, guard, body });
+        }
+        let all_never = !out.is_empty() && out.iter().all(|a| self.is_never(a.body.ty));
+        let ty = if all_never {
+            TyTable::NEVER
+        } else {
+            join.ty.unwrap_or(TyTable::UNIT)
+        };
+        ex(ExprKind::Match(Box::new(s), out), ty, span)
+    }
+
+    /// `match r: Ok(v) => Ok(v), Err(e) => Err(widened e)` for a call whose errors are fewer.
+    pub(super) fn widen_result(&mut self, e: Expr, want: Ty, value: Ty, from: Ty, to: Ty) -> Expr {
+        let span = e.span;
+        let old = e.ty;
+        let v = self.cx.new_local("value", value, false, span);
+        let x = self.cx.new_local("error", from, false, span);
+        let bind = |local, ty| Pat {
+            kind: PatKind::Bind(local, None),
+            ty,
+            span,
+        };
+        let arm = |variant: u32, local, ty, field: Expr| Arm {
+            pat: Pat {
+                kind: PatKind::Variant(variant, vec![(0, bind(local, ty))]),
+                ty: old,
+                span,
+            },
+            guard: None,
+            body: ex(
+                ExprKind::Construct {
+                    variant,
+                    fields: vec![field],
+                },
+                want,
+                span,
+            ),
+        };
+        let val = ex(ExprKind::Local(v), value, span);
+        let err = ex(
+            ExprKind::WidenErr(Box::new(ex(ExprKind::Local(x), from, span))),
+            to,
+            span,
+        );
+        let arms = vec![arm(0, v, value, val), arm(1, x, from, err)];
+        ex(ExprKind::Match(Box::new(e), arms), want, span)
+    }
+}
+
+/// The common type of branches.
+struct Join {
+    want: Want,
+    ty: Option<Ty>,
+}
+
+impl Join {
+    fn new(want: Want) -> Join {
+        Join {
+            want,
+            ty: match want {
+                Want::Ty(t) => Some(t),
+                Want::Stmt => Some(TyTable::UNIT),
+                _ => None,
+            },
+        }
+    }
+}

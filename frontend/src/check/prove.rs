@@ -1,0 +1,340 @@
+//! Which types have which traits: bounds in scope, implementations, and the traits that all data
+//! has.
+
+use super::cx::Obligation;
+use super::{Checker, Pred, codes};
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use crate::thir::{AdtKind, ImplOf, TraitId, Ty, TyKind, TyTable};
+use rustc_hash::FxHashSet;
+use std::rc::Rc;
+
+/// Outcome of a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    Yes,
+    /// The innermost type that lacks its trait.
+    No(Ty, TraitId),
+    /// Depends on a type that is not known yet.
+    Maybe,
+}
+
+const MAX_PROOF_DEPTH: usize = 64;
+
+impl<'a> Checker<'a, '_> {
+    /// Bounds with what they imply.
+    pub(super) fn elaborate(&mut self, preds: &[Pred]) -> Rc<Vec<Pred>> {
+        let mut out: Vec<Pred> = preds.to_vec();
+        let mut i = 0;
+        while i < out.len() && out.len() < 256 {
+            let Some(p) = out.get(i).cloned() else {
+                break;
+            };
+            i += 1;
+            let supers = self
+                .traits
+                .get(p.trait_id.0 as usize)
+                .map_or(Vec::new(), |t| t.preds.clone());
+            let mut args = vec![p.ty];
+            args.extend(p.args.iter().copied());
+            for s in supers {
+                let ty = self.subst(s.ty, &args);
+                let sargs = self.subst_all(&s.args, &args);
+                let q = Pred {
+                    ty,
+                    trait_id: s.trait_id,
+                    args: sargs,
+                };
+                if !out.contains(&q) {
+                    out.push(q);
+                }
+            }
+        }
+        Rc::new(out)
+    }
+
+    /// Whether a type has a trait, as far as known.
+    pub(super) fn prove(&mut self, ty: Ty, trait_id: TraitId, args: &[Ty]) -> Proof {
+        let mut seen = FxHashSet::default();
+        self.prove_in(ty, trait_id, args, &mut seen, 0)
+    }
+
+    fn prove_in(
+        &mut self,
+        ty: Ty,
+        trait_id: TraitId,
+        args: &[Ty],
+        seen: &mut FxHashSet<(Ty, TraitId)>,
+        depth: usize,
+    ) -> Proof {
+        let ty = self.zonk(ty);
+        let no = Proof::No(ty, trait_id);
+        if depth > MAX_PROOF_DEPTH || !self.step() {
+            return no;
+        }
+        let kind = self.prog.tys.kind(ty).clone();
+        match kind {
+            TyKind::Error | TyKind::Never => return Proof::Yes,
+            TyKind::Infer(_) => return Proof::Maybe,
+            TyKind::Borrowed(_) | TyKind::Cap(_) => return no,
+            _ => {}
+        }
+        if args.is_empty() && !seen.insert((ty, trait_id)) {
+            return Proof::Yes;
+        }
+        let preds = self.cx.preds.clone();
+        for p in preds.iter() {
+            if p.trait_id == trait_id && p.args.len() == args.len() {
+                let mark = self.mark();
+                let mut ok = self.unify(p.ty, ty);
+                for (x, y) in p.args.iter().zip(args) {
+                    ok = ok && self.unify(*x, *y);
+                }
+                if ok {
+                    return Proof::Yes;
+                }
+                self.rollback(mark);
+            }
+        }
+        match self.find_impl(ty, trait_id, args) {
+            Found::One(i, iargs) => {
+                let preds = self.impls.get(i).map_or(Vec::new(), |x| x.preds.clone());
+                let mut all = Proof::Yes;
+                for p in preds {
+                    let pty = self.subst(p.ty, &iargs);
+                    let pargs = self.subst_all(&p.args, &iargs);
+                    match self.prove_in(pty, p.trait_id, &pargs, seen, depth + 1) {
+                        Proof::Yes => {}
+                        Proof::Maybe => all = Proof::Maybe,
+                        n => return n,
+                    }
+                }
+                return all;
+            }
+            Found::Many => return Proof::Maybe,
+            Found::None => {}
+        }
+        self.prove_builtin(ty, kind, trait_id, seen, depth)
+    }
+
+    fn prove_builtin(
+        &mut self,
+        ty: Ty,
+        kind: TyKind,
+        trait_id: TraitId,
+        seen: &mut FxHashSet<(Ty, TraitId)>,
+        depth: usize,
+    ) -> Proof {
+        let no = Proof::No(ty, trait_id);
+        let lang = &self.prog.lang;
+        let t = Some(trait_id);
+        let is_ord = t == lang.ord;
+        if !is_ord && t != lang.show && t != lang.eq && t != lang.hash {
+            return no;
+        }
+        let option = lang.option;
+        let parts: Vec<Ty> = match kind {
+            TyKind::Unit
+            | TyKind::Bool
+            | TyKind::Byte
+            | TyKind::Char
+            | TyKind::Int
+            | TyKind::Float
+            | TyKind::Str => return Proof::Yes,
+            TyKind::List(t) => vec![t],
+            TyKind::Tuple(ts) => ts,
+            TyKind::ErrSet(ts) if !is_ord => ts,
+            TyKind::Adt(id, args) => {
+                if is_ord && Some(id) == option {
+                    args
+                } else {
+                    let Some(def) = self.prog.adts.get(id.0 as usize) else {
+                        return no;
+                    };
+                    if matches!(def.kind, AdtKind::Attenuator | AdtKind::Handle) {
+                        return no;
+                    }
+                    if is_ord && !def.derive_ord {
+                        return no;
+                    }
+                    let tys: Vec<Ty> = def
+                        .variants
+                        .iter()
+                        .flat_map(|v| v.fields.iter().map(|f| f.ty))
+                        .collect();
+                    self.subst_all(&tys, &args)
+                }
+            }
+            _ => return no,
+        };
+        let mut all = Proof::Yes;
+        for p in parts {
+            match self.prove_in(p, trait_id, &[], seen, depth + 1) {
+                Proof::Yes => {}
+                Proof::Maybe => all = Proof::Maybe,
+                n => return n,
+            }
+        }
+        all
+    }
+
+    /// The implementation of a trait for a type, its variables bound, and the impl's arguments.
+    pub(super) fn find_impl(&mut self, ty: Ty, trait_id: TraitId, args: &[Ty]) -> Found {
+        let list = self.trait_impls.get(&trait_id).cloned().unwrap_or_default();
+        let mut hits = Vec::new();
+        for i in list {
+            let mark = self.mark();
+            if self.match_impl(i, ty, args).is_some() {
+                hits.push(i);
+            }
+            self.rollback(mark);
+        }
+        match hits.as_slice() {
+            [] => Found::None,
+            [i] => match self.match_impl(*i, ty, args) {
+                Some(a) => Found::One(*i, a),
+                None => Found::None,
+            },
+            _ => Found::Many,
+        }
+    }
+
+    fn match_impl(&mut self, i: usize, ty: Ty, args: &[Ty]) -> Option<Vec<Ty>> {
+        let def = self.prog.impls.get(i)?;
+        let (self_ty, iface) = (def.self_ty, def.interface.clone());
+        let n = self.impls.get(i)?.generics;
+        let vars: Vec<Ty> = (0..n).map(|_| self.fresh(false)).collect();
+        let st = self.subst(self_ty, &vars);
+        if !self.unify(st, ty) {
+            return None;
+        }
+        if let ImplOf::Trait(_, targs) = iface {
+            let targs = self.subst_all(&targs, &vars);
+            if targs.len() != args.len() {
+                return None;
+            }
+            for (x, y) in targs.iter().zip(args) {
+                if !self.unify(*x, *y) {
+                    return None;
+                }
+            }
+        }
+        Some(vars)
+    }
+
+    /// The implementation of a capability for a type.
+    pub(super) fn find_cap_impl(&mut self, ty: Ty, cap: crate::thir::CapId) -> Option<usize> {
+        let list = self.cap_impls.get(&cap).cloned().unwrap_or_default();
+        for i in list {
+            let mark = self.mark();
+            let hit = self.match_impl(i, ty, &[]).is_some();
+            self.rollback(mark);
+            if hit {
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    /// Checks what was put off until the types of a body are known. With `last`, what is still
+    /// open is an error.
+    pub(super) fn settle_obligations(&mut self, last: bool) {
+        // What one proof binds may settle another: a few rounds.
+        for _ in 0..3 {
+            let list = std::mem::take(&mut self.cx.obligations);
+            let before = list.len();
+            for o in list {
+                match self.prove(o.pred.ty, o.pred.trait_id, &o.pred.args.clone()) {
+                    Proof::Yes => {}
+                    Proof::Maybe => self.cx.obligations.push(o),
+                    Proof::No(ty, t) => self.report_bound(&o, ty, t),
+                }
+            }
+            if self.cx.obligations.len() == before {
+                break;
+            }
+        }
+        if last {
+            let list = std::mem::take(&mut self.cx.obligations);
+            for o in list {
+                let ty = self.zonk(o.pred.ty);
+                if self.is_error(ty) {
+                    continue;
+                }
+                let tr = self.show_trait(o.pred.trait_id, &o.pred.args);
+                self.err_help(
+                    codes::CANNOT_INFER,
+                    o.span,
+                    format!("cannot tell which type needs `{tr}` here"),
+                    "write the type: in the `let`, or as type argument in brackets",
+                );
+            }
+        }
+    }
+
+    fn report_bound(&mut self, o: &Obligation, inner: Ty, inner_trait: TraitId) {
+        let ty = self.zonk(o.pred.ty);
+        let text = self.show(ty);
+        let tr = self.show_trait(o.pred.trait_id, &o.pred.args);
+        let mut d = Diagnostic::error(
+            codes::BOUND,
+            o.span,
+            format!("`{text}` has no `{tr}`, which {} needs", o.why),
+        );
+        if inner != ty {
+            let it = self.show(inner);
+            let n = self.trait_name(inner_trait);
+            d = d.note(format!("because `{it}` has no `{n}`"));
+        }
+        let lang = &self.prog.lang;
+        let help = match self.prog.tys.kind(inner).clone() {
+            TyKind::Param(_) => {
+                let p = self.show(inner);
+                let n = self.show_trait(inner_trait, &[]);
+                Some(format!("add the bound where `{p}` is declared: `{p}: {n}`"))
+            }
+            TyKind::Adt(id, _) if Some(inner_trait) == lang.ord => match self.adt_kind(id) {
+                AdtKind::Struct | AdtKind::Enum | AdtKind::Error => {
+                    let n = self.adt_name(id);
+                    Some(format!(
+                        "write `derive Ord` above `{n}`, or `impl Ord for {n}`"
+                    ))
+                }
+                _ => None,
+            },
+            TyKind::Fn(_) | TyKind::Borrowed(_) => {
+                Some("functions cannot be compared, hashed or shown".to_string())
+            }
+            TyKind::Adt(id, _) => {
+                let n = self.adt_name(id);
+                let t = self.show_trait(inner_trait, &[]);
+                Some(format!("write `impl {t} for {n}:`"))
+            }
+            _ => None,
+        };
+        if let Some(h) = help {
+            d = d.help(h);
+        }
+        self.push(d);
+    }
+
+    /// Records the bounds of something generic that was instantiated.
+    pub(super) fn oblige_all(&mut self, preds: &[Pred], args: &[Ty], span: Span, why: &str) {
+        for p in preds {
+            let ty = self.subst(p.ty, args);
+            let pargs = self.subst_all(&p.args, args);
+            if ty == TyTable::ERROR {
+                continue;
+            }
+            self.cx.oblige(ty, p.trait_id, pargs, span, why.to_string());
+        }
+    }
+}
+
+/// Outcome of a search for an implementation.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    None,
+    One(usize, Vec<Ty>),
+    Many,
+}

@@ -1,0 +1,120 @@
+//! Programs that check, and programs that are refused with the code they name.
+//!
+//! `tests/check/ok/*.jet` have no diagnostics. In `tests/check/bad/*.jet`, `#~ E0401` at the end of a
+//! line says that a diagnostic of that code starts in that line; each is named and nothing else is told.
+
+use jet_frontend::diag::Severity;
+use jet_frontend::driver::{PackageInput, ProgramInput, SourceInput, check_only};
+use std::path::{Path, PathBuf};
+
+fn files(dir: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/check")
+        .join(dir);
+    let mut out: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "jet"))
+        .collect();
+    out.sort();
+    out
+}
+
+/// Diagnostics of a file as `line code message`. `# module: name` starts another module.
+fn check(path: &Path) -> Vec<(String, u32, String, String, Severity)> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut files = Vec::new();
+    let mut name = "main".to_string();
+    let mut current = String::new();
+    for line in text.lines() {
+        if let Some(next) = line.strip_prefix("# module: ") {
+            files.push((name, std::mem::take(&mut current)));
+            name = next.trim().to_string();
+        } else {
+            current.push_str(line);
+            current.push('\n');
+        }
+    }
+    files.push((name, current));
+    let input = ProgramInput {
+        packages: vec![PackageInput {
+            name: "app".into(),
+            version: "0.1.0".into(),
+            deps: Vec::new(),
+            files: files
+                .into_iter()
+                .map(|(module, text)| SourceInput {
+                    path: format!("{module}.jet"),
+                    module,
+                    text,
+                })
+                .collect(),
+        }],
+    };
+    let out = std::thread::Builder::new()
+        .stack_size(64 << 20)
+        .spawn(move || check_only(&input))
+        .unwrap()
+        .join()
+        .unwrap();
+    out.diagnostics
+        .iter()
+        .map(|d| {
+            let (line, _) = out.sources.line_col(d.span);
+            let mut text = d.message.clone();
+            if let Some(h) = &d.help {
+                text.push_str(" | ");
+                text.push_str(h);
+            }
+            for (s, c) in &d.call_path {
+                let (l, _) = out.sources.line_col(*s);
+                text.push_str(&format!(" > {c}:{l}"));
+            }
+            (
+                out.sources.path(d.span.file).to_string(),
+                line,
+                d.code.to_string(),
+                text,
+                d.severity,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn good_programs() {
+    let mut failed = String::new();
+    for f in files("ok") {
+        for (path, line, code, text, _) in check(&f) {
+            failed.push_str(&format!("{}: {path}:{line} {code} {text}\n", f.display()));
+        }
+    }
+    assert!(failed.is_empty(), "\n{failed}");
+}
+
+#[test]
+fn bad_programs() {
+    let mut failed = String::new();
+    for f in files("bad") {
+        let text = std::fs::read_to_string(&f).unwrap();
+        let mut want: Vec<(u32, String)> = Vec::new();
+        for (i, line) in text.lines().enumerate() {
+            if let Some((_, code)) = line.split_once("#~ ") {
+                for c in code.split_whitespace() {
+                    want.push((i as u32 + 1, c.to_string()));
+                }
+            }
+        }
+        let all = check(&f);
+        let mut got: Vec<(u32, String)> = all.iter().map(|d| (d.1, d.2.clone())).collect();
+        got.sort();
+        want.sort();
+        if got != want {
+            failed.push_str(&format!("{}: wanted {want:?}\n", f.display()));
+            for (path, line, code, text, _) in all {
+                failed.push_str(&format!("    {path}:{line} {code} {text}\n"));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "\n{failed}");
+}
