@@ -11,18 +11,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jet_bytecode::layout::{RegKind, reg_kind};
 use jet_bytecode::linked::{CapId, LMethod, LNominalKind, NominalId};
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::{Header, Ref};
 
 use crate::code::{BOUNDARY, Word};
-use crate::ctx::{Ctx, HANDLE, HOST_BINDING};
+use crate::ctx::{Ctx, HOST_BINDING};
 use crate::dispatch::{CONTINUE, S, TRAPPED, WAITING, handler};
 use crate::host::{
     HostAnswer, HostCapability, HostCx, HostFailure, HostResult, HostTrap, HostUsage, HostValue,
     LimitKind, Limits, Ticket,
 };
+use crate::load::{Crossing, Loaded};
 use crate::marshal::{HANDLE_HEADER, Marshal, wrong_answer, wrong_handle};
 use crate::slow::{Done, SlowOp, Vm};
 
@@ -157,11 +157,10 @@ unsafe fn start(ctx: *mut Ctx, pc: *const Word, regs: *mut u64, fuel: i64) -> u6
 }
 
 /// The method behind a call site.
-fn method_of(vm: &Vm<'_>, site: usize) -> Option<(CapId, LMethod)> {
-    let site = vm.ctx.loaded.cap_sites.get(site)?;
-    let cap = vm.ctx.loaded.program.cap(site.cap)?;
-    let method = cap.methods.get(usize::from(site.method))?;
-    Some((site.cap, method.clone()))
+fn method_of(loaded: &Loaded, site: usize) -> Option<&LMethod> {
+    let site = loaded.cap_sites.get(site)?;
+    let cap = loaded.program.cap(site.cap)?;
+    cap.methods.get(usize::from(site.method))
 }
 
 /// Calls the host. The only place that does.
@@ -233,7 +232,8 @@ fn finish(vm: &mut Vm<'_>, entry: usize, site: usize, result: HostResult) -> u64
 }
 
 fn deliver(vm: &mut Vm<'_>, entry: usize, site: usize, result: HostResult) -> Done {
-    let Some((_, method)) = method_of(vm, site) else {
+    let loaded = Arc::clone(&vm.ctx.loaded);
+    let Some(method) = method_of(&loaded, site) else {
         return Err(vm.trap(TrapKind::Unreachable, "no such method"));
     };
     let words = 1 + vm.c().div_ceil(4).max(1);
@@ -319,40 +319,17 @@ fn enter_object(vm: &mut Vm<'_>, site: usize, header: Header) -> Done {
     let receiver = vm.keep(Ref::from_word(vm.arg(0)));
     let mut values = vec![0u64; n];
     let mut is_ref = vec![false; n];
-    let params = loaded
-        .program
-        .cap(info.cap)
-        .and_then(|c| c.methods.get(usize::from(info.method)))
-        .map(|m| m.sig.params.as_slice())
-        .unwrap_or_default();
-    for (k, ty) in (1..n).zip(params) {
+    for (k, crossing) in (1..n).zip(&info.params) {
         let value = vm.arg(k);
-        if reg_kind(&loaded.program, *ty) != RegKind::Ref {
-            values[k] = value;
-            continue;
-        }
-        let mut r = Ref::from_word(value);
-        if info.crosses {
-            // SAFETY: a reference operand.
-            let is_handle = r.is_address()
-                && unsafe { vm.ctx.heap_box.header(r) }.type_id() == HANDLE
-                && unsealable(&loaded.program, *ty);
-            if is_handle {
-                // SAFETY: a handle.
-                let (sealed, inner) = unsafe {
-                    (
-                        vm.ctx.heap_box.ref_field(r, 0),
-                        vm.ctx.heap_box.ref_field(r, 1),
-                    )
-                };
-                if sealed != vm.kept(receiver) || inner.is_null() {
-                    return Err(wrong_handle(vm));
-                }
-                r = inner;
-            } else if crate::deepcopy::needs_copy(&loaded.program, *ty) {
-                r = vm.deep_copy(r)?;
+        let r = match crossing {
+            Crossing::Word => {
+                values[k] = value;
+                continue;
             }
-        }
+            Crossing::Shared => Ref::from_word(value),
+            Crossing::Copied => vm.deep_copy(Ref::from_word(value))?,
+            Crossing::Sealed => unseal(vm, Ref::from_word(value), receiver)?,
+        };
         values[k] = vm.keep(r) as u64;
         is_ref[k] = true;
     }
@@ -409,25 +386,20 @@ fn enter_object(vm: &mut Vm<'_>, site: usize, header: Header) -> Done {
     Ok(())
 }
 
-/// Whether the type is a handle or an option of one.
-fn unsealable(program: &jet_bytecode::linked::Program, ty: jet_bytecode::linked::TypeId) -> bool {
-    use jet_bytecode::linked::LType;
-    let handle = |ty| match program.ty(ty) {
-        LType::Nominal(n) => program
-            .nominal(*n)
-            .is_some_and(|n| matches!(n.kind, LNominalKind::Handle)),
-        _ => false,
-    };
-    match program.ty(ty) {
-        LType::Nominal(n) => match program.nominal(*n).map(|n| &n.kind) {
-            Some(LNominalKind::Handle) => true,
-            Some(LNominalKind::Enum(variants)) => variants
-                .iter()
-                .all(|v| v.fields.len() <= 1 && v.fields.iter().all(|f| handle(f.ty))),
-            _ => false,
-        },
-        _ => false,
+/// The handle that the receiver (in temporary `receiver`) sealed in `handle`.
+fn unseal(vm: &mut Vm<'_>, handle: Ref, receiver: usize) -> Done<Ref> {
+    if !handle.is_address() {
+        return Ok(handle);
     }
+    // SAFETY: a handle.
+    let (sealed, inner) = unsafe {
+        let heap = &vm.ctx.heap_box;
+        (heap.ref_field(handle, 0), heap.ref_field(handle, 1))
+    };
+    if sealed != vm.kept(receiver) || inner.is_null() {
+        return Err(wrong_handle(vm));
+    }
+    Ok(inner)
 }
 
 /// The enum in a box that `as_cap` made.
@@ -476,36 +448,31 @@ unsafe fn cross_out(
 
 fn copy_out(vm: &mut Vm<'_>, value: u64, error: bool) -> Done<u64> {
     let loaded = Arc::clone(&vm.ctx.loaded);
-    let Some((_, method)) = method_of(vm, vm.reg(0) as usize) else {
+    let Some(site) = loaded.cap_sites.get(vm.reg(0) as usize) else {
         return Err(vm.trap(TrapKind::Unreachable, "no such method"));
     };
-    let ret = method.sig.ret;
-    if !error && reg_kind(&loaded.program, ret) != RegKind::Ref {
-        return Ok(value);
-    }
     let r = Ref::from_word(value);
-    if !r.is_address() {
-        return Ok(value);
-    }
-    if !error && unsealable(&loaded.program, ret) {
-        let inner = vm.keep(r);
-        let sealed = vm.record(HANDLE_HEADER)?;
-        let inner = vm.kept(inner);
-        let receiver = Ref::from_word(vm.reg(1));
-        // SAFETY: a fresh record of that shape, and a handle.
-        unsafe {
-            let heap = &mut vm.ctx.heap_box;
-            let number = heap.word_field(inner, 0);
-            heap.init_ref_field(sealed, 0, receiver);
-            heap.init_ref_field(sealed, 1, inner);
-            heap.set_word_field(sealed, 0, number);
+    let crossing = if error { Crossing::Copied } else { site.ret };
+    match crossing {
+        Crossing::Word | Crossing::Shared => Ok(value),
+        Crossing::Copied => Ok(vm.deep_copy(r)?.to_word()),
+        Crossing::Sealed if !r.is_address() => Ok(value),
+        Crossing::Sealed => {
+            let inner = vm.keep(r);
+            let sealed = vm.record(HANDLE_HEADER)?;
+            let inner = vm.kept(inner);
+            let receiver = Ref::from_word(vm.reg(1));
+            // SAFETY: a fresh record of that shape, and a handle.
+            unsafe {
+                let heap = &mut vm.ctx.heap_box;
+                let number = heap.word_field(inner, 0);
+                heap.init_ref_field(sealed, 0, receiver);
+                heap.init_ref_field(sealed, 1, inner);
+                heap.set_word_field(sealed, 0, number);
+            }
+            Ok(sealed.to_word())
         }
-        return Ok(sealed.to_word());
     }
-    if !error && !crate::deepcopy::needs_copy(&loaded.program, ret) {
-        return Ok(value);
-    }
-    Ok(vm.deep_copy(r)?.to_word())
 }
 
 /// `as_cap` of an enum (lane c: nominal id; lane 0: whether it is a reference).

@@ -9,58 +9,97 @@ use std::collections::{HashMap, HashSet};
 
 use jet_bytecode::analysis::fuel::element_work;
 use jet_bytecode::layout::{RegKind, nominal_record, reg_kind};
-use jet_bytecode::linked::{Kind, LNominalKind, LSig, LType, NominalId, Program, TypeId};
+use jet_bytecode::linked::{Kind, LNominalKind, LType, NominalId, Program, TypeId};
 use jet_gc::Heap;
 use jet_gc::layout::DATA_OFFSET;
 use jet_gc::{Format, Header, Ref};
 
 use crate::ctx::FIRST_SPECIAL;
+use crate::load::Crossing;
 use crate::slow::{Done, SlowOp, Vm};
 
-/// Whether values of a type hold anything that a copy would be told from: mutable data or handles.
-pub(crate) fn needs_copy(program: &Program, ty: TypeId) -> bool {
-    let mut seen = HashSet::new();
-    let mut work = vec![ty];
-    while let Some(ty) = work.pop() {
-        if !seen.insert(ty) {
-            continue;
-        }
-        match program.ty(ty) {
+/// For each type, whether its values may hold anything that a copy would be told from: mutable data or
+/// handles. Linear in the program.
+pub(crate) fn copied_types(program: &Program) -> Vec<bool> {
+    let mut copied = vec![false; program.types.len()];
+    let mut part_of: Vec<Vec<TypeId>> = vec![Vec::new(); program.types.len()];
+    let mut work = Vec::new();
+    for (id, ty) in (0u32..).map(TypeId).zip(&program.types) {
+        let mut parts: Vec<TypeId> = Vec::new();
+        let changeable = match ty {
             LType::Unit
             | LType::Bool
             | LType::Byte
             | LType::Char
             | LType::Int
             | LType::Float
-            | LType::Str => {}
-            LType::Tuple(parts) => work.extend(parts),
+            | LType::Str => false,
+            LType::Tuple(of) => {
+                parts.extend(of);
+                false
+            }
             LType::Nominal(n) => match program.nominal(*n).map(|n| &n.kind) {
                 Some(LNominalKind::Struct(fields)) => {
-                    if fields.iter().any(|f| f.mutable) {
-                        return true;
-                    }
-                    work.extend(fields.iter().map(|f| f.ty));
+                    parts.extend(fields.iter().map(|f| f.ty));
+                    fields.iter().any(|f| f.mutable)
                 }
                 Some(LNominalKind::Enum(vs) | LNominalKind::Error(vs)) => {
-                    work.extend(vs.iter().flat_map(|v| v.fields.iter().map(|f| f.ty)));
+                    parts.extend(vs.iter().flat_map(|v| v.fields.iter().map(|f| f.ty)));
+                    false
                 }
-                Some(LNominalKind::Handle) | None => return true,
+                Some(LNominalKind::Handle) | None => true,
             },
-            _ => return true,
+            _ => true,
+        };
+        if changeable {
+            work.push(id);
+        } else {
+            for part in parts {
+                if let Some(list) = part_of.get_mut(part.index()) {
+                    list.push(id);
+                }
+            }
         }
     }
-    false
+    while let Some(id) = work.pop() {
+        if std::mem::replace(&mut copied[id.index()], true) {
+            continue;
+        }
+        work.append(&mut part_of[id.index()]);
+    }
+    copied
 }
 
-/// Whether anything in a capability method's signature must be copied or sealed at a boundary.
-pub(crate) fn crosses(program: &Program, sig: &LSig) -> bool {
-    let errors = sig.errors.iter().filter_map(|e| program.nominal(*e));
-    sig.params
-        .iter()
-        .copied()
-        .chain([sig.ret])
-        .chain(errors.map(|n| n.ty))
-        .any(|ty| needs_copy(program, ty))
+/// What happens to values of a type at an attenuator's edge.
+pub(crate) fn crossing(program: &Program, copied: &[bool], ty: TypeId) -> Crossing {
+    if reg_kind(program, ty) != RegKind::Ref {
+        Crossing::Word
+    } else if is_handle(program, ty) {
+        Crossing::Sealed
+    } else if copied.get(ty.index()).copied().unwrap_or(true) {
+        Crossing::Copied
+    } else {
+        Crossing::Shared
+    }
+}
+
+/// Whether the type is a handle or an option of one.
+fn is_handle(program: &Program, ty: TypeId) -> bool {
+    let nominal = |ty| match program.ty(ty) {
+        LType::Nominal(n) => program.nominal(*n).map(|n| &n.kind),
+        _ => None,
+    };
+    let handle = |ty| matches!(nominal(ty), Some(LNominalKind::Handle));
+    match nominal(ty) {
+        Some(LNominalKind::Handle) => true,
+        Some(LNominalKind::Enum(variants)) => {
+            let mut payloads = variants.iter().flat_map(|v| &v.fields);
+            variants.len() == 2
+                && payloads.next().is_some_and(|f| handle(f.ty))
+                && payloads.next().is_none()
+        }
+        _ => false,
+    }
 }
 
 /// The references inside an object.
@@ -235,7 +274,7 @@ impl SlowOp for NewAtt {
         for (field, slot) in fields.iter().zip(&layout.fields) {
             let data = reg_kind(program, field.ty) == RegKind::Ref
                 && !matches!(program.kind(field.ty), Kind::Cap | Kind::Att);
-            if data && needs_copy(program, field.ty) {
+            if data && loaded.copied.get(field.ty.index()).copied().unwrap_or(true) {
                 let place = first + usize::from(slot.ordinal);
                 let copy = vm.deep_copy(vm.kept(place))?;
                 vm.keep_again(place, copy);

@@ -28,6 +28,7 @@ mod ops_list;
 mod ops_num;
 mod ops_record;
 mod select;
+mod select_types;
 mod show;
 mod slow;
 mod strings;

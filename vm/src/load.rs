@@ -58,6 +58,23 @@ pub(crate) struct CapSite {
     pub method: u16,
     /// Whether arguments, result or errors hold data that a boundary must copy or seal.
     pub crosses: bool,
+    /// What a boundary does with each parameter.
+    pub params: Box<[Crossing]>,
+    /// What it does with the result.
+    pub ret: Crossing,
+}
+
+/// What happens to a value at an attenuator's edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crossing {
+    /// A scalar: nothing.
+    Word,
+    /// A reference to what cannot change: nothing.
+    Shared,
+    /// Copied deep.
+    Copied,
+    /// A handle, or an option of one: unsealed on the way in, sealed on the way out.
+    Sealed,
 }
 
 /// A program made ready to run. Shared by all its instances.
@@ -78,6 +95,8 @@ pub struct Loaded {
     pub(crate) cap_sites: Vec<CapSite>,
     /// Functions that implement a capability (relations applied) for a type.
     pub(crate) cap_impls: HashMap<(u32, u32), Box<[FnId]>>,
+    /// For each type, whether an attenuator's edge copies it.
+    pub(crate) copied: Vec<bool>,
     /// Costs of backward jumps that do not fit a lane.
     pub(crate) big_costs: Vec<i64>,
     /// Other charge ops whose cost does not fit a lane.
@@ -111,7 +130,11 @@ pub(crate) struct Tables<'a> {
     pub rows: Vec<Box<[*const Word]>>,
     pub row_of: HashMap<(u32, u16), (usize, u64)>,
     pub row_total: usize,
+    pub site_of: HashMap<(usize, usize), usize>,
+    pub impls_of: HashMap<u32, Vec<usize>>,
     pub cap_sites: Vec<CapSite>,
+    pub cap_site_of: HashMap<(u32, u16), usize>,
+    pub copied: Vec<bool>,
     pub big_costs: Vec<i64>,
     pub big_charges: Vec<BigCharge>,
 }
@@ -172,28 +195,26 @@ impl Tables<'_> {
             }
         };
         let ptr = self.rows[row].as_ptr();
-        let found = self
-            .sites
-            .iter()
-            .position(|s| s.row == ptr && s.object == object);
-        let index = found.unwrap_or_else(|| {
-            self.sites.push(DynSite {
-                row: ptr,
-                first,
-                object,
-            });
-            self.sites.len() - 1
-        });
+        let index = match self.site_of.get(&(row, object)) {
+            Some(index) => *index,
+            None => {
+                self.sites.push(DynSite {
+                    row: ptr,
+                    first,
+                    object,
+                });
+                self.site_of.insert((row, object), self.sites.len() - 1);
+                self.sites.len() - 1
+            }
+        };
         u16::try_from(index).map_err(|_| too_large)
     }
 
     fn row(&mut self, trait_id: u32, method: u16) -> Result<(usize, u64), LoadError> {
-        let wanted = LInterface::Trait(jet_bytecode::linked::TraitId(trait_id));
-        let found: Vec<(u32, FnId)> = self
-            .program
-            .impls
+        let records = self.impls_of.get(&trait_id).map_or(&[][..], Vec::as_slice);
+        let found: Vec<(u32, FnId)> = records
             .iter()
-            .filter(|i| i.interface == wanted)
+            .filter_map(|i| self.program.impls.get(*i))
             .filter_map(|i| Some((i.ty.0, *i.methods.get(usize::from(method))?)))
             .collect();
         let first = found.iter().map(|(t, _)| *t).min().unwrap_or(0);
@@ -274,10 +295,19 @@ impl Loaded {
             rows: Vec::new(),
             row_of: HashMap::new(),
             row_total: 0,
+            site_of: HashMap::new(),
+            impls_of: HashMap::new(),
             cap_sites: Vec::new(),
+            cap_site_of: HashMap::new(),
+            copied: crate::deepcopy::copied_types(p),
             big_costs: Vec::new(),
             big_charges: Vec::new(),
         };
+        for (i, record) in p.impls.iter().enumerate() {
+            if let LInterface::Trait(t) = record.interface {
+                tables.impls_of.entry(t.0).or_default().push(i);
+            }
+        }
         let mut costs = vec![0u32; total + SPECIALS];
         let mut back = vec![0u16; total + SPECIALS];
         let mut on_error = vec![false; total + SPECIALS];
@@ -307,6 +337,7 @@ impl Loaded {
             sites,
             rows,
             cap_sites,
+            copied,
             big_costs,
             big_charges,
             ..
@@ -325,6 +356,7 @@ impl Loaded {
             _rows: rows,
             cap_sites,
             cap_impls,
+            copied,
             big_costs,
             big_charges,
             max_frame,

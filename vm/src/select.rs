@@ -19,14 +19,14 @@ use crate::code::Word;
 use crate::ctx::BOUND_FN;
 use crate::dispatch::{FIRST, Handler, NONE, SECOND};
 use crate::lists as li;
-use crate::load::{CapSite, LoadError, Tables};
+use crate::load::{LoadError, Tables};
 use crate::ops_call as oc;
 use crate::ops_float as of;
 use crate::ops_jump as oj;
 use crate::ops_list as ol;
 use crate::ops_num as on;
 use crate::ops_record as or;
-use crate::slow::{NewRecord, slow_op};
+use crate::slow::slow_op;
 use crate::strings as st;
 
 /// Handlers of the special words, in their order.
@@ -129,8 +129,11 @@ macro_rules! by_count {
     };
 }
 
+pub(crate) use back;
+pub(crate) use by_count;
+
 /// What an instruction does to the accumulators.
-enum Acc {
+pub(crate) enum Acc {
     /// It holds the value of register `a` afterwards.
     Sets,
     /// As before.
@@ -145,8 +148,8 @@ enum Acc {
 
 /// Selects one function.
 pub(crate) struct Selector<'t, 'p> {
-    t: &'t mut Tables<'p>,
-    f: &'p LFunction,
+    pub(crate) t: &'t mut Tables<'p>,
+    pub(crate) f: &'p LFunction,
     id: FnId,
     out: &'t mut [Word],
     base: *const Word,
@@ -222,15 +225,15 @@ impl<'t, 'p> Selector<'t, 'p> {
         Ok(())
     }
 
-    fn ty(&self, reg: u16) -> Option<TypeId> {
+    pub(crate) fn ty(&self, reg: u16) -> Option<TypeId> {
         self.f.reg_type(reg)
     }
 
-    fn ltype(&self, reg: u16) -> Option<&'p LType> {
+    pub(crate) fn ltype(&self, reg: u16) -> Option<&'p LType> {
         Some(self.t.program.ty(self.ty(reg)?))
     }
 
-    fn repr(&self, reg: u16) -> Option<EnumRepr> {
+    pub(crate) fn repr(&self, reg: u16) -> Option<EnumRepr> {
         match self.ltype(reg)? {
             LType::Nominal(n) => enum_repr(self.t.program, *n),
             _ => None,
@@ -266,7 +269,7 @@ impl<'t, 'p> Selector<'t, 'p> {
         self.ltype(reg) == Some(&LType::Float)
     }
 
-    fn word(&mut self, instr: &Instr) -> &mut Word {
+    pub(crate) fn word(&mut self, instr: &Instr) -> &mut Word {
         &mut self.out[instr.pc as usize]
     }
 
@@ -277,7 +280,7 @@ impl<'t, 'p> Selector<'t, 'p> {
     }
 
     /// Cost lane of a jump and its `BACK` parameter.
-    fn jump_back(&mut self, instr: &Instr, target: i64) -> Option<u8> {
+    pub(crate) fn jump_back(&mut self, instr: &Instr, target: i64) -> Option<u8> {
         if target > i64::from(instr.pc) {
             return Some(0);
         }
@@ -287,14 +290,14 @@ impl<'t, 'p> Selector<'t, 'p> {
     }
 
     /// Handler of a charge op with its cost in lane 0.
-    fn charged(&mut self, instr: &Instr, handler: Handler) -> Option<Handler> {
+    pub(crate) fn charged(&mut self, instr: &Instr, handler: Handler) -> Option<Handler> {
         let (lane, handler) = self.t.charge(self.costs[instr.pc as usize], handler)?;
         self.word(instr).l = lane;
         Some(handler)
     }
 
     /// Puts the return link and lanes of a call in place.
-    fn link(&mut self, instr: &Instr) {
+    pub(crate) fn link(&mut self, instr: &Instr) {
         let code = &self.f.code;
         let next = instr.next_pc();
         let fallible = code
@@ -312,7 +315,7 @@ impl<'t, 'p> Selector<'t, 'p> {
     }
 
     /// Rewrites a construction: arguments in layout order, header and sizes in place.
-    fn build(
+    pub(crate) fn build(
         &mut self,
         instr: &Instr,
         layout: &RecordLayout,
@@ -348,7 +351,7 @@ impl<'t, 'p> Selector<'t, 'p> {
         Some(())
     }
 
-    fn new_handler(&self, instr: &Instr) -> Handler {
+    pub(crate) fn new_handler(&self, instr: &Instr) -> Handler {
         let word = &self.out[instr.pc as usize];
         match (word.b, word.c) {
             (1, 0) => or::new_fixed::<1, 0>,
@@ -370,7 +373,7 @@ impl<'t, 'p> Selector<'t, 'p> {
         self.t.record(ty, 0)
     }
 
-    fn field(layout: &RecordLayout, field: u16) -> Option<(bool, u16)> {
+    pub(crate) fn field(layout: &RecordLayout, field: u16) -> Option<(bool, u16)> {
         let slot = layout.fields.get(usize::from(field))?;
         let offset = layout.offset(usize::from(field))?;
         Some((slot.is_ref, u16::try_from(offset).ok()?))
@@ -722,7 +725,7 @@ impl<'t, 'p> Selector<'t, 'p> {
             Op::DeepCopy => {
                 let ty = self.ty(i.b)?;
                 let copies = reg_kind(self.t.program, ty) == RegKind::Ref
-                    && crate::deepcopy::needs_copy(self.t.program, ty);
+                    && *self.t.copied.get(ty.index())?;
                 self.word(i).l = u16::from(copies);
                 slow!(crate::deepcopy::DeepCopy)
             }
@@ -738,159 +741,5 @@ impl<'t, 'p> Selector<'t, 'p> {
                 (handler, false) => (handler, Clobbers),
             },
         })
-    }
-
-    fn jump_tag(&mut self, i: &Instr) -> Option<Handler> {
-        let back = self.jump_back(i, i.target()?)?;
-        let negate = i.op == Op::JNotTag;
-        let repr = self.repr(i.a)?;
-        let is_none = match repr {
-            EnumRepr::Nullable { none, .. } => Some(none == i.b),
-            _ => None,
-        };
-        if let Some(is_none) = is_none {
-            return Some(if is_none != negate {
-                back!(back, oj::jnull[false,])
-            } else {
-                back!(back, oj::jnull[true,])
-            });
-        }
-        let LType::Nominal(n) = self.ltype(i.a)? else {
-            return None;
-        };
-        let plain = repr == EnumRepr::Immediate
-            || (repr == EnumRepr::Boxed
-                && jet_bytecode::layout::nominal_record(self.t.program, *n, i.b)?
-                    .fields
-                    .is_empty());
-        Some(match (plain, negate) {
-            (true, false) => back!(back, oj::jtag_word[false,]),
-            (true, true) => back!(back, oj::jtag_word[true,]),
-            (false, false) => back!(back, oj::jtag_boxed[false,]),
-            (false, true) => back!(back, oj::jtag_boxed[true,]),
-        })
-    }
-
-    fn switch(&mut self, i: &Instr) -> Option<Handler> {
-        let goes_back = i.switch_targets(&self.f.code).any(|t| t <= i64::from(i.pc));
-        let back = if goes_back {
-            self.jump_back(i, i64::from(i.pc))?
-        } else {
-            1
-        };
-        macro_rules! by_size {
-            ($s:ident) => {
-                if back == 2 {
-                    oj::switch::<oj::$s, true> as Handler
-                } else {
-                    oj::switch::<oj::$s, false> as Handler
-                }
-            };
-        }
-        Some(match self.repr(i.a) {
-            None | Some(EnumRepr::Immediate) => by_size!(SelWord),
-            Some(EnumRepr::Nullable { none: 0, .. }) => by_size!(SelNone0),
-            Some(EnumRepr::Nullable { .. }) => by_size!(SelNone1),
-            Some(EnumRepr::Boxed | EnumRepr::Error) => by_size!(SelBoxed),
-        })
-    }
-
-    fn construct(&mut self, i: &Instr) -> Option<Handler> {
-        let ty = self.ty(i.a)?;
-        let args: Vec<u16> = i.args(&self.f.code).collect();
-        let (id, variant) = match self.t.program.ty(ty) {
-            LType::Nominal(n) => (n.0, i.b),
-            LType::Tuple(_) => (0, 0),
-            _ => return None,
-        };
-        let repr = self.repr(i.a);
-        let immediate = match repr {
-            Some(EnumRepr::Immediate) => Some(variant),
-            Some(EnumRepr::Nullable { none, .. }) if none == variant => Some(0),
-            Some(EnumRepr::Boxed) if args.is_empty() => Some(variant),
-            _ => None,
-        };
-        if let Some(value) = immediate {
-            self.word(i).l = value;
-            return Some(crate::strings::new_immediate);
-        }
-        if matches!(repr, Some(EnumRepr::Nullable { .. })) {
-            let arg = *args.first()?;
-            self.word(i).b = arg;
-            return Some(crate::strings::new_some);
-        }
-        let record_variant = if repr.is_some() { variant } else { 0 };
-        let layout = self.t.record(ty, record_variant)?;
-        self.build(i, &layout, id, u8::try_from(variant).ok()?, &args)?;
-        let _ = slow_op::<NewRecord>;
-        Some(self.new_handler(i))
-    }
-
-    fn payload(&mut self, i: &Instr) -> Option<Handler> {
-        let (variant, field) = (i.c >> 8, i.c & 0xff);
-        match self.repr(i.b)? {
-            EnumRepr::Immediate => Some(or::always_fault),
-            EnumRepr::Nullable { some, .. } => Some(if some == variant {
-                or::payload_nullable
-            } else {
-                or::always_fault
-            }),
-            EnumRepr::Boxed | EnumRepr::Error => {
-                let ty = self.ty(i.b)?;
-                let layout = self.t.record(ty, variant)?;
-                let (is_ref, offset) = Self::field(&layout, field)?;
-                let word = self.word(i);
-                word.l = variant;
-                word.c = offset;
-                Some(if is_ref {
-                    or::payload_boxed::<true>
-                } else {
-                    or::payload_boxed::<false>
-                })
-            }
-        }
-    }
-
-    fn call_dyn(&mut self, i: &Instr) -> Result<Option<(Handler, Acc)>, LoadError> {
-        let found =
-            i.args(&self.f.code)
-                .enumerate()
-                .find_map(|(k, reg)| match self.ltype(reg)? {
-                    LType::Dyn(t) => Some((k, t.0)),
-                    _ => None,
-                });
-        let Some((object, trait_id)) = found else {
-            return Ok(None);
-        };
-        let site = self.t.dyn_site(trait_id, i.b, object)?;
-        self.link(i);
-        self.word(i).b = site;
-        Ok(self
-            .charged(i, by_count!(i.c, oc::call_dyn))
-            .map(|handler| (handler, Acc::Calls)))
-    }
-
-    fn cap_site(&mut self, i: &Instr) -> Option<u16> {
-        let receiver = i.args(&self.f.code).next()?;
-        let LType::Cap(cap) = self.ltype(receiver)? else {
-            return None;
-        };
-        let cap = *cap;
-        let method = self.t.program.cap(cap)?.methods.get(usize::from(i.b))?;
-        let crosses = crate::deepcopy::crosses(self.t.program, &method.sig);
-        let found = self
-            .t
-            .cap_sites
-            .iter()
-            .position(|s| s.cap == cap && s.method == i.b);
-        let index = found.unwrap_or_else(|| {
-            self.t.cap_sites.push(CapSite {
-                cap,
-                method: i.b,
-                crosses,
-            });
-            self.t.cap_sites.len() - 1
-        });
-        u16::try_from(index).ok()
     }
 }
