@@ -92,6 +92,18 @@ pub(crate) unsafe fn list_len(p: *const u8) -> u64 {
 handler! { fn list_len_op[const ACC: u8](s) {
     s.put(list_len(s.object(s.rb::<ACC, FIRST>())))
 } }
+// An empty list needs no backing array.
+handler! { fn list_new[E: Elem](s) {
+    let left = s.fuel - s.l() as i64;
+    let core = (*s.ctx).core;
+    let r = (*core).alloc_ptr;
+    if s.reg(s.b()) != 0 || left < 0 || (*core).alloc_end - r < 3 {
+        return s.tail(crate::slow::slow_op::<crate::lists::New<E>>);
+    }
+    (*core).alloc_ptr = r + 3;
+    s.object(u64::from(r)).cast::<u64>().write(crate::lists::LIST_HEADER.0);
+    S { fuel: left, ..s }.put(u64::from(r))
+} }
 handler! { fn list_get[E: Elem, const ACC: u8](s) {
     let list = s.object(s.rb::<ACC, FIRST>());
     let i = s.rc::<ACC>();

@@ -296,6 +296,14 @@ impl<'t, 'p> Selector<'t, 'p> {
         Some(handler)
     }
 
+    /// Handler of a charge op whose fast form falls back to a slow one, which charges by itself.
+    fn fast_or(&mut self, instr: &Instr, fast: Handler, slow: Handler) -> Option<Handler> {
+        if u16::try_from(self.costs[instr.pc as usize]).is_err() {
+            return Some(slow);
+        }
+        self.charged(instr, fast)
+    }
+
     /// Puts the return link and lanes of a call in place.
     pub(crate) fn link(&mut self, instr: &Instr) {
         let code = &self.f.code;
@@ -552,9 +560,13 @@ impl<'t, 'p> Selector<'t, 'p> {
             Op::StrConcatN => slow!(st::ConcatN),
             Op::StrLen => (st::str_len, Sets),
             Op::StrByte => (st::str_byte, Calls),
-            Op::StrEq => (self.charged(i, st::str_eq)?, Calls),
+            Op::StrEq => (self.fast_or(i, st::str_eq, slow_op::<st::StrEq>)?, Calls),
             Op::StrCmp => slow!(st::StrCmp),
-            Op::ListNew => (slow_by_elem!(self.elem(i.a)?, New), Clobbers),
+            Op::ListNew => {
+                let elem = self.elem(i.a)?;
+                let fast = by_elem!(elem, ol::list_new);
+                (self.fast_or(i, fast, slow_by_elem!(elem, New))?, Calls)
+            }
             Op::ListOf => (slow_by_elem!(self.elem(i.a)?, Of), Clobbers),
             Op::ListFill => (slow_by_elem!(self.elem(i.a)?, Fill), Clobbers),
             Op::ListLen => (acc2!(one, ol::list_len_op[]), Sets),
@@ -734,7 +746,10 @@ impl<'t, 'p> Selector<'t, 'p> {
                 let h: Handler = if float { of::hash_float } else { on::hash_word };
                 (h, Sets)
             }
-            Op::HashStr => (self.charged(i, st::hash_str)?, Calls),
+            Op::HashStr => (
+                self.fast_or(i, st::hash_str, slow_op::<st::HashStr>)?,
+                Calls,
+            ),
             Op::HashMix => bin!(HashMix),
             Op::Builtin => match crate::builtins::handler_of(i.b)? {
                 (handler, true) => (self.charged(i, handler)?, Calls),

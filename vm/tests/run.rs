@@ -1059,3 +1059,115 @@ fn builtins() {
     ok(Builtin::Atan2, &[F(0.0), F(1.0)], "0.0");
     ok(Builtin::FloatBits, &[F(1.0)], "4607182418800017408");
 }
+
+/// A capability `Small` with one method, implemented by a fake: an enum with or without payload.
+fn fake(payload: bool) -> Arc<Loaded> {
+    let mut p = Prog::new();
+    let small = p.p.cap(0, "Small");
+    let sig = p.p.sig(vec![p.int], vec![], p.int, vec![]);
+    p.p.define_cap(
+        small,
+        None,
+        vec![Method {
+            name: "next".into(),
+            sig,
+        }],
+    );
+    let small_ty = p.p.ty(Type::Cap(small));
+    let fake = p.p.nominal(0, "Fake");
+    let ty = p.p.ty(Type::Nominal(fake));
+    let fields = if payload {
+        vec![field("n", p.int, false)]
+    } else {
+        vec![]
+    };
+    p.p.define_nominal(
+        fake,
+        NominalKind::Enum(vec![variant("A", vec![]), variant("B", fields)]),
+    );
+    let mut f = p.function("Fake.next", &[ty, p.int], false, p.int, vec![]);
+    let n = f.reg(p.int);
+    f.emit(Op::GetTag, n, 0, 0);
+    f.emit(Op::AddInt, 1, 1, n);
+    if payload {
+        let plain = f.label();
+        f.jump(Op::JTag, 0, 0, plain);
+        f.emit(Op::GetPayload, n, 0, 256);
+        f.emit(Op::AddInt, 1, 1, n);
+        f.bind(plain);
+    }
+    f.emit(Op::Ret, 1, 0, 0);
+    let next = p.add("Fake.next", f);
+    p.p.implement(fake, Interface::Cap(small), vec![next]);
+    let sig = p.p.sig(vec![p.int], vec![small], p.int, vec![]);
+    let mut f = FunctionBuilder::new("use", FnKind::Named, sig, vec![], vec![small_ty, p.int]);
+    f.emit_args(Op::CapCall, 1, 0, &[0, 1]);
+    f.emit_args(Op::CapCall, 1, 0, &[0, 1]);
+    f.emit(Op::Ret, 1, 0, 0);
+    let twice = p.add("use", f);
+    let mut f = p.main();
+    let (n, v) = (f.reg(p.int), f.reg(ty));
+    for variant in 0..2 {
+        let c = f.reg(small_ty);
+        f.const_imm(n, 100);
+        match (payload, variant) {
+            (true, 1) => f.emit_args(Op::New, v, 1, &[n]),
+            (true, v0) => f.emit_args(Op::New, v, v0, &[]),
+            (false, v0) => f.const_imm(v, i32::from(v0)),
+        }
+        f.emit(Op::AsCap, c, v, 0);
+        f.emit_fn(Op::Call, n, twice, &[c, n]);
+        p.put(&mut f, INT, n);
+    }
+    p.finish_main(f)
+}
+
+#[test]
+fn fakes() {
+    assert_eq!(run(&fake(false)).ints(), [100, 102]);
+    assert_eq!(run(&fake(true)).ints(), [100, 302]);
+}
+
+#[test]
+fn grants_are_counted_and_revoked() {
+    use jet_vm::Instance;
+    use jet_vm::host::HostCapability;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let mut p = Prog::new();
+    let mut f = p.main();
+    let n = f.reg(p.int);
+    for k in 0..3 {
+        f.const_imm(n, k);
+        p.put(&mut f, INT, n);
+    }
+    let loaded = p.finish_main(f);
+    let revoked = Arc::new(AtomicBool::new(false));
+    let calls = |quota, revoke: bool| {
+        let host: Box<dyn HostCapability> = Box::new(out(&Log::default()));
+        let binding = jet_vm::Binding {
+            host,
+            quota,
+            revoked: Arc::clone(&revoked),
+        };
+        revoked.store(revoke, Ordering::Relaxed);
+        let audited = Arc::new(std::sync::Mutex::new(vec![]));
+        let sink = Arc::clone(&audited);
+        let config = Config {
+            audit: Some(Box::new(move |cap, method| {
+                sink.lock().unwrap().push(format!("{cap}.{method}"));
+            })),
+            ..Config::default()
+        };
+        let mut instance = Instance::new(Arc::clone(&loaded), config, vec![binding]).unwrap();
+        let outcome = instance.run(&[]);
+        let seen = audited.lock().unwrap().clone();
+        (outcome, seen)
+    };
+    let (outcome, seen) = calls(Some(2), false);
+    assert!(matches!(outcome, Outcome::Trapped(t) if t.kind == TrapKind::Revoked));
+    assert_eq!(seen, ["app.Out.int", "app.Out.int"]);
+    let (outcome, seen) = calls(None, true);
+    assert!(matches!(outcome, Outcome::Trapped(t) if t.kind == TrapKind::Revoked));
+    assert!(seen.is_empty());
+    assert!(matches!(calls(Some(3), false).0, Outcome::Finished));
+}

@@ -11,8 +11,8 @@ use jet_bytecode::module::{
 use jet_bytecode::opcodes::Op;
 use jet_bytecode::verify::verify;
 use jet_vm::host::{
-    Completer, HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostType,
-    HostValue, HostVariant, Ticket,
+    HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostType, HostValue,
+    HostVariant, Ticket,
 };
 use jet_vm::{Binding, Config, Instance, Loaded, Outcome, RunStats, Trap};
 
@@ -90,7 +90,6 @@ pub struct Log(Arc<Mutex<Vec<HostValue>>>);
 
 pub struct Out {
     log: Log,
-    pending: Vec<Completer>,
 }
 
 impl HostCapability for Out {
@@ -134,6 +133,11 @@ impl HostCapability for Out {
     fn scope_text(&self) -> String {
         "everything".into()
     }
+}
+
+/// The capability, recording into `log`.
+pub fn out(log: &Log) -> Out {
+    Out { log: log.clone() }
 }
 
 /// A package under construction.
@@ -330,10 +334,7 @@ impl Ran {
 
 pub fn run_with(loaded: &Arc<Loaded>, config: Config) -> Ran {
     let log = Log::default();
-    let out: Box<dyn HostCapability> = Box::new(Out {
-        log: log.clone(),
-        pending: vec![],
-    });
+    let out: Box<dyn HostCapability> = Box::new(out(&log));
     let mut instance = Instance::new(Arc::clone(loaded), config, vec![Binding::from(out)]).unwrap();
     let outcome = instance.run(&[]);
     let stats = instance.stats();
