@@ -368,7 +368,7 @@ mod tests {
     fn lines_end_with_the_stream_and_lose_their_ends() {
         let (mut console, _, _) = console(&b"one\r\n\ntwo \xc3\xa4\nthree"[..]);
         let mut lines = Vec::new();
-        while let HostValue::Variant(1, line) = call(&mut console, 3, &[]).unwrap() {
+        while let HostValue::Variant(0, line) = call(&mut console, 3, &[]).unwrap() {
             lines.extend(line);
         }
         assert_eq!(lines, ["one", "", "two ä", "three"].map(HostValue::str));

@@ -119,7 +119,7 @@ impl View<'_> {
             }
             (LNominalKind::Enum(variants), HostType::Option(inner)) => {
                 self.named(nominal, "std", "Option")
-                    && matches!(variants.as_slice(), [none, some]
+                    && matches!(variants.as_slice(), [some, none]
                         if none.name == "None" && none.fields.is_empty()
                         && some.name == "Some" && some.fields.len() == 1
                         && some.fields.iter().all(|field| self.same(field.ty, inner)))

@@ -43,13 +43,13 @@ impl HostValue {
     /// `None`.
     #[must_use]
     pub fn none() -> Self {
-        HostValue::Variant(0, Vec::new())
+        HostValue::Variant(1, Vec::new())
     }
 
     /// `Some(value)`.
     #[must_use]
     pub fn some(value: HostValue) -> Self {
-        HostValue::Variant(1, vec![value])
+        HostValue::Variant(0, vec![value])
     }
 
     /// Whether the value has the shape that the type asks for. The VM asks before it lets a
@@ -69,8 +69,8 @@ impl HostValue {
             (HostValue::List(items), HostType::List(element)) => {
                 **element != HostType::Byte && items.iter().all(|item| item.fits(element))
             }
-            (HostValue::Variant(0, payload), HostType::Option(_)) => payload.is_empty(),
-            (HostValue::Variant(1, payload), HostType::Option(inner)) => {
+            (HostValue::Variant(1, payload), HostType::Option(_)) => payload.is_empty(),
+            (HostValue::Variant(0, payload), HostType::Option(inner)) => {
                 matches!(payload.as_slice(), [value] if value.fits(inner))
             }
             (HostValue::Record(fields), HostType::Struct(declared)) => {
