@@ -177,7 +177,7 @@ pub enum Class {
     Str,
     /// A list.
     List,
-    /// Any data type that is a reference with identity: list, struct.
+    /// Any data type that is a reference with identity: list, struct, dynamic object.
     Ref,
     /// An enum, options and results included.
     Enum,

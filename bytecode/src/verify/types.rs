@@ -91,7 +91,7 @@ impl<'a> Operands<'a> {
             Class::List => matches!(lty, LType::List(_)),
             Class::Ref => {
                 let is_struct = |n: &LNominal| matches!(n.kind, LNominalKind::Struct(_));
-                matches!(lty, LType::List(_))
+                matches!(lty, LType::List(_) | LType::Dyn(_))
                     || nominal.is_some_and(|n| is_struct(n) && !n.attenuator)
             }
             Class::Enum => nominal

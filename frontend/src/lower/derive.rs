@@ -6,7 +6,7 @@
 use super::emit::{Lbl, Reg};
 use super::func::{FnCx, Opnd};
 use super::ops::CmpKind;
-use super::{Cx, Derive, FnKey, Res, bug};
+use super::{Cx, Derive, FnKey, Res, bug, limit};
 use crate::source::Span;
 use crate::thir::*;
 use jet_bytecode::builder::FnRef;
@@ -216,8 +216,11 @@ impl<'p> FnCx<'_, 'p> {
                 .collect());
         }
         let Some((_, def, args)) = self.cx.adt(ty) else {
-            let kind = self.cx.tys.kind(ty);
-            return self.bug(format!("a derived function of {kind:?}"));
+            let name = self.cx.mangle(ty)?;
+            return limit(
+                self.span,
+                format!("no equality, hash or order for `{name}`: not supported yet"),
+            );
         };
         let op = match def.kind {
             AdtKind::Struct => Op::GetField,
