@@ -11,8 +11,8 @@ use jet_bytecode::module::{
     CapIx, Field, Method, NominalIx, NominalKind, Sig, TraitIx, Type, TypeIx, Variant,
 };
 
-/// Modules of std whose types go by their bare names.
-const PRELUDE_MODULES: &[&str] = &["core", "list", "map", "string", "caps", "fakes"];
+const TOO_LARGE: &str =
+    "a type is too large: does a generic function or type use itself with ever larger types?";
 
 /// Most nominal types of a package.
 const MAX_NOMINALS: usize = 30_000;
@@ -140,6 +140,9 @@ impl<'p> Cx<'p> {
         };
         let package = self.dep(def.package)?;
         let name = self.nominal_name(ty)?;
+        if name.len() > 4_000 {
+            return limit(def.span, TOO_LARGE);
+        }
         let u = self.unit()?;
         let ix = u.b.nominal(package, &name);
         if u.nominals.len() >= MAX_NOMINALS {
@@ -316,7 +319,8 @@ impl<'p> Cx<'p> {
         let Some(def) = prog.adts.get(id.0 as usize) else {
             return bug(Span::default(), "no such type");
         };
-        let std_prelude = def.package.0 == 0 && PRELUDE_MODULES.contains(&def.module.as_str());
+        let std_prelude =
+            def.package.0 == 0 && crate::std::PRELUDE_MODULES.contains(&def.module.as_str());
         let args = self.mangle_args(&args)?;
         Ok(if def.module.is_empty() || std_prelude {
             format!("{}{args}", def.name)
@@ -330,7 +334,8 @@ impl<'p> Cx<'p> {
         let Some(def) = prog.traits.get(id.0 as usize) else {
             return bug(Span::default(), "no such trait");
         };
-        let std_prelude = def.package.0 == 0 && PRELUDE_MODULES.contains(&def.module.as_str());
+        let std_prelude =
+            def.package.0 == 0 && crate::std::PRELUDE_MODULES.contains(&def.module.as_str());
         let args = self.mangle_args(args)?;
         Ok(if def.module.is_empty() || std_prelude {
             format!("{}{args}", def.name)
@@ -371,10 +376,7 @@ impl<'p> Cx<'p> {
         self.depth -= 1;
         let text = text?;
         if text.len() > 3_000 {
-            return limit(
-                Span::default(),
-                "a type is too large: does a generic function or type use itself with ever larger types?",
-            );
+            return limit(Span::default(), TOO_LARGE);
         }
         Ok(text)
     }
