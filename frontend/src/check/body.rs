@@ -53,6 +53,8 @@ impl<'a> Checker<'a, '_> {
         let abi = info.abi_uses.clone().unwrap_or_else(|| sig.uses.clone());
         let outer = info.outer.clone();
         let of_cap = info.of_cap;
+        // What is put off in a body with errors looks at this body's errors only.
+        let earlier = std::mem::replace(&mut self.poisoned, false);
         self.cx = FnCx::new(scope);
         self.cx.preds = self.elaborate(&sig.preds);
         self.cx.fn_id = Some(id);
@@ -118,7 +120,10 @@ impl<'a> Checker<'a, '_> {
         if let Some(b) = &mut body {
             self.audit_body(b);
         }
-        self.unused_caps(&sig, of_cap, src);
+        if !self.poisoned {
+            self.unused_caps(&sig, of_cap, src);
+        }
+        self.poisoned |= earlier;
         let locals = std::mem::take(&mut self.cx.locals);
         let sites = std::mem::take(&mut self.cx.sites);
         if let Some(info) = self.fns.get_mut(id.0 as usize) {
@@ -163,7 +168,7 @@ impl<'a> Checker<'a, '_> {
         }
         // Methods of traits say what implementations may use.
         let of_trait = sig.own > 0 && sig.has_self;
-        if of_trait || self.sink.has_errors() {
+        if of_trait {
             return;
         }
         let unused: Vec<CapId> = sig

@@ -315,11 +315,7 @@ impl<'a> Checker<'a, '_> {
         prefix: &mut Vec<Stmt>,
     ) -> Vec<Expr> {
         let Some(slots) = self.slots(formals, args, span, what) else {
-            for a in args {
-                if !matches!(a.value.kind, A::Fn(_)) {
-                    self.expr(&a.value, Want::Any);
-                }
-            }
+            self.drop_args(args);
             return formals.iter().map(|_| bad(span)).collect();
         };
         // Which formal each written argument fills.
@@ -430,6 +426,23 @@ impl<'a> Checker<'a, '_> {
                 self.coerce(v, ty)
             }
             _ => self.check_expr(e, ty),
+        }
+    }
+
+    /// Looks for errors in arguments whose parameters are not known.
+    pub(super) fn drop_args(&mut self, args: &'a [Arg<'a>]) {
+        for a in args {
+            let skip = match a.value.kind {
+                A::Fn(_) => true,
+                A::Name(_) | A::Field { .. } => matches!(
+                    self.static_of(&a.value),
+                    Some(St::Def(Def::Cap(_)) | St::Bad)
+                ),
+                _ => false,
+            };
+            if !skip {
+                self.expr(&a.value, Want::Any);
+            }
         }
     }
 
@@ -590,11 +603,7 @@ impl<'a> Checker<'a, '_> {
         let fty = match self.kind(f.ty) {
             TyKind::Fn(t) | TyKind::Borrowed(t) => t,
             TyKind::Error | TyKind::Never => {
-                for a in args {
-                    if !matches!(a.value.kind, A::Fn(_)) {
-                        self.expr(&a.value, Want::Any);
-                    }
-                }
+                self.drop_args(args);
                 return bad(span);
             }
             TyKind::Infer(_) => {

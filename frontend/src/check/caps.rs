@@ -488,11 +488,7 @@ impl<'a> Checker<'a, '_> {
     ) -> Expr {
         let text = format!("{}.{}", self.cap_name(cap), self.text(name.name));
         let Some((m, sig)) = self.cap_method(cap, name) else {
-            for a in args {
-                if !matches!(a.value.kind, A::Fn(_)) {
-                    self.expr(&a.value, Want::Any);
-                }
-            }
+            self.drop_args(args);
             return bad(span);
         };
         let binding = self.find_cap(cap, span, &Callee::Named(text));

@@ -314,6 +314,11 @@ impl<'a> Checker<'a, '_> {
             d = d.help("convert it: `int(…)` cuts off the digits after the point");
         } else if let (TyKind::Byte | TyKind::Char | TyKind::Bool, TyKind::Int) = (&kf, &kt) {
             d = d.help("convert it: `int(…)`");
+        } else if let TyKind::Bool = &kt
+            && result.is_none()
+            && option.is_none()
+        {
+            d = d.help("write a comparison: nothing but a `bool` is true or false");
         } else if let (TyKind::Int, TyKind::Byte) = (&kf, &kt) {
             d = d.help("convert it: `byte(…)`");
         } else if let (TyKind::Char, TyKind::Str) = (&kf, &kt) {

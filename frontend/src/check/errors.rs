@@ -231,7 +231,7 @@ impl<'a> Checker<'a, '_> {
                     self.err_help(
                         codes::MISMATCH,
                         e.span,
-                        format!("this function has no result, but here is a `{t}`"),
+                        format!("this function has no result, but here is `{t}`"),
                         format!("add `-> {t}` to its signature, or write `return` alone"),
                     );
                     bad(e.span)

@@ -430,11 +430,7 @@ impl<'a> Checker<'a, '_> {
         let ty = self.zonk(recv.ty);
         match self.prog.tys.kind(ty).clone() {
             TyKind::Error | TyKind::Never => {
-                for a in args {
-                    if !matches!(a.value.kind, ast::ExprKind::Fn(_)) {
-                        self.expr(&a.value, Want::Any);
-                    }
-                }
+                self.drop_args(args);
                 return bad(span);
             }
             TyKind::Infer(_) => {
@@ -521,11 +517,7 @@ impl<'a> Checker<'a, '_> {
             Hit::Bad => bad(span),
             Hit::None => {
                 self.unknown_method(ty, name);
-                for a in args {
-                    if !matches!(a.value.kind, ast::ExprKind::Fn(_)) {
-                        self.expr(&a.value, Want::Any);
-                    }
-                }
+                self.drop_args(args);
                 bad(span)
             }
         }

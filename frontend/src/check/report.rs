@@ -212,10 +212,11 @@ impl<'a> Checker<'a, '_> {
     /// The candidate most like `name`, if it is close enough to be meant.
     pub(super) fn closest(&self, name: &str, candidates: &[Symbol]) -> Option<String> {
         let mut best: Option<(usize, String)> = None;
-        let limit = (name.chars().count() / 3).clamp(1, 3);
+        let limit = (name.chars().count() / 3).min(3);
         for c in candidates {
             let text = self.names.name(*c);
-            if text.is_empty() || text == name || text.len().abs_diff(name.len()) > 3 * limit {
+            if text.is_empty() || text == name || text.len().abs_diff(name.len()) > 3 * limit.max(1)
+            {
                 continue;
             }
             let d = if text.eq_ignore_ascii_case(name) {
