@@ -1,2 +1,5 @@
-//! The `jetvm` command.
-fn main() {}
+//! The `jetvm` command: see [`jetvm::cli`].
+
+fn main() -> std::process::ExitCode {
+    jetvm::cli::main()
+}

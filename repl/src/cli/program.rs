@@ -47,7 +47,7 @@ pub(super) fn load(path: &Path, style: Style) -> Result<Loaded, u8> {
 }
 
 fn compile(texts: Texts, style: Style) -> Result<Loaded, u8> {
-    let output = jet_frontend::compile(&texts.program);
+    let output = jet_frontend::driver::compile(&texts.program);
     say(&style.diagnostics(&output.diagnostics, &output.sources, &texts));
     if output.has_errors() {
         return Err(FAILED);
