@@ -110,7 +110,7 @@ impl<'p> FnCx<'_, 'p> {
         match (s, regs) {
             (Special::Same, [a, b]) => {
                 let is_ref = match self.cx.tys.kind(ty) {
-                    TyKind::List(_) => true,
+                    TyKind::List(_) | TyKind::Dyn(..) => true,
                     TyKind::Adt(..) => self
                         .cx
                         .adt(ty)
