@@ -172,12 +172,14 @@ fn nominal_name(program: &Program, nominal: &LNominal) -> String {
     local_name(program, nominal.package, &nominal.name)
 }
 
-/// A name as the program's own package writes it. What could be taken for a standard capability keeps
+/// A name as the program's own package writes it, without its module. What could be taken for a standard capability keeps
 /// its package.
 fn local_name(program: &Program, package: PackageId, name: &str) -> String {
     let package = program.package_name(package);
-    if package == own_package(program) && !STANDARD.contains(&name) {
-        clean_line(name)
+    let (plain, arguments) = name.split_at(name.find('[').unwrap_or(name.len()));
+    let plain = plain.rsplit('.').next().unwrap_or(plain);
+    if package == own_package(program) && !STANDARD.contains(&plain) {
+        clean_line(&format!("{plain}{arguments}"))
     } else {
         qualified(package, name)
     }

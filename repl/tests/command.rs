@@ -243,7 +243,7 @@ fn limits_end_a_run_with_4_and_their_name() {
     let started = Instant::now();
     folder
         .run("loop.jet --fuel=1000000")
-        .expect(4, "", &["limit[fuel]", "loop.jet:2"]);
+        .expect(4, "", &["limit[fuel]", "loop.jet:3"]);
     folder
         .run("loop.jet --max-time=300ms")
         .expect(4, "", &["limit[time]", "loop.jet"]);

@@ -48,6 +48,7 @@ impl<'p> FnCx<'_, 'p> {
             Stmt::Loop { id, body } => {
                 let next = self.code.label();
                 self.looped(*id, next, |me| {
+                    me.at(body.span)?;
                     me.code.bind_back(next);
                     me.expr(body, None)?;
                     me.code.jmp(next);
