@@ -125,8 +125,16 @@ impl Walk {
         if !instr.falls_through() {
             self.live.clear();
         }
-        for t in instr.targets(code) {
-            at(t, &mut self.live);
+        if instr.op == Op::Switch {
+            // A table may name one place many times.
+            let mut targets: Vec<u32> = instr.targets(code).collect();
+            targets.sort_unstable();
+            targets.dedup();
+            targets.iter().for_each(|t| at(*t, &mut self.live));
+        } else {
+            for t in instr.targets(code) {
+                at(t, &mut self.live);
+            }
         }
         if let Some(dst) = instr.writes() {
             self.live.remove(dst);

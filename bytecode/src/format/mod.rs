@@ -29,6 +29,8 @@ pub const MAX_METADATA_BYTES: usize = 4 << 20;
 /// Most packages of a bundle.
 pub const MAX_PACKAGES: usize = 256;
 
+/// Most entries of the other tables of all packages together: an entry is many times its bytes.
+pub const MAX_ENTRIES: usize = 1 << 19;
 /// Most constants of all packages together.
 pub const MAX_CONSTS: usize = 1 << 18;
 
@@ -128,6 +130,9 @@ pub fn encode(bundle: &Bundle) -> Result<Vec<u8>, FormatError> {
     if offset > MAX_MODULE_BYTES {
         return Err(FormatError::TooLarge("size"));
     }
+    if bundle.packages.iter().map(table_entries).sum::<usize>() > MAX_ENTRIES {
+        return Err(FormatError::TooLarge("tables"));
+    }
     if metadata > MAX_METADATA_BYTES {
         return Err(FormatError::TooLarge("metadata"));
     }
@@ -179,6 +184,17 @@ impl<'a> Cursor<'a> {
     fn u64(&mut self) -> Result<u64, FormatError> {
         Ok(u64::from_le_bytes(self.array()?))
     }
+}
+
+fn table_entries(p: &Package) -> usize {
+    p.deps.len()
+        + p.types.len()
+        + p.nominals.len()
+        + p.caps.len()
+        + p.traits.len()
+        + p.impls.len()
+        + p.imports.len()
+        + p.functions.len()
 }
 
 /// Whether a file starts as a bundle does.
@@ -244,7 +260,7 @@ pub fn decode(bytes: &[u8]) -> Result<Bundle, FormatError> {
         return Err(FormatError::Sections("trailing bytes"));
     }
     let mut bundle = Bundle::default();
-    let mut consts = 0usize;
+    let (mut consts, mut entries) = (0usize, 0usize);
     for parts in bodies.chunks(KINDS.len()) {
         let mut package = Package::default();
         for (kind, body) in parts {
@@ -253,6 +269,10 @@ pub fn decode(bytes: &[u8]) -> Result<Bundle, FormatError> {
         consts += package.consts.len();
         if consts > MAX_CONSTS {
             return Err(FormatError::TooLarge("constants"));
+        }
+        entries += table_entries(&package);
+        if entries > MAX_ENTRIES {
+            return Err(FormatError::TooLarge("tables"));
         }
         bundle.packages.push(package);
     }

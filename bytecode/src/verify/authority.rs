@@ -2,6 +2,12 @@
 //!
 //! What must stay true: behind an attenuator's or fake's capability stand only functions that the package
 //! that declares the type named; nobody else can give a type authority or a new face.
+//!
+//! Several packages may carry a trait's record for one instance of a generic, each with its own copies of
+//! the methods; the first in bundle order counts. That changes nobody's authority: each record is checked
+//! against the interface by itself, so whichever is taken, a method gets the capabilities that the interface
+//! names, from its caller, and no others; and records of capabilities are never in question, since only
+//! the package that declares the type has them.
 
 use super::{Meter, Result, Rule, VerifyError, ensure};
 use crate::linked::*;
@@ -16,13 +22,14 @@ pub(super) fn check_impls(prog: &mut Program, bundle: &Bundle, meter: &mut Meter
             let Some(linked) = resolve(prog, PackageId(i), record) else {
                 return super::refuse(Rule::Index, "implementation record").map_err(place);
             };
-            check_impl(prog, &linked).map_err(place)?;
+            check_impl(prog, &linked, meter).map_err(place)?;
             let key = (linked.ty, linked.interface);
             match prog.impl_index.get(&key) {
                 Some(id) => {
                     let known = prog.impls.get(id.index());
                     ensure(
-                        known.is_some_and(|k| k.methods == linked.methods),
+                        known.is_some_and(|k| k.methods == linked.methods)
+                            || is_trait_instance(prog, &linked),
                         Rule::ImplDuplicate,
                         || type_name(prog, linked.ty),
                     )
@@ -57,7 +64,20 @@ fn type_name(prog: &Program, id: NominalId) -> String {
         .map_or_else(String::new, |n| format!("`{}`", n.name.escape_debug()))
 }
 
-fn check_impl(prog: &Program, record: &LImpl) -> Result<()> {
+/// Whether a record is of a trait, and the type or the trait is an instance of a generic: it belongs to
+/// whoever asked for it.
+fn is_trait_instance(prog: &Program, record: &LImpl) -> bool {
+    match record.interface {
+        LInterface::Trait(t) => {
+            let generic = |name: &str| name.contains('[');
+            prog.nominal(record.ty).is_some_and(|n| generic(&n.name))
+                || prog.trait_(t).is_some_and(|t| generic(&t.name))
+        }
+        LInterface::Cap(_) => false,
+    }
+}
+
+fn check_impl(prog: &Program, record: &LImpl, meter: &mut Meter) -> Result<()> {
     let Some(n) = prog.nominal(record.ty) else {
         return Ok(());
     };
@@ -75,12 +95,19 @@ fn check_impl(prog: &Program, record: &LImpl) -> Result<()> {
                     type_name(prog, record.ty)
                 )
             })?;
-            // An instance of a generic belongs to whoever asked for it.
-            let instance = n.name.contains('[') || t.is_some_and(|t| t.name.contains('['));
             let by_trait = t.is_some_and(|t| t.package == record.package);
+            // A third package may only name functions of the two that are concerned.
+            let theirs = |id: &FnId| {
+                prog.function(*id).is_some_and(|f| {
+                    f.package == n.package || t.is_some_and(|t| t.package == f.package)
+                })
+            };
             (
                 t.map(|t| t.methods.as_slice()),
-                by_declarer || by_trait || instance,
+                by_declarer
+                    || by_trait
+                    || is_trait_instance(prog, record)
+                    || record.methods.iter().all(theirs),
             )
         }
     };
@@ -98,6 +125,7 @@ fn check_impl(prog: &Program, record: &LImpl) -> Result<()> {
         || type_name(prog, record.ty),
     )?;
     for (m, id) in methods.iter().zip(&record.methods) {
+        meter.spend(1 + m.sig.params.len() + m.sig.uses.len() + m.sig.errors.len())?;
         let ok = prog.function(*id).is_some_and(|f| {
             let rest = f.sig.params.split_first();
             f.kind == FnKind::Named

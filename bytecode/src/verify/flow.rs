@@ -212,7 +212,7 @@ impl Flow<'_> {
                 assigned.clone_from(set);
                 meter.spend(row)?;
             }
-            let mut work = 1;
+            let mut work = 1 + operands.work(instr);
             for r in instr.reads(code) {
                 work += 1;
                 ensure(assigned.contains(r), Rule::Uninitialised, || {

@@ -53,8 +53,8 @@ rules! {
     Parent "parent" "A capability's methods begin with its parent's, and no capability is its own ancestor.";
     // Implementation records and entry.
     ImplForm "impl_form" "Structs implement traits and capabilities, enums and attenuators capabilities only, by one function a method.";
-    ImplOrigin "impl_origin" "A record stands in the package that declares the type (for traits also: the trait, or that asks for the instance).";
-    ImplDuplicate "impl_duplicate" "Records for one type and interface agree.";
+    ImplOrigin "impl_origin" "A record stands in the package that declares the type (for traits also: the trait, that asks for the instance, or that names functions of these only).";
+    ImplDuplicate "impl_duplicate" "Records for one type and interface agree, but for instances of generics, where the first counts.";
     ImplSignature "impl_signature" "A method of a record has the interface's signature behind the receiver.";
     Entry "entry" "The last package's entry is a named function of nothing or `[string]` to `()`, with a path for each request.";
     // Frames.

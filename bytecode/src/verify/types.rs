@@ -109,6 +109,24 @@ impl<'a> Operands<'a> {
         })
     }
 
+    /// Work of the checks of one instruction beyond its operands: sets and variants that are gone through.
+    pub(super) fn work(&self, i: &Instr) -> usize {
+        let size = |r: u16| match self.f.reg_type(r).map(|t| self.prog.ty(t)) {
+            Some(LType::ErrorSet(set)) => set.len(),
+            Some(LType::Nominal(n)) => match self.prog.nominal(*n).map(|n| &n.kind) {
+                // Whether an enum has payloads is found by looking at its variants.
+                Some(LNominalKind::Enum(vs)) => vs.len() / 16,
+                _ => 0,
+            },
+            _ => 0,
+        };
+        let register = |(lane, r)| match lane {
+            Lane::Write(_) | Lane::Read(_) => size(r),
+            _ => 0,
+        };
+        i.operands().map(register).sum()
+    }
+
     /// Checks one instruction (not `on_error`); returns the errors of a call.
     pub(super) fn check(&self, i: &Instr) -> Result<&'a [NominalId]> {
         for (lane, value) in i.operands() {

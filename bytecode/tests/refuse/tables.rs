@@ -331,9 +331,12 @@ fn two(app: impl FnOnce(&mut PackageBuilder, [u16; 4], FnRef)) -> Bundle {
     }
     let mut lib = PackageBuilder::new("lib", "1");
     let ids = world(&mut lib, 0);
-    let [_, boxed, t, _] = ids;
+    let [plain, boxed, t, _] = ids;
     let m = method(&mut lib, "box_m", boxed);
     lib.implement(boxed, Interface::Trait(t), vec![m]);
+    let m = method(&mut lib, "plain_1", plain);
+    method(&mut lib, "plain_2", plain);
+    lib.implement(plain, Interface::Trait(t), vec![m]);
     let lib = lib.finish().unwrap();
     let mut pb = PackageBuilder::new("app", "1");
     let dep = pb.dep("lib", package_hash(&lib).unwrap());
@@ -370,7 +373,31 @@ pub fn packages(c: &mut Cases) {
         pb.define(m, f.finish().unwrap());
         pb.implement(boxed, Interface::Trait(t), vec![m]);
     });
-    c.bundle(ImplDuplicate, "two faces for one instance", b);
+    // Of two records of a generic's instance the first counts.
+    let prog = verify(b).unwrap();
+    let boxed = prog.nominals.iter().position(|n| n.name == "Box[int]");
+    let records: Vec<_> = prog
+        .impls
+        .iter()
+        .filter(|r| Some(r.ty.index()) == boxed)
+        .collect();
+    assert_eq!(records.len(), 1);
+    assert_eq!(prog.function_name(records[0].methods[0]), "lib.box_m");
+    // A third package may name functions of the type's package.
+    let by_import = |name: &'static str| {
+        two(move |pb, [plain, _, t, _], _| {
+            let (unit, ty) = (pb.ty(Type::Unit), pb.ty(Type::Nominal(plain)));
+            let sig = pb.sig(vec![ty], vec![], unit, vec![]);
+            let m = pb.import(1, name, sig);
+            pb.implement(plain, Interface::Trait(t), vec![m]);
+        })
+    };
+    verify(by_import("plain_1")).unwrap();
+    c.bundle(
+        ImplDuplicate,
+        "two faces for one type",
+        by_import("plain_2"),
+    );
     let mut b = two(|_, _, _| {});
     b.packages[1].deps[0].hash[5] ^= 1;
     c.bundle(Dependency, "hash", b);
