@@ -206,8 +206,9 @@ pub(crate) struct FnInfo<'a> {
     /// Method of an implementation by an attenuator or of a capability by a fake: no `uses`.
     pub of_cap: bool,
     pub sites: Vec<UseSite>,
-    /// For a local function, the names around it: local functions, and locals (without a function).
-    pub outer: Option<Rc<Vec<(Symbol, Option<FnId>)>>>,
+    /// Declared inside of another function, whose type parameters it shares.
+    pub local: bool,
+    pub checked: bool,
 }
 
 /// Names that written types may mention beside those of the module.
@@ -352,6 +353,12 @@ pub(crate) struct Checker<'a, 's> {
     pub pending: Vec<PendingCap>,
     /// Full names of functions that are taken, per package.
     pub fn_names: rustc_hash::FxHashSet<(PkgId, String)>,
+    /// Suggestions for misspellings that may still be looked for (each looks at every name).
+    pub suggestions: std::cell::Cell<u32>,
+    /// Steps of inference left for the whole program.
+    pub total_fuel: u64,
+    /// Errors told so far.
+    pub told: usize,
     /// An error happened whose diagnostic the sink may have dropped.
     pub poisoned: bool,
 }
@@ -386,6 +393,9 @@ impl<'a, 's> Checker<'a, 's> {
             }),
             pending: Vec::new(),
             fn_names: rustc_hash::FxHashSet::default(),
+            suggestions: std::cell::Cell::new(200),
+            total_fuel: 200_000_000,
+            told: 0,
             poisoned: false,
         }
     }

@@ -46,7 +46,8 @@ impl<'a> Checker<'a, '_> {
 
     fn audit(&mut self, e: &mut Expr, may: May) {
         let span = e.span;
-        let kind = self.prog.tys.kind(e.ty).clone();
+        let ty = e.ty;
+        let kind = self.prog.tys.kind(ty).clone();
         let fits = match &kind {
             TyKind::Cap(_) => matches!(may, May::Cap | May::Authority),
             TyKind::Borrowed(_) => may == May::Borrowed,
@@ -73,12 +74,7 @@ impl<'a> Checker<'a, '_> {
             self.err_help(codes::SECOND_CLASS, span, what, help);
             return;
         }
-        if !matches!(kind, TyKind::Cap(_) | TyKind::Borrowed(_))
-            && fits
-            && !matches!(&kind, TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator)
-        {
-            self.audit_ty(e.ty, span);
-        }
+        let told = self.told;
         let att = matches!(&kind, TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator);
         match &mut e.kind {
             ExprKind::Int(_)
@@ -209,6 +205,10 @@ impl<'a> Checker<'a, '_> {
                     self.audit(&mut c.body, May::Data);
                 }
             }
+        }
+        // Parts that are second class were told where they stand.
+        if self.told == told && !att && !matches!(kind, TyKind::Cap(_) | TyKind::Borrowed(_)) {
+            self.audit_ty(ty, span);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Bodies of functions, default values and constants.
 
 use super::collect::id32;
-use super::cx::{EnvEntry, FnCx, Frame, FrameErrs, LitKind, Scope, ScopeItem};
+use super::cx::{EnvEntry, FnCx, Frame, FrameErrs, LitKind, ScopeItem};
 use super::{Checker, FnSrc, codes};
 use crate::ast;
 use crate::diag::Diagnostic;
@@ -45,17 +45,23 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn fn_body(&mut self, id: FnId) {
+    pub(super) fn fn_body(&mut self, id: FnId) {
         let Some(info) = self.fns.get(id.0 as usize) else {
             return;
         };
         let (src, scope, sig) = (info.src, info.scope.clone(), info.sig.clone());
         let abi = info.abi_uses.clone().unwrap_or_else(|| sig.uses.clone());
-        let outer = info.outer.clone();
+        let (local, checked) = (info.local, info.checked);
+        if checked {
+            return;
+        }
         let of_cap = info.of_cap;
         // What is put off in a body with errors looks at this body's errors only.
         let earlier = std::mem::replace(&mut self.poisoned, false);
-        self.cx = FnCx::new(scope);
+        let outer = std::mem::replace(&mut self.cx, FnCx::new(scope));
+        if local {
+            self.cx.parent = Some(Box::new(outer));
+        }
         self.cx.preds = self.elaborate(&sig.preds);
         self.cx.fn_id = Some(id);
         self.cx.at = sig.head;
@@ -64,14 +70,7 @@ impl<'a> Checker<'a, '_> {
             sig.ret,
             FrameErrs::Declared(sig.errs),
         ));
-        self.cx.scopes.push(Scope::default());
-        if let Some(outer) = &outer {
-            for (s, f) in outer.iter() {
-                if let Some(f) = f {
-                    self.cx.bind(*s, ScopeItem::Fn(*f));
-                }
-            }
-        }
+        self.cx.push_scope();
         let mut hidden: Vec<(CapId, LocalId)> = Vec::new();
         for cap in abi {
             let local = self.cap_local(cap, sig.head);
@@ -128,6 +127,10 @@ impl<'a> Checker<'a, '_> {
         let sites = std::mem::take(&mut self.cx.sites);
         if let Some(info) = self.fns.get_mut(id.0 as usize) {
             info.sites = sites;
+            info.checked = true;
+        }
+        if let Some(outer) = self.cx.parent.take() {
+            self.cx = *outer;
         }
         if let Some(def) = self.prog.fns.get_mut(id.0 as usize) {
             def.uses = hidden;
@@ -148,9 +151,15 @@ impl<'a> Checker<'a, '_> {
         let mut d = Diagnostic::error(
             codes::MISSING_RETURN,
             head,
-            format!("`{name}` can end without a `{t}`"),
+            format!("`{name}` can end without its result, a value of type `{t}`"),
         );
-        d = match b.value() {
+        let plain = |v: &&ast::Expr<'a>| {
+            !matches!(
+                v.kind,
+                ast::ExprKind::If { .. } | ast::ExprKind::Match { .. }
+            )
+        };
+        d = match b.value().filter(plain) {
             Some(v) => d
                 .help("a function's result is what `return` says: write `return` before its last expression")
                 .fix(v.span.before(), "return "),
@@ -167,8 +176,13 @@ impl<'a> Checker<'a, '_> {
             return;
         }
         // Methods of traits say what implementations may use.
-        let of_trait = sig.own > 0 && sig.has_self;
-        if of_trait {
+        let of_trait = sig.generics.first().is_some_and(|g| g.name == sym::Self_);
+        let of_impl = self
+            .cx
+            .fn_id
+            .and_then(|f| self.fns.get(f.0 as usize))
+            .is_some_and(|i| i.abi_uses.is_some());
+        if of_trait || of_impl {
             return;
         }
         let unused: Vec<CapId> = sig
@@ -216,7 +230,7 @@ impl<'a> Checker<'a, '_> {
             TyTable::ERROR,
             FrameErrs::Declared(TyTable::NEVER),
         ));
-        self.cx.scopes.push(Scope::default());
+        self.cx.push_scope();
         let mut value = self.check_expr(&item.value, ty);
         self.finish_types(Some(&mut value));
         self.audit_body(&mut value);

@@ -620,7 +620,7 @@ impl<'a> Checker<'a, '_> {
                 let d = Diagnostic::error(
                     codes::NOT_CALLABLE,
                     f.span,
-                    format!("this is a `{t}`, not a function"),
+                    format!("this is `{t}`, not a function"),
                 );
                 let d = if self.as_result(f.ty).is_some() {
                     d.help("it can fail: write `?` or `else` first")
@@ -829,7 +829,7 @@ impl<'a> Checker<'a, '_> {
         self.err_help(
             codes::CONVERSION,
             span,
-            format!("a `{f}` cannot be converted to `{t}`"),
+            format!("`{f}` cannot be converted to `{t}`"),
             help,
         );
         bad(span)

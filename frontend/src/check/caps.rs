@@ -130,6 +130,7 @@ impl<'a> Checker<'a, '_> {
         let what = match who {
             Callee::Fn(f) => format!("`{}` uses `{name}`", self.sig(*f).display),
             Callee::Value => format!("this function uses `{name}`"),
+            Callee::Named(n) if *n == name => format!("this uses `{name}`"),
             Callee::Named(n) => format!("`{n}` uses `{name}`"),
         };
         if barrier {

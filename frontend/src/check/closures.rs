@@ -1,7 +1,7 @@
 //! Function literals.
 
 use super::body::ex;
-use super::cx::{EnvEntry, Frame, FrameErrs, LitKind, Scope, ScopeItem, Want};
+use super::cx::{EnvEntry, Frame, FrameErrs, LitKind, ScopeItem, Want};
 use super::types::TyPos;
 use super::{Checker, codes};
 use crate::ast::{FnBody, FnLit};
@@ -21,10 +21,9 @@ impl<'a> Checker<'a, '_> {
         if lit.uses.is_some() {
             kind = LitKind::Storable;
         }
-        let expected = expected.filter(|f| {
-            if f.params.len() == lit.params.len() {
-                return true;
-            }
+        if let Some(f) = &expected
+            && f.params.len() != lit.params.len()
+        {
             let (n, m) = (f.params.len(), lit.params.len());
             self.err_help(
                 codes::ARGUMENTS,
@@ -39,8 +38,8 @@ impl<'a> Checker<'a, '_> {
                         .join(", ")
                 ),
             );
-            false
-        });
+            return super::body::bad(span);
+        }
         let own = match lit.uses {
             Some(paths) => self.resolve_uses(scope.module, paths),
             None => Vec::new(),
@@ -75,7 +74,7 @@ impl<'a> Checker<'a, '_> {
         };
         let env_len = self.cx.env.len();
         self.cx.frames.push(Frame::new(kind, ret, errs));
-        self.cx.scopes.push(Scope::default());
+        self.cx.push_scope();
         let frame = self.cx.frame_index();
         if kind == LitKind::Storable {
             self.cx.env.push(EnvEntry::Barrier);
@@ -151,7 +150,7 @@ impl<'a> Checker<'a, '_> {
                 } else {
                     let v = self.expr(e, Want::Ty(ret));
                     if self.is_never(v.ty) && matches!(self.kind(ret), TyKind::Infer(_)) {
-                        self.unify(ret, TyTable::NEVER);
+                        self.unify(ret, TyTable::UNIT);
                         v
                     } else {
                         self.coerce(v, ret)
@@ -171,19 +170,19 @@ impl<'a> Checker<'a, '_> {
                         self.err_help(
                             codes::MISSING_RETURN,
                             lit.head,
-                            format!("this function literal can end without a `{t}`"),
+                            format!("this function literal can end without its result, a value of type `{t}`"),
                             "its result is what `return` says; `=>` with an expression needs none",
                         );
                     }
                 } else if matches!(self.kind(ret), TyKind::Infer(_)) {
-                    self.unify(ret, TyTable::NEVER);
+                    self.unify(ret, TyTable::UNIT);
                 }
                 e
             }
         };
         self.cx.in_guard = old_guard;
         self.cx.in_const = old_const;
-        self.cx.scopes.pop();
+        self.cx.pop_scope();
         self.cx.env.truncate(env_len);
         let Some(frame) = self.cx.frames.pop() else {
             return super::body::bad(span);

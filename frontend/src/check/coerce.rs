@@ -202,7 +202,9 @@ impl<'a> Checker<'a, '_> {
         };
         let mut stmts = Vec::new();
         let held = match &f.kind {
-            ExprKind::Local(id) => *id,
+            ExprKind::Local(id) if !self.cx.infos.get(id.0 as usize).is_some_and(|i| i.mutable) => {
+                *id
+            }
             _ => {
                 let local = self.cx.new_local("function", fty, false, span);
                 stmts.push(Stmt::Let {

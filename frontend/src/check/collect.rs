@@ -301,7 +301,8 @@ impl<'a> Checker<'a, '_> {
             abi_uses: None,
             of_cap: false,
             sites: Vec::new(),
-            outer: None,
+            local: false,
+            checked: false,
         });
         id
     }

@@ -7,6 +7,7 @@
 use super::{Pred, TyScope, UseSite};
 use crate::source::{Span, Symbol};
 use crate::thir::{CapId, ConstId, FnId, LocalDef, LocalId, LoopId, TraitId, Ty, TyTable};
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// What an expression is checked for.
@@ -49,12 +50,6 @@ pub(crate) struct LocalInfo {
     pub env_depth: usize,
     /// For a `let`-bound borrowed function: the capabilities that it captured.
     pub captured: Option<Rc<Vec<CapId>>>,
-}
-
-/// Names of a block.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Scope {
-    pub items: Vec<(Symbol, ScopeItem)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +138,12 @@ pub(crate) struct FnCx<'a> {
     pub preds: Rc<Vec<Pred>>,
     pub locals: Vec<LocalDef>,
     pub infos: Vec<LocalInfo>,
-    pub scopes: Vec<Scope>,
+    /// Names bound by each open block.
+    pub scopes: Vec<Vec<Symbol>>,
+    /// What each name stands for, innermost last.
+    pub by_name: FxHashMap<Symbol, Vec<ScopeItem>>,
+    /// The function around a local function: its local functions are visible, its locals are not.
+    pub parent: Option<Box<FnCx<'a>>>,
     pub frames: Vec<Frame>,
     pub env: Vec<EnvEntry>,
     pub vars: Vec<InferVar>,
@@ -161,6 +161,8 @@ pub(crate) struct FnCx<'a> {
     /// Steps left before the function counts as too complicated.
     pub fuel: u64,
     pub out_of_fuel: bool,
+    /// Open error variables were defaulted.
+    pub settled: bool,
     /// Captures of the literal that was checked last, if they are known.
     pub last_captures: Option<Rc<Vec<CapId>>>,
     /// Place of the expression that is being checked, for messages about its type.
@@ -176,6 +178,9 @@ impl FnCx<'_> {
             locals: Vec::new(),
             infos: Vec::new(),
             scopes: Vec::new(),
+            by_name: FxHashMap::default(),
+            parent: None,
+            settled: false,
             frames: Vec::new(),
             env: Vec::new(),
             vars: Vec::new(),
@@ -229,20 +234,59 @@ impl FnCx<'_> {
             .map_or(TyTable::ERROR, |l| l.ty)
     }
 
-    pub fn bind(&mut self, name: Symbol, item: ScopeItem) {
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.items.push((name, item));
+    pub fn push_scope(&mut self) {
+        self.scopes.push(Vec::new());
+    }
+
+    pub fn pop_scope(&mut self) {
+        for name in self.scopes.pop().unwrap_or_default() {
+            if let Some(items) = self.by_name.get_mut(&name) {
+                items.pop();
+            }
         }
     }
 
-    /// Looks a name up in the scopes.
+    pub fn bind(&mut self, name: Symbol, item: ScopeItem) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.push(name);
+            self.by_name.entry(name).or_default().push(item);
+        }
+    }
+
+    /// Looks a name up: locals of this function, local functions of those around it too.
     pub fn lookup(&self, name: Symbol) -> Option<ScopeItem> {
-        self.scopes
-            .iter()
-            .rev()
-            .flat_map(|s| s.items.iter().rev())
-            .find(|(n, _)| *n == name)
-            .map(|(_, item)| *item)
+        if let Some(item) = self.by_name.get(&name).and_then(|v| v.last()) {
+            return Some(*item);
+        }
+        let mut at = self.parent.as_deref();
+        while let Some(cx) = at {
+            // A local in between hides what is further out; it is not visible itself.
+            if let Some(item) = cx.by_name.get(&name).and_then(|v| v.last()) {
+                return match item {
+                    ScopeItem::Fn(_) => Some(*item),
+                    ScopeItem::Local(_) => None,
+                };
+            }
+            at = cx.parent.as_deref();
+        }
+        None
+    }
+
+    /// Whether a function around this one has a local of this name.
+    pub fn outer_local(&self, name: Symbol) -> bool {
+        let mut at = self.parent.as_deref();
+        while let Some(cx) = at {
+            if let Some(ScopeItem::Local(_)) = cx.by_name.get(&name).and_then(|v| v.last()) {
+                return true;
+            }
+            at = cx.parent.as_deref();
+        }
+        false
+    }
+
+    /// Names that are visible here.
+    pub fn visible_names(&self) -> Vec<Symbol> {
+        self.scopes.iter().flatten().copied().collect()
     }
 
     pub fn new_loop(&mut self) -> LoopId {

@@ -122,6 +122,9 @@ impl<'a> Checker<'a, '_> {
     /// Tells missing capabilities, with the way to a use.
     pub(super) fn flush_caps(&mut self) {
         for p in std::mem::take(&mut self.pending) {
+            if self.sink.is_full() {
+                break;
+            }
             let mut d: Diagnostic = p.diag;
             let at = d.span;
             d = d.call(p.here.0, p.here.1);

@@ -1,7 +1,7 @@
 //! The error edge: `?`, `else`, `raise`, `try`, `return`.
 
 use super::body::{bad, ex};
-use super::cx::{FrameErrs, Scope, ScopeItem, TryCx, Want};
+use super::cx::{FrameErrs, ScopeItem, TryCx, Want};
 use super::{Checker, codes};
 use crate::ast::{self, Block};
 use crate::diag::Diagnostic;
@@ -246,7 +246,7 @@ impl<'a> Checker<'a, '_> {
                     self.err_help(
                         codes::MISMATCH,
                         span,
-                        format!("this function has to return a `{t}`"),
+                        format!("this function has to return a value of type `{t}`"),
                         "write the value behind `return`",
                     );
                 }
@@ -319,7 +319,7 @@ impl<'a> Checker<'a, '_> {
             } else {
                 self.prog.tys.err_set(tys.iter().copied())
             };
-            self.cx.scopes.push(Scope::default());
+            self.cx.push_scope();
             let local = if c.name.name == sym::underscore {
                 None
             } else {
@@ -329,7 +329,7 @@ impl<'a> Checker<'a, '_> {
                 Some(l)
             };
             let body = self.block(&c.body, Want::Stmt);
-            self.cx.scopes.pop();
+            self.cx.pop_scope();
             all_never &= self.is_never(body.ty);
             out.push(Catch { tys, local, body });
         }

@@ -140,7 +140,7 @@ impl<'a> Checker<'a, '_> {
                     ));
                 } else if info.mutable {
                     complaint = Some((
-                        "a stored function cannot capture a `mut` local",
+                        "a stored function captures no `mut` local",
                         format!("capture a copy: `let fixed = {name}` before the literal"),
                     ));
                 }
@@ -150,7 +150,7 @@ impl<'a> Checker<'a, '_> {
             self.err_help(
                 codes::STORABLE,
                 span,
-                format!("{what}, and `{name}` is not"),
+                format!("`{name}` cannot be captured: {what}"),
                 help,
             );
         }
@@ -302,14 +302,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn unknown_value(&mut self, name: Ident) {
-        let outer = self
-            .cx
-            .fn_id
-            .and_then(|f| self.fns.get(f.0 as usize))
-            .and_then(|i| i.outer.clone());
-        if let Some(outer) = outer
-            && outer.iter().any(|(s, f)| *s == name.name && f.is_none())
-        {
+        if self.cx.outer_local(name.name) {
             let t = self.text(name.name);
             self.push(
                 Diagnostic::error(
@@ -332,12 +325,7 @@ impl<'a> Checker<'a, '_> {
             );
             return;
         }
-        let locals: Vec<Symbol> = self
-            .cx
-            .scopes
-            .iter()
-            .flat_map(|s| s.items.iter().map(|(n, _)| *n))
-            .collect();
+        let locals = self.cx.visible_names();
         let m = self.cx.scope.module;
         self.unknown_name(name, &locals, m, "name");
     }
@@ -405,10 +393,7 @@ impl<'a> Checker<'a, '_> {
     /// Type arguments for a mention of a function: written ones, else fresh variables.
     pub(super) fn instantiate(&mut self, f: FnId, written: Option<Vec<Ty>>, span: Span) -> Vec<Ty> {
         let sig = self.sig(f);
-        let local = self
-            .fns
-            .get(f.0 as usize)
-            .is_some_and(|i| i.outer.is_some());
+        let local = self.fns.get(f.0 as usize).is_some_and(|i| i.local);
         let mut args = Vec::new();
         for (i, g) in sig.generics.iter().enumerate() {
             let t = if local && i < sig.own {
@@ -644,6 +629,17 @@ impl<'a> Checker<'a, '_> {
             return bad(span);
         }
         if let Some((i, f, args, id)) = self.find_field(base.ty, name.name) {
+            if self.adt_kind(id) == AdtKind::Attenuator && !matches!(base.kind, ExprKind::Local(_))
+            {
+                let n = self.adt_name(id);
+                self.err_help(
+                    codes::BAD_ATTENUATOR,
+                    span,
+                    format!("fields of `{n}` are read only as `self.…` in its own methods"),
+                    "call a method of the capability that it implements",
+                );
+                return bad(span);
+            }
             if !self.field_visible(&f, id) {
                 self.private(name);
                 return bad(span);
@@ -837,7 +833,7 @@ impl<'a> Checker<'a, '_> {
         let mut join = Join::new(want);
         let mut out = Vec::new();
         for arm in arms {
-            self.cx.scopes.push(super::cx::Scope::default());
+            self.cx.push_scope();
             let pat = self.bind_pat(&arm.pat, sty);
             let guard = arm.guard.as_ref().map(|g| {
                 let old = self.cx.pure.replace("a guard");
@@ -848,7 +844,7 @@ impl<'a> Checker<'a, '_> {
                 e
             });
             let body = self.branch(&arm.body, &mut join);
-            self.cx.scopes.pop();
+            self.cx.pop_scope();
             out.push(Arm { pat, guard, body });
         }
         let all_never = !out.is_empty() && out.iter().all(|a| self.is_never(a.body.ty));

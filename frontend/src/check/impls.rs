@@ -819,15 +819,24 @@ impl<'a> Checker<'a, '_> {
             let mut groups: Vec<Vec<usize>> = by_head.into_values().collect();
             groups.sort();
             for g in groups {
-                for (k, i) in g.iter().enumerate() {
+                if pairs.len() > 200_000 {
+                    break;
+                }
+                for (k, i) in g.iter().enumerate().take(1000) {
                     for j in g.iter().take(k) {
                         pairs.push((*j, *i));
-                        if pairs.len() > 100_000 {
-                            break;
-                        }
                     }
                 }
             }
+        }
+        if pairs.len() > 200_000 {
+            let span = self.prog.impls.last().map_or(Span::default(), |d| d.span);
+            self.err(
+                codes::OVERLAP,
+                span,
+                "there are too many implementations for one type",
+            );
+            return;
         }
         for (j, i) in pairs {
             self.cx = super::cx::FnCx::new(self.module_scope(ModId(0)));

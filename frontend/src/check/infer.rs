@@ -60,8 +60,9 @@ impl<'a> Checker<'a, '_> {
 
     /// Counts a step; false if the body's budget is used up (said once).
     pub(super) fn step(&mut self) -> bool {
-        if self.cx.fuel > 0 {
+        if self.cx.fuel > 0 && self.total_fuel > 0 {
             self.cx.fuel -= 1;
+            self.total_fuel -= 1;
             return true;
         }
         if !self.cx.out_of_fuel {

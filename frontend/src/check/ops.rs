@@ -309,14 +309,14 @@ impl<'a> Checker<'a, '_> {
             self.err_help(
                 codes::FORMAT,
                 s.span,
-                format!("this format does not fit a `{shown}`"),
+                format!("this format does not fit `{shown}`"),
                 help,
             );
         } else if !number && (s.sign != ast::Sign::Minus || s.alternate || s.zero) {
             self.err_help(
                 codes::FORMAT,
                 s.span,
-                format!("signs, `#` and `0` format numbers, not a `{shown}`"),
+                format!("signs, `#` and `0` format numbers, not `{shown}`"),
                 "remove them",
             );
         } else if ty == TyTable::INT && s.precision.is_some() {
@@ -396,6 +396,9 @@ impl<'a> Checker<'a, '_> {
         }
         if tys.iter().any(|t| self.is_error(*t)) {
             return bad(span);
+        }
+        if out.iter().any(|e| self.is_never(e.ty)) {
+            return ex(ExprKind::Tuple(out), TyTable::NEVER, span);
         }
         let ty = self.mk(TyKind::Tuple(tys));
         ex(ExprKind::Tuple(out), ty, span)

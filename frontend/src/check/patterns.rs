@@ -112,7 +112,7 @@ impl<'a> Checker<'a, '_> {
                         self.err(
                             codes::PATTERN,
                             span,
-                            format!("a tuple of {} cannot match a `{t}`", items.len()),
+                            format!("a tuple of {} cannot match `{t}`", items.len()),
                         );
                         vec![TyTable::ERROR; items.len()]
                     }
@@ -143,7 +143,7 @@ impl<'a> Checker<'a, '_> {
                         self.err(
                             codes::PATTERN,
                             span,
-                            format!("a list pattern cannot match a `{t}`"),
+                            format!("a list pattern cannot match `{t}`"),
                         );
                         TyTable::ERROR
                     }
@@ -210,11 +210,7 @@ impl<'a> Checker<'a, '_> {
             return true;
         }
         let (w, t) = (self.show(want), self.show(ty));
-        let mut d = Diagnostic::error(
-            codes::PATTERN,
-            span,
-            format!("a `{w}` cannot match a `{t}`"),
-        );
+        let mut d = Diagnostic::error(codes::PATTERN, span, format!("`{w}` cannot match `{t}`"));
         if self.as_result(ty).is_some() {
             d = d.help("it can fail: match `Ok(…)` and `Err(…)`");
         } else if self.as_option(ty).is_some() {

@@ -9,6 +9,7 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn push(&mut self, d: Diagnostic) {
         if d.severity == crate::diag::Severity::Error {
             self.poisoned = true;
+            self.told += 1;
         }
         self.sink.push(d);
     }
@@ -211,6 +212,10 @@ impl<'a> Checker<'a, '_> {
 
     /// The candidate most like `name`, if it is close enough to be meant.
     pub(super) fn closest(&self, name: &str, candidates: &[Symbol]) -> Option<String> {
+        if self.suggestions.get() == 0 {
+            return None;
+        }
+        self.suggestions.set(self.suggestions.get() - 1);
         let mut best: Option<(usize, String)> = None;
         let limit = (name.chars().count() / 3).min(3);
         for c in candidates {

@@ -13,6 +13,13 @@ use crate::thir::{
 };
 use std::rc::Rc;
 
+/// Most fields of a struct or values of a variant.
+const MAX_FIELDS: usize = 500;
+/// Most variants of an enum and methods of an interface.
+const MAX_VARIANTS: usize = 4000;
+/// Most parameters of a function.
+const MAX_PARAMS: usize = 200;
+
 /// What encloses a function.
 #[derive(Clone, Debug)]
 pub(super) struct Enclosing {
@@ -176,6 +183,12 @@ impl<'a> Checker<'a, '_> {
         }
         let mut variants = Vec::new();
         match item {
+            AdtItem::Struct(s) if s.fields.len() > MAX_FIELDS => {
+                self.too_many(s.name, "fields", MAX_FIELDS);
+            }
+            AdtItem::Enum(e) if e.variants.len() > MAX_VARIANTS => {
+                self.too_many(e.name, "variants", MAX_VARIANTS);
+            }
             AdtItem::Struct(s) => {
                 let mut fields: Vec<FieldInfo> = Vec::new();
                 for f in s.fields {
@@ -209,6 +222,10 @@ impl<'a> Checker<'a, '_> {
                         continue;
                     }
                     let mut fields: Vec<FieldInfo> = Vec::new();
+                    if v.fields.len() > MAX_FIELDS {
+                        self.too_many(v.name, "values", MAX_FIELDS);
+                        continue;
+                    }
                     for f in v.fields {
                         let ty = self.resolve_ty(&f.ty, &enc.scope, TyPos::Other);
                         if fields.iter().any(|g| g.name == f.name.name) {
@@ -253,6 +270,15 @@ impl<'a> Checker<'a, '_> {
         if let Some(info) = self.adts.get_mut(id.0 as usize) {
             info.variants = Rc::new(variants);
         }
+    }
+
+    fn too_many(&mut self, name: ast::Ident, what: &str, most: usize) {
+        let t = self.text(name.name);
+        self.err(
+            codes::TYPE_TOO_LARGE,
+            name.span,
+            format!("`{t}` has too many {what}: at most {most} are possible"),
+        );
     }
 
     fn duplicate(&mut self, name: ast::Ident, what: &str) {
@@ -413,7 +439,10 @@ impl<'a> Checker<'a, '_> {
                 span: r.span,
             });
         }
-        for p in item.params {
+        if item.params.len() > MAX_PARAMS {
+            self.too_many(item.name, "parameters", MAX_PARAMS);
+        }
+        for p in item.params.iter().take(MAX_PARAMS) {
             let ty = match &p.ty {
                 Some(t) => self.resolve_ty(t, &scope, TyPos::Param),
                 None => TyTable::ERROR,
@@ -564,7 +593,10 @@ impl<'a> Checker<'a, '_> {
             full: self.qualified(module, &name),
             display: name,
         };
-        for m in item.fns {
+        if item.fns.len() > MAX_VARIANTS {
+            self.too_many(item.name, "methods", MAX_VARIANTS);
+        }
+        for m in item.fns.iter().take(MAX_VARIANTS) {
             if methods.iter().any(|s| s.name == m.name.name) {
                 self.duplicate(m.name, "method");
                 continue;
@@ -650,7 +682,10 @@ impl<'a> Checker<'a, '_> {
         };
         let mut methods: Vec<Rc<Sig>> = Vec::new();
         let mut defs = Vec::new();
-        for m in item.fns {
+        if item.fns.len() > MAX_VARIANTS {
+            self.too_many(item.name, "methods", MAX_VARIANTS);
+        }
+        for m in item.fns.iter().take(MAX_VARIANTS) {
             if methods.iter().any(|s| s.name == m.name.name) {
                 self.duplicate(m.name, "method");
                 continue;

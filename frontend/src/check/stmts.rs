@@ -1,7 +1,7 @@
 //! Blocks and statements.
 
 use super::body::{bad, ex};
-use super::cx::{LoopCx, Scope, ScopeItem, Want};
+use super::cx::{LoopCx, ScopeItem, Want};
 use super::sigs::Enclosing;
 use super::types::TyPos;
 use super::{Checker, FnSrc, codes};
@@ -14,9 +14,9 @@ use std::rc::Rc;
 impl<'a> Checker<'a, '_> {
     /// A block in its own scope. With a wanted type its value is coerced to that.
     pub(super) fn block(&mut self, b: &'a Block<'a>, want: Want) -> Expr {
-        self.cx.scopes.push(Scope::default());
+        self.cx.push_scope();
         let e = self.block_inner(b, want);
-        self.cx.scopes.pop();
+        self.cx.pop_scope();
         e
     }
 
@@ -57,7 +57,7 @@ impl<'a> Checker<'a, '_> {
             self.err_help(
                 codes::NO_VALUE,
                 b.span,
-                format!("this block has no value, but a `{t}` is needed"),
+                format!("this block has no value, but `{t}` is needed"),
                 "end it with an expression",
             );
             return bad(b.span);
@@ -368,13 +368,13 @@ impl<'a> Checker<'a, '_> {
     ) {
         let (iter, elem) = self.for_iter(iter);
         let id = self.cx.new_loop();
-        self.cx.scopes.push(Scope::default());
+        self.cx.push_scope();
         let p = self.bind_pat(pat, elem);
         self.need_irrefutable(&p, "`for`");
         self.push_loop(id, label);
         let body = self.block(body, Want::Stmt);
         self.pop_loop();
-        self.cx.scopes.pop();
+        self.cx.pop_scope();
         out.push(Stmt::For {
             id,
             pat: p,
@@ -505,7 +505,10 @@ impl<'a> Checker<'a, '_> {
                     sig.display.clone(),
                 )
             }
-            None => return,
+            None => {
+                self.not_supported(f.head, "a local function here is");
+                return;
+            }
         };
         let _ = display;
         let enc = Enclosing {
@@ -539,20 +542,11 @@ impl<'a> Checker<'a, '_> {
             def.errs = sig.errs;
         }
         self.cx.bind(f.name.name, ScopeItem::Fn(id));
-        let outer: Vec<_> = self
-            .cx
-            .scopes
-            .iter()
-            .flat_map(|s| s.items.iter())
-            .map(|(s, i)| match i {
-                ScopeItem::Fn(f) => (*s, Some(*f)),
-                ScopeItem::Local(_) => (*s, None),
-            })
-            .collect();
         if let Some(info) = self.fns.get_mut(id.0 as usize) {
             info.sig = Rc::new(sig);
             info.scope = scope;
-            info.outer = Some(Rc::new(outer));
+            info.local = true;
         }
+        self.fn_body(id);
     }
 }

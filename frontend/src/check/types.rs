@@ -72,6 +72,14 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn unknown_name(&mut self, name: Ident, extra: &[Symbol], m: ModId, what: &str) {
         let text = self.text(name.name);
+        if self.suggestions.get() == 0 {
+            self.err(
+                codes::UNKNOWN_NAME,
+                name.span,
+                format!("there is no {what} `{text}` here"),
+            );
+            return;
+        }
         let mut all: Vec<Symbol> = extra.to_vec();
         if let Some(info) = self.module(m) {
             all.extend(info.names.keys().copied());

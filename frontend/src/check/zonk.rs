@@ -60,6 +60,9 @@ impl<'a> Checker<'a, '_> {
 
     /// Variables that only stand for errors and that nothing bound are `Never`.
     fn settle_open_errs(&mut self, t: Ty) -> Ty {
+        if std::mem::replace(&mut self.cx.settled, true) {
+            return t;
+        }
         for i in 0..self.cx.vars.len() {
             if let Some(v) = self.cx.vars.get_mut(i)
                 && v.is_err
