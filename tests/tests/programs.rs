@@ -71,7 +71,7 @@ fn run(target: &str, case: &Case, mode: &[&str]) -> Outcome {
     let fuel = stderr
         .lines()
         .filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok())
-        .find_map(|v| v.get("fuel")?.get("used")?.as_u64());
+        .find_map(|v| v.get("fuel")?.as_u64());
     Outcome {
         exit: out.status.code(),
         stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
