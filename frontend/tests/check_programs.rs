@@ -4,7 +4,7 @@
 //! line says that a diagnostic of that code starts in that line; each is named and nothing else is told.
 
 use jet_frontend::diag::Severity;
-use jet_frontend::driver::{PackageInput, ProgramInput, SourceInput, check_only};
+use jet_frontend::driver::{PackageInput, ProgramInput, SourceInput, check_only, compile};
 use std::path::{Path, PathBuf};
 
 fn files(dir: &str) -> Vec<PathBuf> {
@@ -57,7 +57,10 @@ fn check_files(files: Vec<(String, String)>) -> Vec<(String, u32, String, String
     };
     let out = std::thread::Builder::new()
         .stack_size(64 << 20)
-        .spawn(move || check_only(&input))
+        .spawn(move || match std::env::var_os("EMIT") {
+            Some(_) => compile(&input),
+            None => check_only(&input),
+        })
         .unwrap()
         .join()
         .unwrap();
@@ -123,7 +126,8 @@ fn bad_programs() {
     assert!(failed.is_empty(), "\n{failed}");
 }
 
-/// `CHECK=path cargo test … -- --ignored show` prints what the checker says of a file or folder.
+/// `CHECK=path cargo test … -- --ignored show` prints what the checker says of a file or folder (with
+/// `EMIT=1`, lowering and verifier too).
 #[test]
 #[ignore = "prints diagnostics of a file of one's choice"]
 fn show() {
@@ -154,5 +158,68 @@ fn show() {
                 println!("{p}:{l} {c} {t}");
             }
         }
+    }
+}
+
+/// Mutilated programs are answered with diagnostics, never with a panic.
+#[test]
+fn mutilated_programs() {
+    let mut texts = Vec::new();
+    for dir in ["ok", "bad"] {
+        for f in files(dir) {
+            texts.push(std::fs::read_to_string(f).unwrap());
+        }
+    }
+    let rounds: u64 = std::env::var("CHECK_ROUNDS")
+        .ok()
+        .and_then(|r| r.parse().ok())
+        .unwrap_or(150);
+    let mut seed: u64 = std::env::var("CHECK_SEED")
+        .ok()
+        .and_then(|r| r.parse().ok())
+        .unwrap_or(0x9e37_79b9_7f4a_7c15);
+    let mut next = move |n: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % n.max(1) as u64) as usize
+    };
+    let words = |t: &str| -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        for c in t.chars() {
+            let word = c.is_alphanumeric() || c == '_';
+            match out.last_mut() {
+                Some(w) if word && w.chars().all(|c| c.is_alphanumeric() || c == '_') => w.push(c),
+                Some(w) if c == ' ' && w.chars().all(|c| c == ' ') => w.push(c),
+                _ => out.push(c.to_string()),
+            }
+        }
+        out
+    };
+    for _ in 0..rounds {
+        let mut w = words(&texts[next(texts.len())]);
+        for _ in 0..1 + next(4) {
+            let (i, j) = (next(w.len()), next(w.len()));
+            match next(4) {
+                0 => {
+                    w.remove(i);
+                }
+                1 => {
+                    let x = w[j].clone();
+                    w[i] = x;
+                }
+                2 => w.swap(i, j),
+                _ => {
+                    let other = words(&texts[next(texts.len())]);
+                    w[i] = other[next(other.len())].clone();
+                }
+            }
+        }
+        let text = w.concat();
+        let shown = text.clone();
+        let result = std::panic::catch_unwind(|| {
+            check_files(vec![("main".to_string(), text.clone())]);
+        });
+        assert!(result.is_ok(), "panic on:\n{shown}");
     }
 }

@@ -9,7 +9,7 @@ use crate::ast::{self, Arg, ExprKind as A, Ident, TypeExpr};
 use crate::diag::Diagnostic;
 use crate::source::{Span, Symbol, sym};
 use crate::thir::{
-    AdtId, AdtKind, Callee, Conv, Expr, ExprKind, FnId, Pat, PatKind, Stmt, Ty, TyKind, TyTable,
+    AdtId, AdtKind, Callee, Expr, ExprKind, FnId, Pat, PatKind, Stmt, Ty, TyKind, TyTable,
 };
 
 /// Where the value of a parameter comes from.
@@ -160,7 +160,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn written_args(
+    pub(super) fn written_args(
         &mut self,
         id: AdtId,
         type_args: &'a [TypeExpr<'a>],
@@ -187,7 +187,7 @@ impl<'a> Checker<'a, '_> {
         Some(tys)
     }
 
-    fn panic_call(&mut self, args: &'a [Arg<'a>], span: Span) -> Expr {
+    pub(super) fn panic_call(&mut self, args: &'a [Arg<'a>], span: Span) -> Expr {
         let [a] = args else {
             self.err_help(
                 codes::ARGUMENTS,
@@ -202,7 +202,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Fills parameters from positional and named arguments and defaults.
-    fn slots(
+    pub(super) fn slots(
         &mut self,
         formals: &[Formal],
         args: &'a [Arg<'a>],
@@ -291,7 +291,7 @@ impl<'a> Checker<'a, '_> {
         Some(out)
     }
 
-    fn formals_help(&self, formals: &[Formal]) -> String {
+    pub(super) fn formals_help(&self, formals: &[Formal]) -> String {
         if formals.is_empty() {
             return "write `()`".to_string();
         }
@@ -350,7 +350,7 @@ impl<'a> Checker<'a, '_> {
         if !order.windows(2).all(|w| w.first() < w.get(1)) {
             // Evaluated as written, handed over as declared.
             for v in values.iter_mut().flatten() {
-                self.to_temp(v, prefix);
+                self.put_in_temp(v, prefix);
             }
         }
         let mut out = Vec::new();
@@ -378,7 +378,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Puts a value that takes work into a temporary.
-    pub(super) fn to_temp(&mut self, v: &mut Expr, prefix: &mut Vec<Stmt>) {
+    pub(super) fn put_in_temp(&mut self, v: &mut Expr, prefix: &mut Vec<Stmt>) {
         let simple = match &v.kind {
             ExprKind::Int(_)
             | ExprKind::Float(_)
@@ -418,7 +418,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// One argument. A capability or attenuator may stand for a field of that kind.
-    fn argument(&mut self, e: &'a ast::Expr<'a>, ty: Ty) -> Expr {
+    pub(super) fn argument(&mut self, e: &'a ast::Expr<'a>, ty: Ty) -> Expr {
         match self.kind(ty) {
             TyKind::Cap(c) => self.cap_argument(e, c),
             TyKind::Adt(id, _) if self.adt_kind(id) == AdtKind::Attenuator => {
@@ -485,9 +485,7 @@ impl<'a> Checker<'a, '_> {
         ) {
             return;
         }
-        if self.prog.tys.has_infer(ret) && !matches!(self.kind(ret), TyKind::Infer(_)) {
-            self.try_unify(ret, hint);
-        } else if matches!(self.kind(ret), TyKind::Infer(_)) && self.as_option(hint).is_none() {
+        if self.prog.tys.has_infer(ret) {
             self.try_unify(ret, hint);
         }
     }
@@ -523,6 +521,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// A call of a function with its type arguments chosen; `recv` is checked already.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn finish_fn_call(
         &mut self,
         f: FnId,
@@ -547,7 +546,7 @@ impl<'a> Checker<'a, '_> {
         if let Some(mut r) = recv {
             if !prefix.is_empty() {
                 let mut first = Vec::new();
-                self.to_temp(&mut r, &mut first);
+                self.put_in_temp(&mut r, &mut first);
                 first.append(&mut prefix);
                 prefix = first;
             }
@@ -559,6 +558,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// The call expression: a `Result` if the callee can fail.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn finish_call(
         &mut self,
         callee: Callee,
@@ -673,191 +673,6 @@ impl<'a> Checker<'a, '_> {
             fty.ret,
             fty.errs,
             prefix,
-            span,
-        )
-    }
-
-    /// A struct, attenuator or variant.
-    pub(super) fn construct(
-        &mut self,
-        id: AdtId,
-        variant: usize,
-        written: Option<Vec<Ty>>,
-        args: &'a [Arg<'a>],
-        want: Want,
-        span: Span,
-    ) -> Expr {
-        let Some(info) = self.adts.get(id.0 as usize) else {
-            return bad(span);
-        };
-        let (variants, generics, preds) = (
-            info.variants.clone(),
-            info.generics.clone(),
-            info.preds.clone(),
-        );
-        let foreign = self.pkg_of(info.module) != self.pkg_of(self.cx.scope.module);
-        let kind = self.adt_kind(id);
-        let targs = written.unwrap_or_else(|| generics.iter().map(|_| self.fresh(false)).collect());
-        let ty = self.mk(TyKind::Adt(id, targs.clone()));
-        if let Want::Ty(t) = want {
-            let t = self.zonk(t);
-            if let TyKind::Adt(other, _) = self.prog.tys.kind(t)
-                && *other == id
-            {
-                self.hint_construct(ty, t);
-            }
-        }
-        let Some(v) = variants.get(variant) else {
-            return bad(span);
-        };
-        let is_struct = matches!(kind, AdtKind::Struct | AdtKind::Attenuator);
-        let what = if is_struct {
-            format!("`{}`", self.adt_name(id))
-        } else {
-            format!("`{}`", self.text(v.name))
-        };
-        if foreign && is_struct {
-            let given: Vec<(Symbol, Span)> = args
-                .iter()
-                .enumerate()
-                .filter_map(|(i, a)| match a.name {
-                    Some(n) => Some((n.name, n.span)),
-                    None => v.fields.get(i).map(|f| (f.name, a.value.span)),
-                })
-                .collect();
-            for (n, s) in given {
-                if v.fields.iter().any(|f| f.name == n && !f.is_pub) {
-                    self.private(Ident { name: n, span: s });
-                    return bad(span);
-                }
-            }
-        }
-        let mut formals = Vec::new();
-        for f in &v.fields {
-            formals.push(Formal {
-                name: f.name,
-                ty: self.subst(f.ty, &targs),
-                default: f.default,
-            });
-        }
-        if v.fields.is_empty() && !is_struct && !args.is_empty() {
-            self.err_help(
-                codes::ARGUMENTS,
-                span,
-                format!("{what} carries no values"),
-                "remove the brackets",
-            );
-            return bad(span);
-        }
-        if kind == AdtKind::Attenuator && self.cx.pure.is_some() {
-            self.err(codes::NOT_PURE, span, "an attenuator cannot be built here");
-        }
-        let mut prefix = Vec::new();
-        let fields = self.arguments(&formals, args, &targs, span, &what, &mut prefix);
-        self.oblige_all(&preds, &targs, span, &what);
-        let e = ex(
-            ExprKind::Construct {
-                variant: super::collect::id32(variant),
-                fields,
-            },
-            ty,
-            span,
-        );
-        if prefix.is_empty() {
-            return e;
-        }
-        ex(ExprKind::Block(prefix, Some(Box::new(e))), ty, span)
-    }
-
-    /// Takes type arguments from a wanted type, but leaves open those that a coercion may change.
-    fn hint_construct(&mut self, ty: Ty, want: Ty) {
-        let (TyKind::Adt(_, mine), TyKind::Adt(_, theirs)) = (self.kind(ty), self.kind(want))
-        else {
-            return;
-        };
-        for (m, t) in mine.iter().zip(&theirs) {
-            self.try_unify(*m, *t);
-        }
-    }
-
-    /// `float(n)`, `int(x)`, `byte(n)`, `char(n)`, `string(x)`.
-    fn convert(&mut self, to: Ty, name: Ident, args: &'a [Arg<'a>], span: Span) -> Expr {
-        let text = self.text(name.name);
-        let [a] = args else {
-            self.err_help(
-                codes::ARGUMENTS,
-                span,
-                format!("`{text}(…)` converts one value"),
-                format!("write `{text}(x)`"),
-            );
-            return bad(span);
-        };
-        let e = self.expr(&a.value, Want::Any);
-        let from = self.zonk(e.ty);
-        if self.is_error(from) || self.is_never(from) {
-            return bad(span);
-        }
-        if from == to {
-            return e;
-        }
-        let conv = |c: Conv, e: Expr, ty: Ty| ex(ExprKind::Convert(c, Box::new(e)), ty, span);
-        let k = |t: Ty| t;
-        match (k(from), k(to)) {
-            (TyTable::INT, TyTable::FLOAT) => return conv(Conv::IntToFloat, e, to),
-            (TyTable::FLOAT, TyTable::INT) => return conv(Conv::FloatToInt, e, to),
-            (TyTable::INT, TyTable::BYTE) => return conv(Conv::IntToByte, e, to),
-            (TyTable::INT, TyTable::CHAR) => return conv(Conv::IntToChar, e, to),
-            (TyTable::BOOL | TyTable::BYTE | TyTable::CHAR, TyTable::INT) => {
-                return conv(Conv::WordToInt, e, to);
-            }
-            (TyTable::BYTE, TyTable::CHAR) => {
-                let n = conv(Conv::WordToInt, e, TyTable::INT);
-                return conv(Conv::IntToChar, n, to);
-            }
-            (_, TyTable::STR) => return self.show_call(e, span),
-            _ => {}
-        }
-        let (f, t) = (self.show(from), self.show(to));
-        let help = match (from, to) {
-            (TyTable::STR, TyTable::INT) => "write `.to_int()`, which is an option",
-            (TyTable::STR, TyTable::FLOAT) => "write `.to_float()`, which is an option",
-            (TyTable::FLOAT, TyTable::BYTE | TyTable::CHAR) => "convert to `int` first",
-            (TyTable::CHAR, TyTable::BYTE) => "write `byte(int(c))`",
-            (_, TyTable::BOOL) => "write a comparison",
-            _ => "there is no such conversion: write what you mean as a function",
-        };
-        self.err_help(
-            codes::CONVERSION,
-            span,
-            format!("`{f}` cannot be converted to `{t}`"),
-            help,
-        );
-        bad(span)
-    }
-
-    /// `Show.show` of a value.
-    pub(super) fn show_call(&mut self, e: Expr, span: Span) -> Expr {
-        let Some(show) = self.prog.lang.show else {
-            return bad(span);
-        };
-        let ty = e.ty;
-        self.cx
-            .oblige(ty, show, Vec::new(), e.span, "a text of it".to_string());
-        ex(
-            ExprKind::Call {
-                callee: Callee::Trait {
-                    trait_id: show,
-                    trait_args: Vec::new(),
-                    self_ty: ty,
-                    method: 0,
-                    method_args: Vec::new(),
-                },
-                caps: Vec::new(),
-                args: vec![e],
-                ret: TyTable::STR,
-                errs: TyTable::NEVER,
-            },
-            TyTable::STR,
             span,
         )
     }

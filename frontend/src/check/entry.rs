@@ -79,7 +79,8 @@ impl<'a> Checker<'a, '_> {
         let mut seen: FxHashSet<FnId> = FxHashSet::default();
         seen.insert(f);
         // Breadth first; each node knows the node that it was reached from.
-        let mut nodes: Vec<(FnId, Option<usize>, Option<(Span, String)>)> = vec![(f, None, None)];
+        type Node = (FnId, Option<usize>, Option<(Span, String)>);
+        let mut nodes: Vec<Node> = vec![(f, None, None)];
         let mut i = 0;
         while i < nodes.len() {
             let Some((at, _, _)) = nodes.get(i).cloned() else {

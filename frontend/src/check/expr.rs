@@ -1,15 +1,12 @@
 //! Expressions: names, fields, literals, `if`, `match`, and coercion to a wanted type.
 
 use super::body::{bad, ex};
-use super::cx::{ScopeItem, Want};
-use super::types::TyPos;
+use super::cx::Want;
 use super::{Checker, Def, codes};
 use crate::ast::{self, ExprKind as A, Ident};
 use crate::diag::Diagnostic;
-use crate::source::{Span, Symbol, sym};
-use crate::thir::{
-    AdtId, AdtKind, Arm, Expr, ExprKind, FnId, FnTy, LocalId, Pat, PatKind, Ty, TyKind, TyTable,
-};
+use crate::source::{Span, Symbol};
+use crate::thir::{AdtId, AdtKind, Arm, Expr, ExprKind, FnId, Pat, PatKind, Ty, TyKind, TyTable};
 
 /// What a name, or names with dots, stand for if not for a local.
 #[derive(Clone, Debug)]
@@ -97,392 +94,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    /// Marks the mention of a local: captures, `allow`, purity.
-    pub(super) fn mention(&mut self, id: LocalId, span: Span) -> Expr {
-        let ty = self.cx.local_ty(id);
-        let Some(info) = self.cx.infos.get(id.0 as usize).cloned() else {
-            return bad(span);
-        };
-        let kind = self.kind(ty);
-        let name = self
-            .cx
-            .locals
-            .get(id.0 as usize)
-            .map_or(String::new(), |l| l.name.clone());
-        let borrowed = matches!(kind, TyKind::Borrowed(_));
-        let attenuator =
-            matches!(kind, TyKind::Adt(a, _) if self.adt_kind(a) == AdtKind::Attenuator);
-        let second = borrowed || attenuator || matches!(kind, TyKind::Cap(_));
-        if borrowed && let Some(why) = self.cx.pure {
-            self.err_help(
-                codes::NOT_PURE,
-                span,
-                format!("{why} is pure: it cannot mention the borrowed function `{name}`"),
-                "compute the value before",
-            );
-        }
-        let mut complaint: Option<(&'static str, String)> = None;
-        for f in self.cx.frames.iter_mut().skip(info.frame + 1) {
-            if second || info.mutable {
-                f.second = true;
-            }
-            if borrowed {
-                match &info.captured {
-                    Some(caps) => f.caps.extend(caps.iter().copied()),
-                    None => f.unknown = true,
-                }
-            }
-            if f.kind == super::cx::LitKind::Storable && complaint.is_none() {
-                if second {
-                    complaint = Some((
-                        "a stored function captures data only",
-                        "pass it as a borrowed function (a parameter `f: fn(…)` without `own`), or hand the capability over with `fn(x) uses C => …`".to_string(),
-                    ));
-                } else if info.mutable {
-                    complaint = Some((
-                        "a stored function captures no `mut` local",
-                        format!("capture a copy: `let fixed = {name}` before the literal"),
-                    ));
-                }
-            }
-        }
-        if let Some((what, help)) = complaint {
-            self.err_help(
-                codes::STORABLE,
-                span,
-                format!("`{name}` cannot be captured: {what}"),
-                help,
-            );
-        }
-        if borrowed {
-            self.borrowed_in_allow(&info, &name, span);
-        }
-        ex(ExprKind::Local(id), ty, span)
-    }
-
-    /// What an expression stands for if it names an item, type or module; `None` for values.
-    pub(super) fn static_of(&mut self, e: &'a ast::Expr<'a>) -> Option<St> {
-        match e.kind {
-            A::Name(s) => self.static_name(Ident {
-                name: s,
-                span: e.span,
-            }),
-            A::Field { base, name } => {
-                let b = self.static_of(base)?;
-                self.static_member(b, name)
-            }
-            A::TypeApply { base, args } => {
-                let b = self.static_of(base)?;
-                match b {
-                    St::Def(Def::Adt(id)) => {
-                        let scope = self.cx.scope.clone();
-                        let tys: Vec<Ty> = args
-                            .iter()
-                            .map(|a| self.resolve_ty(a, &scope, TyPos::Other))
-                            .collect();
-                        if tys.len() != self.adt_arity(id) {
-                            let n = self.adt_name(id);
-                            let want = self.adt_arity(id);
-                            self.err(
-                                codes::TYPE_ARGS,
-                                e.span,
-                                format!(
-                                    "`{n}` takes {want} type arguments, here are {}",
-                                    tys.len()
-                                ),
-                            );
-                            return Some(St::Bad);
-                        }
-                        Some(St::Adt(id, tys))
-                    }
-                    St::Def(Def::Fn(_)) => None,
-                    St::Bad => Some(St::Bad),
-                    _ => {
-                        self.err(codes::TYPE_ARGS, e.span, "this takes no type arguments");
-                        Some(St::Bad)
-                    }
-                }
-            }
-            _ => None,
-        }
-    }
-
-    fn static_name(&mut self, name: Ident) -> Option<St> {
-        if self.cx.lookup(name.name).is_some() {
-            return None;
-        }
-        let generic = self.cx.scope.generics.iter().find(|(s, _)| *s == name.name);
-        if let Some((_, t)) = generic {
-            return Some(St::Ty(*t));
-        }
-        if name.name == sym::Self_
-            && let Some(t) = self.cx.scope.self_ty
-        {
-            return Some(match self.prog.tys.kind(t) {
-                TyKind::Adt(id, args) => St::Adt(*id, args.clone()),
-                _ => St::Ty(t),
-            });
-        }
-        if let Some(d) = self.lookup_name(self.cx.scope.module, name.name) {
-            return Some(St::Def(d));
-        }
-        Self::primitive(name.name).map(St::Ty)
-    }
-
-    fn static_member(&mut self, base: St, name: Ident) -> Option<St> {
-        match base {
-            St::Def(Def::Module(m)) => {
-                let from = self.cx.scope.module;
-                Some(match self.module_member(from, m, name) {
-                    Some(d) => St::Def(d),
-                    None => St::Bad,
-                })
-            }
-            St::Def(Def::Adt(id)) => self
-                .variant_of(id, name.name)
-                .map(|i| St::Variant(id, i, None)),
-            St::Adt(id, args) => self
-                .variant_of(id, name.name)
-                .map(|i| St::Variant(id, i, Some(args))),
-            St::Bad => Some(St::Bad),
-            _ => None,
-        }
-    }
-
-    pub(super) fn variant_of(&self, id: AdtId, name: Symbol) -> Option<usize> {
-        if !matches!(self.adt_kind(id), AdtKind::Enum | AdtKind::Error) {
-            return None;
-        }
-        self.adts
-            .get(id.0 as usize)?
-            .variants
-            .iter()
-            .position(|v| v.name == name)
-    }
-
-    /// The short names of options and results.
-    pub(super) fn short_variant(&self, name: Symbol) -> Option<(AdtId, usize)> {
-        let lang = &self.prog.lang;
-        match name {
-            sym::Some_ => lang.option.map(|o| (o, 0)),
-            sym::None_ => lang.option.map(|o| (o, 1)),
-            sym::Ok_ => lang.result.map(|r| (r, 0)),
-            sym::Err_ => lang.result.map(|r| (r, 1)),
-            _ => None,
-        }
-    }
-
-    fn name(&mut self, name: Ident, want: Want) -> Expr {
-        let span = name.span;
-        match self.cx.lookup(name.name) {
-            Some(ScopeItem::Local(id)) => return self.mention(id, span),
-            Some(ScopeItem::Fn(f)) => return self.fn_value(f, None, span),
-            None => {}
-        }
-        if let Some((adt, i)) = self.short_variant(name.name) {
-            if i == 1 && Some(adt) == self.prog.lang.option {
-                return self.construct(adt, i, None, &[], want, span);
-            }
-            let t = self.text(name.name);
-            self.err_help(
-                codes::WRONG_KIND,
-                span,
-                format!("`{t}` needs its value"),
-                format!("write `{t}(…)`, or `fn(x) => {t}(x)` for the function"),
-            );
-            return bad(span);
-        }
-        match self.static_name(name) {
-            Some(st) => self.static_value(st, name, want),
-            None => {
-                self.unknown_value(name);
-                bad(span)
-            }
-        }
-    }
-
-    pub(super) fn unknown_value(&mut self, name: Ident) {
-        if self.cx.outer_local(name.name) {
-            let t = self.text(name.name);
-            self.push(
-                Diagnostic::error(
-                    codes::NOT_SUPPORTED,
-                    name.span,
-                    format!("a local function that captures a local (`{t}`) is not supported yet"),
-                )
-                .help(
-                    "pass it as a parameter, or use a function literal: `let f = fn(x: int) => …`",
-                ),
-            );
-            return;
-        }
-        if name.name == sym::self_ {
-            self.err_help(
-                codes::UNKNOWN_NAME,
-                name.span,
-                "there is no `self` here",
-                "write `self` as the first parameter of the method",
-            );
-            return;
-        }
-        let locals = self.cx.visible_names();
-        let m = self.cx.scope.module;
-        self.unknown_name(name, &locals, m, "name");
-    }
-
-    /// An item as a value.
-    fn static_value(&mut self, st: St, name: Ident, want: Want) -> Expr {
-        let span = name.span;
-        let text = self.text(name.name);
-        match st {
-            St::Bad => bad(span),
-            St::Def(Def::Fn(f)) => self.fn_value(f, None, span),
-            St::Def(Def::Const(c)) => {
-                if self.cx.in_const {
-                    self.cx.const_mentions.push(c);
-                }
-                let ty = self.const_ty(c);
-                ex(ExprKind::Const(c), ty, span)
-            }
-            St::Variant(adt, i, args) => self.construct(adt, i, args, &[], want, span),
-            St::Def(Def::Cap(c)) => {
-                let n = self.cap_name(c);
-                self.err_help(
-                    codes::SECOND_CLASS,
-                    span,
-                    format!("capability `{n}` is not a value"),
-                    format!("call its methods (`{n}.…(…)`), or let the callee say `uses {n}`"),
-                );
-                bad(span)
-            }
-            St::Def(Def::Adt(id)) | St::Adt(id, _) => {
-                let help = match self.adt_kind(id) {
-                    AdtKind::Struct | AdtKind::Attenuator => {
-                        format!("build one with `{text}(…)`")
-                    }
-                    _ => format!("name a variant: `{text}.…`"),
-                };
-                self.err_help(
-                    codes::WRONG_KIND,
-                    span,
-                    format!("`{text}` is a type, not a value"),
-                    help,
-                );
-                bad(span)
-            }
-            St::Def(d) => {
-                let k = self.def_kind(d);
-                self.err(
-                    codes::WRONG_KIND,
-                    span,
-                    format!("`{text}` is {k}, not a value"),
-                );
-                bad(span)
-            }
-            St::Ty(_) => {
-                self.err(
-                    codes::WRONG_KIND,
-                    span,
-                    format!("`{text}` is a type, not a value"),
-                );
-                bad(span)
-            }
-        }
-    }
-
-    /// Type arguments for a mention of a function: written ones, else fresh variables.
-    pub(super) fn instantiate(&mut self, f: FnId, written: Option<Vec<Ty>>, span: Span) -> Vec<Ty> {
-        let sig = self.sig(f);
-        let local = self.fns.get(f.0 as usize).is_some_and(|i| i.local);
-        let mut args = Vec::new();
-        for (i, g) in sig.generics.iter().enumerate() {
-            let t = if local && i < sig.own {
-                self.prog.tys.intern(TyKind::Param(super::collect::id32(i)))
-            } else {
-                self.fresh(g.is_err)
-            };
-            args.push(t);
-        }
-        if let Some(w) = written {
-            let own: Vec<Ty> = args.iter().skip(sig.own).copied().collect();
-            if w.len() != own.len() {
-                self.err(
-                    codes::TYPE_ARGS,
-                    span,
-                    format!(
-                        "`{}` takes {} type arguments, here are {}",
-                        sig.display,
-                        own.len(),
-                        w.len()
-                    ),
-                );
-            } else {
-                for (v, t) in own.iter().zip(&w) {
-                    self.unify(*v, *t);
-                }
-            }
-        }
-        args
-    }
-
-    /// A named function as a storable value.
-    pub(super) fn fn_value(&mut self, f: FnId, written: Option<Vec<Ty>>, span: Span) -> Expr {
-        let sig = self.sig(f);
-        let args = self.instantiate(f, written, span);
-        let params: Vec<Ty> = sig.params.iter().map(|p| p.ty).collect();
-        let params = self.subst_all(&params, &args);
-        let ret = self.subst(sig.ret, &args);
-        let errs = self.subst(sig.errs, &args);
-        let why = format!("`{}`", sig.display);
-        self.oblige_all(&sig.preds, &args, span, &why);
-        let ty = self.mk(TyKind::Fn(FnTy {
-            params,
-            uses: sig.uses.clone(),
-            ret,
-            errs,
-        }));
-        ex(ExprKind::FnRef(f, args), ty, span)
-    }
-
-    fn type_apply(
-        &mut self,
-        whole: &'a ast::Expr<'a>,
-        base: &'a ast::Expr<'a>,
-        args: &'a [ast::TypeExpr<'a>],
-    ) -> Expr {
-        let f = match base.kind {
-            A::Name(s) => match self.cx.lookup(s) {
-                Some(ScopeItem::Fn(f)) => Some(f),
-                Some(ScopeItem::Local(_)) => None,
-                None => match self.static_of(base) {
-                    Some(St::Def(Def::Fn(f))) => Some(f),
-                    Some(St::Bad) => return bad(whole.span),
-                    _ => None,
-                },
-            },
-            _ => match self.static_of(base) {
-                Some(St::Def(Def::Fn(f))) => Some(f),
-                Some(St::Bad) => return bad(whole.span),
-                _ => None,
-            },
-        };
-        let Some(f) = f else {
-            self.err(
-                codes::TYPE_ARGS,
-                whole.span,
-                "only generic functions and types take type arguments",
-            );
-            return bad(whole.span);
-        };
-        let scope = self.cx.scope.clone();
-        let tys = args
-            .iter()
-            .map(|a| self.resolve_ty(a, &scope, TyPos::Other))
-            .collect();
-        self.fn_value(f, Some(tys), whole.span)
-    }
-
-    fn field(
+    pub(super) fn field(
         &mut self,
         whole: &'a ast::Expr<'a>,
         base: &'a ast::Expr<'a>,
@@ -533,54 +145,6 @@ impl<'a> Checker<'a, '_> {
         }
         let b = self.expr(base, Want::Any);
         self.field_of(b, name, span)
-    }
-
-    /// `Point.norm` as a value.
-    fn type_member_value(&mut self, id: AdtId, name: Ident, span: Span) -> Expr {
-        let f = self
-            .adts
-            .get(id.0 as usize)
-            .and_then(|a| a.methods.get(&name.name))
-            .copied();
-        if let Some(f) = f {
-            if !self.visible(f) {
-                self.private(name);
-            }
-            return self.fn_value(f, None, span);
-        }
-        self.unknown_type_member(id, name);
-        bad(span)
-    }
-
-    pub(super) fn unknown_type_member(&mut self, id: AdtId, name: Ident) {
-        let t = self.text(name.name);
-        let n = self.adt_name(id);
-        let mut all: Vec<Symbol> = Vec::new();
-        let enumlike = matches!(self.adt_kind(id), AdtKind::Enum | AdtKind::Error);
-        if let Some(a) = self.adts.get(id.0 as usize) {
-            if enumlike {
-                all.extend(a.variants.iter().map(|v| v.name));
-            }
-            all.extend(a.methods.keys().copied());
-        }
-        all.sort_by(|a, b| self.names.name(*a).cmp(self.names.name(*b)));
-        let what = if enumlike { "variant" } else { "function" };
-        let d = Diagnostic::error(
-            codes::UNKNOWN_MEMBER,
-            name.span,
-            format!("`{n}` has no {what} `{t}`"),
-        );
-        let d = match self.closest(&t, &all) {
-            Some(c) => d.help(format!("did you mean `{c}`?")).fix(name.span, c),
-            None if enumlike => {
-                let vs: Vec<String> = self.adts.get(id.0 as usize).map_or(Vec::new(), |a| {
-                    a.variants.iter().map(|v| self.text(v.name)).collect()
-                });
-                d.help(format!("its variants are: {}", vs.join(", ")))
-            }
-            None => d,
-        };
-        self.push(d);
     }
 
     pub(super) fn private(&mut self, name: Ident) {
@@ -704,7 +268,7 @@ impl<'a> Checker<'a, '_> {
         bad(span)
     }
 
-    fn tuple_field(
+    pub(super) fn tuple_field(
         &mut self,
         base: &'a ast::Expr<'a>,
         index: u32,
@@ -739,7 +303,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn if_expr(
+    pub(super) fn if_expr(
         &mut self,
         branches: &'a [ast::IfBranch<'a>],
         otherwise: Option<&'a ast::Block<'a>>,
@@ -796,7 +360,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// A block that yields one of several values.
-    fn branch(&mut self, b: &'a ast::Block<'a>, join: &mut Join) -> Expr {
+    pub(super) fn branch(&mut self, b: &'a ast::Block<'a>, join: &mut Join) -> Expr {
         let want = match (join.want, join.ty) {
             (Want::Stmt, _) => Want::Stmt,
             (_, Some(t)) => Want::Ty(t),
@@ -818,7 +382,7 @@ impl<'a> Checker<'a, '_> {
         e
     }
 
-    fn match_expr(
+    pub(super) fn match_expr(
         &mut self,
         scrutinee: &'a ast::Expr<'a>,
         arms: &'a [ast::MatchArm<'a>],
@@ -895,7 +459,7 @@ impl<'a> Checker<'a, '_> {
 }
 
 /// The common type of branches.
-struct Join {
+pub(super) struct Join {
     want: Want,
     ty: Option<Ty>,
 }

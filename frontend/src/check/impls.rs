@@ -2,15 +2,14 @@
 //! signatures.
 
 use super::collect::id32;
-use super::prove::Proof;
 use super::sigs::Enclosing;
 use super::types::TyPos;
-use super::{AdtItem, Checker, Def, FnSrc, ImplInfo, Inherent, ModId, Pred, Sig, TyScope, codes};
+use super::{Checker, Def, FnSrc, ImplInfo, Inherent, ModId, Pred, Sig, TyScope, codes};
 use crate::ast::{ImplItem, TypeKind};
 use crate::diag::Diagnostic;
 use crate::source::{Span, Symbol};
-use crate::thir::{AdtId, AdtKind, CapId, FnId, ImplDef, ImplOf, TraitId, Ty, TyKind, TyTable};
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::thir::{AdtKind, CapId, FnId, ImplDef, ImplOf, TraitId, Ty, TyKind, TyTable};
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 impl<'a> Checker<'a, '_> {
@@ -26,247 +25,7 @@ impl<'a> Checker<'a, '_> {
         self.first_class_signatures();
     }
 
-    fn classify_attenuators(&mut self) {
-        loop {
-            let mut changed = false;
-            for i in 0..self.adts.len() {
-                let id = AdtId(id32(i));
-                if self.adt_kind(id) != AdtKind::Struct {
-                    continue;
-                }
-                let Some(info) = self.adts.get(i) else {
-                    continue;
-                };
-                let variants = info.variants.clone();
-                let second = variants.iter().flat_map(|v| v.fields.iter()).any(|f| {
-                    match self.prog.tys.kind(f.ty) {
-                        TyKind::Cap(_) => true,
-                        TyKind::Adt(a, _) => self.adt_kind(*a) == AdtKind::Attenuator,
-                        _ => false,
-                    }
-                });
-                if second {
-                    if let Some(def) = self.prog.adts.get_mut(i) {
-                        def.kind = AdtKind::Attenuator;
-                    }
-                    changed = true;
-                }
-            }
-            if !changed {
-                break;
-            }
-        }
-    }
-
-    /// The first part of a type that is second class, in words. `borrowed` allows a borrowed
-    /// function as the whole type.
-    pub(super) fn second_class(&self, ty: Ty, borrowed: bool) -> Option<String> {
-        match self.prog.tys.kind(ty) {
-            TyKind::Cap(c) => Some(format!("capability `{}`", self.cap_name(*c))),
-            TyKind::Borrowed(f) => {
-                if !borrowed {
-                    return Some("a borrowed function".to_string());
-                }
-                self.second_class_fn(f)
-            }
-            TyKind::Fn(f) => self.second_class_fn(f),
-            TyKind::Adt(id, args) => {
-                if self.adt_kind(*id) == AdtKind::Attenuator {
-                    return Some(format!("attenuator `{}`", self.adt_name(*id)));
-                }
-                args.iter().find_map(|t| self.second_class(*t, false))
-            }
-            TyKind::List(t) => self.second_class(*t, false),
-            TyKind::Tuple(ts) | TyKind::Dyn(_, ts) | TyKind::ErrSet(ts) => {
-                ts.iter().find_map(|t| self.second_class(*t, false))
-            }
-            _ => None,
-        }
-    }
-
-    fn second_class_fn(&self, f: &crate::thir::FnTy) -> Option<String> {
-        f.params
-            .iter()
-            .find_map(|t| self.second_class(*t, true))
-            .or_else(|| self.second_class(f.ret, false))
-            .or_else(|| self.second_class(f.errs, false))
-    }
-
-    fn refuse_second(&mut self, ty: Ty, span: Span, borrowed: bool, place: &str) {
-        if let Some(what) = self.second_class(ty, borrowed) {
-            self.err_help(
-                codes::SECOND_CLASS,
-                span,
-                format!("{what} cannot be {place}"),
-                "authority is passed with `uses` and `with` only, never as a value",
-            );
-        }
-    }
-
-    fn first_class_signatures(&mut self) {
-        for i in 0..self.fns.len() {
-            let sig = self.sig(FnId(id32(i)));
-            self.first_class_sig(&sig);
-        }
-        let traits: Vec<Rc<Sig>> = self
-            .traits
-            .iter()
-            .flat_map(|t| t.methods.iter().cloned())
-            .collect();
-        for s in traits {
-            self.first_class_sig(&s);
-        }
-        for c in 0..self.caps.len() {
-            let Some(info) = self.caps.get(c) else {
-                continue;
-            };
-            for s in info.methods.clone() {
-                self.first_class_sig(&s);
-                self.data_only(&s);
-            }
-        }
-        for i in 0..self.consts.len() {
-            let Some((ty, span)) = self.consts.get(i).map(|c| (c.ty, c.item.ty.span)) else {
-                continue;
-            };
-            let mut seen = FxHashSet::default();
-            if !self.is_constant_type(ty, &mut seen) {
-                let t = self.show(ty);
-                self.err_help(
-                    codes::BAD_CONST,
-                    span,
-                    format!("a constant cannot have type `{t}`, which refers to changeable data"),
-                    "use numbers, strings, tuples or enums, or build the value in a function",
-                );
-            }
-        }
-        for i in 0..self.adts.len() {
-            let id = AdtId(id32(i));
-            let kind = self.adt_kind(id);
-            let Some(info) = self.adts.get(i) else {
-                continue;
-            };
-            let variants = info.variants.clone();
-            for f in variants.iter().flat_map(|v| v.fields.iter()) {
-                let top = match self.prog.tys.kind(f.ty) {
-                    TyKind::Cap(_) => true,
-                    TyKind::Adt(a, _) => self.adt_kind(*a) == AdtKind::Attenuator,
-                    _ => false,
-                };
-                if !(top && kind == AdtKind::Attenuator) {
-                    self.refuse_second(f.ty, f.span, false, "part of a field's type");
-                }
-            }
-        }
-    }
-
-    fn is_constant_type(&self, ty: Ty, seen: &mut FxHashSet<AdtId>) -> bool {
-        match self.prog.tys.kind(ty) {
-            TyKind::Unit
-            | TyKind::Bool
-            | TyKind::Byte
-            | TyKind::Char
-            | TyKind::Int
-            | TyKind::Float
-            | TyKind::Str
-            | TyKind::Error => true,
-            TyKind::Tuple(ts) => ts.iter().all(|t| self.is_constant_type(*t, seen)),
-            TyKind::Adt(id, args) => {
-                if !matches!(self.adt_kind(*id), AdtKind::Enum | AdtKind::Error) {
-                    return false;
-                }
-                if !args.iter().all(|t| self.is_constant_type(*t, seen)) {
-                    return false;
-                }
-                if !seen.insert(*id) {
-                    return true;
-                }
-                let Some(def) = self.prog.adts.get(id.0 as usize) else {
-                    return false;
-                };
-                def.variants.iter().flat_map(|v| v.fields.iter()).all(|f| {
-                    matches!(self.prog.tys.kind(f.ty), TyKind::Param(_))
-                        || self.is_constant_type(f.ty, seen)
-                })
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn first_class_sig(&mut self, sig: &Sig) {
-        for (i, p) in sig.params.iter().enumerate() {
-            if i == 0 && sig.has_self {
-                continue;
-            }
-            self.refuse_second(p.ty, p.span, true, "a parameter");
-        }
-        self.refuse_second(sig.ret, sig.head, false, "a result");
-        self.refuse_second(sig.errs, sig.head, false, "part of an error");
-    }
-
-    /// Capability methods carry data and handles only.
-    fn data_only(&mut self, sig: &Sig) {
-        let mut tys: Vec<(Ty, Span)> = sig.params.iter().map(|p| (p.ty, p.span)).collect();
-        tys.push((sig.ret, sig.head));
-        for m in self.prog.tys.err_members(sig.errs) {
-            tys.push((m, sig.head));
-        }
-        for (ty, span) in tys {
-            let whole = match self.prog.tys.kind(ty) {
-                TyKind::Adt(id, args) if Some(*id) == self.prog.lang.option => {
-                    args.first().copied().unwrap_or(ty)
-                }
-                _ => ty,
-            };
-            if let TyKind::Adt(id, _) = self.prog.tys.kind(whole)
-                && self.adt_kind(*id) == AdtKind::Handle
-            {
-                continue;
-            }
-            let mut seen = FxHashSet::default();
-            if let Some(what) = self.not_plain(ty, &mut seen) {
-                self.err_help(
-                    codes::BAD_CAPABILITY,
-                    span,
-                    format!("a capability's method takes and returns data: here is {what}"),
-                    "pass plain data; a handle stands alone or as `T?`",
-                );
-            }
-        }
-    }
-
-    fn not_plain(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<String> {
-        if !seen.insert(ty) || seen.len() > 2000 {
-            return None;
-        }
-        match self.prog.tys.kind(ty) {
-            TyKind::Fn(_) | TyKind::Borrowed(_) => Some("a function".to_string()),
-            TyKind::Dyn(t, _) => Some(format!("an object of trait `{}`", self.trait_name(*t))),
-            TyKind::List(t) => self.not_plain(*t, seen),
-            TyKind::Tuple(ts) | TyKind::ErrSet(ts) => {
-                ts.iter().find_map(|t| self.not_plain(*t, seen))
-            }
-            TyKind::Adt(id, args) => {
-                if self.adt_kind(*id) == AdtKind::Handle {
-                    return Some(format!(
-                        "handle `{}` inside of other data",
-                        self.adt_name(*id)
-                    ));
-                }
-                if let Some(w) = args.iter().find_map(|t| self.not_plain(*t, seen)) {
-                    return Some(w);
-                }
-                let def = self.prog.adts.get(id.0 as usize)?;
-                def.variants
-                    .iter()
-                    .flat_map(|v| v.fields.iter())
-                    .find_map(|f| self.not_plain(f.ty, seen))
-            }
-            _ => None,
-        }
-    }
-
-    fn implementation(&mut self, m: ModId, item: &'a ImplItem<'a>) {
+    pub(super) fn implementation(&mut self, m: ModId, item: &'a ImplItem<'a>) {
         let base = self.module_scope(m);
         let (scope, generics) = self.extend_generics(&base, item.generics, 0);
         self.cx.scope = scope.clone();
@@ -353,7 +112,13 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn inherent(&mut self, m: ModId, item: &'a ImplItem<'a>, enc: Enclosing, self_ty: Ty) {
+    pub(super) fn inherent(
+        &mut self,
+        m: ModId,
+        item: &'a ImplItem<'a>,
+        enc: Enclosing,
+        self_ty: Ty,
+    ) {
         if !self.in_std(m) {
             self.err_help(
                 codes::BAD_IMPL,
@@ -385,7 +150,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Whether a type belongs to the package of a module.
-    fn is_local(&self, ty: Ty, m: ModId) -> bool {
+    pub(super) fn is_local(&self, ty: Ty, m: ModId) -> bool {
         let pkg = self.pkg_of(m);
         match self.prog.tys.kind(ty) {
             TyKind::Adt(id, _) => self
@@ -397,7 +162,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn trait_impl(
+    pub(super) fn trait_impl(
         &mut self,
         m: ModId,
         item: &'a ImplItem<'a>,
@@ -481,7 +246,7 @@ impl<'a> Checker<'a, '_> {
         self.trait_impls.entry(trait_id).or_default().push(index);
     }
 
-    fn trait_has_default(&self, t: TraitId, i: usize) -> bool {
+    pub(super) fn trait_has_default(&self, t: TraitId, i: usize) -> bool {
         self.prog
             .traits
             .get(t.0 as usize)
@@ -489,7 +254,7 @@ impl<'a> Checker<'a, '_> {
             .is_some_and(|m| m.default.is_some())
     }
 
-    fn report_missing(
+    pub(super) fn report_missing(
         &mut self,
         item: &ImplItem<'a>,
         iface: &str,
@@ -512,7 +277,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn cap_impl(
+    pub(super) fn cap_impl(
         &mut self,
         m: ModId,
         item: &'a ImplItem<'a>,
@@ -609,7 +374,7 @@ impl<'a> Checker<'a, '_> {
 
     /// The functions of an implementation in the order of the interface. `args` replaces the
     /// interface's parameters.
-    fn impl_methods(
+    pub(super) fn impl_methods(
         &mut self,
         item: &'a ImplItem<'a>,
         enc: &Enclosing,
@@ -656,7 +421,7 @@ impl<'a> Checker<'a, '_> {
         out
     }
 
-    fn compare(
+    pub(super) fn compare(
         &mut self,
         id: FnId,
         want: Rc<Sig>,
@@ -791,267 +556,6 @@ impl<'a> Checker<'a, '_> {
         }
         if let Some(info) = self.fns.get_mut(id.0 as usize) {
             info.abi_uses = Some(want.uses.clone());
-        }
-    }
-
-    fn overlaps(&mut self) {
-        let mut pairs = Vec::new();
-        let mut lists: Vec<Vec<usize>> = self.trait_impls.values().cloned().collect();
-        lists.extend(self.cap_impls.values().cloned());
-        lists.sort();
-        for list in lists {
-            // Only implementations with the same head can overlap.
-            let mut by_head: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
-            for i in list {
-                let head = match self
-                    .prog
-                    .impls
-                    .get(i)
-                    .map(|d| self.prog.tys.kind(d.self_ty))
-                {
-                    Some(TyKind::Adt(id, _)) => id.0 + 16,
-                    Some(TyKind::List(_)) => 1,
-                    Some(TyKind::Tuple(_)) => 2,
-                    _ => self.prog.impls.get(i).map_or(0, |d| d.self_ty.0) << 1,
-                };
-                by_head.entry(head).or_default().push(i);
-            }
-            let mut groups: Vec<Vec<usize>> = by_head.into_values().collect();
-            groups.sort();
-            for g in groups {
-                if pairs.len() > 200_000 {
-                    break;
-                }
-                for (k, i) in g.iter().enumerate().take(1000) {
-                    for j in g.iter().take(k) {
-                        pairs.push((*j, *i));
-                    }
-                }
-            }
-        }
-        if pairs.len() > 200_000 {
-            let span = self.prog.impls.last().map_or(Span::default(), |d| d.span);
-            self.err(
-                codes::OVERLAP,
-                span,
-                "there are too many implementations for one type",
-            );
-            return;
-        }
-        for (j, i) in pairs {
-            self.cx = super::cx::FnCx::new(self.module_scope(ModId(0)));
-            let (Some(a), Some(b)) = (self.prog.impls.get(j), self.prog.impls.get(i)) else {
-                continue;
-            };
-            let (sa, sb) = (a.self_ty, b.self_ty);
-            let (ia, ib) = (a.interface.clone(), b.interface.clone());
-            let (first, second) = (a.span, b.span);
-            let va: Vec<Ty> = (0..a.generics).map(|_| TyTable::ERROR).collect();
-            let vb: Vec<Ty> = (0..b.generics).map(|_| TyTable::ERROR).collect();
-            let (ga, gb) = (va.len(), vb.len());
-            let va: Vec<Ty> = (0..ga).map(|_| self.fresh(false)).collect();
-            let vb: Vec<Ty> = (0..gb).map(|_| self.fresh(false)).collect();
-            let x = self.subst(sa, &va);
-            let y = self.subst(sb, &vb);
-            let mut same = self.unify(x, y);
-            if let (ImplOf::Trait(_, ta), ImplOf::Trait(_, tb)) = (ia, ib) {
-                for (p, q) in ta.iter().zip(&tb) {
-                    let p = self.subst(*p, &va);
-                    let q = self.subst(*q, &vb);
-                    same = same && self.unify(p, q);
-                }
-            }
-            if same {
-                let t = self.show(sb);
-                self.push(
-                    Diagnostic::error(
-                        codes::OVERLAP,
-                        second,
-                        format!("`{t}` is implemented twice"),
-                    )
-                    .note_at(first, "the other implementation is here")
-                    .help("remove one of them"),
-                );
-            }
-        }
-    }
-
-    /// Implementations have what their trait asks for.
-    fn super_traits(&mut self) {
-        for i in 0..self.prog.impls.len() {
-            let Some(def) = self.prog.impls.get(i) else {
-                continue;
-            };
-            let ImplOf::Trait(t, targs) = def.interface.clone() else {
-                continue;
-            };
-            let (self_ty, span) = (def.self_ty, def.span);
-            let preds = self.impls.get(i).map_or(Vec::new(), |x| x.preds.clone());
-            self.cx = super::cx::FnCx::new(self.module_scope(ModId(0)));
-            self.cx.preds = self.elaborate(&preds);
-            let asked = self
-                .traits
-                .get(t.0 as usize)
-                .map_or(Vec::new(), |t| t.preds.clone());
-            let mut args = vec![self_ty];
-            args.extend(targs);
-            for p in asked.iter().skip(1) {
-                let ty = self.subst(p.ty, &args);
-                let pargs = self.subst_all(&p.args, &args);
-                if let Proof::No(..) = self.prove(ty, p.trait_id, &pargs) {
-                    let (a, b) = (self.show(ty), self.show_trait(p.trait_id, &pargs));
-                    let n = self.trait_name(t);
-                    self.err_help(
-                        codes::BOUND,
-                        span,
-                        format!("`{a}` has no `{b}`, which `{n}` asks for"),
-                        format!("write `impl {b} for {a}:`"),
-                    );
-                }
-            }
-        }
-    }
-
-    fn derives(&mut self) {
-        let Some(ord) = self.prog.lang.ord else {
-            return;
-        };
-        for i in 0..self.adts.len() {
-            let id = AdtId(id32(i));
-            if !self.prog.adts.get(i).is_some_and(|a| a.derive_ord) {
-                continue;
-            }
-            let Some(enc) = self.adt_enclosing(id) else {
-                continue;
-            };
-            let by_hand = self.trait_impls.get(&ord).cloned().unwrap_or_default();
-            for k in by_hand {
-                if let Some(d) = self.prog.impls.get(k)
-                    && let TyKind::Adt(a, _) = self.prog.tys.kind(d.self_ty)
-                    && *a == id
-                {
-                    let span = d.span;
-                    self.err_help(
-                        codes::OVERLAP,
-                        span,
-                        "`Ord` is derived and implemented",
-                        "remove `derive Ord`, or this implementation",
-                    );
-                }
-            }
-            let mut preds = enc.preds.clone();
-            for (_, t) in enc.scope.generics.iter() {
-                preds.push(Pred {
-                    ty: *t,
-                    trait_id: ord,
-                    args: Vec::new(),
-                });
-            }
-            self.cx = super::cx::FnCx::new(enc.scope.clone());
-            self.cx.preds = self.elaborate(&preds);
-            let Some(variants) = self.adts.get(i).map(|a| a.variants.clone()) else {
-                continue;
-            };
-            for f in variants.iter().flat_map(|v| v.fields.iter()) {
-                if let Proof::No(..) = self.prove(f.ty, ord, &[]) {
-                    let t = self.show(f.ty);
-                    self.err_help(
-                        codes::BAD_DERIVE,
-                        f.span,
-                        format!("`Ord` cannot be derived: `{t}` has no order"),
-                        "derive or implement `Ord` for that type, or implement it here by hand",
-                    );
-                }
-            }
-        }
-    }
-
-    fn attenuator_rules(&mut self) {
-        for i in 0..self.adts.len() {
-            let id = AdtId(id32(i));
-            if self.adt_kind(id) != AdtKind::Attenuator {
-                continue;
-            }
-            let Some(info) = self.adts.get(i) else {
-                continue;
-            };
-            let AdtItem::Struct(item) = info.item else {
-                continue;
-            };
-            let variants = info.variants.clone();
-            let name = self.text(item.name.name);
-            if !item.generics.is_empty() {
-                self.not_supported(item.name.span, "attenuators with type parameters are");
-            }
-            for d in item.derives {
-                self.err_help(
-                    codes::BAD_ATTENUATOR,
-                    d.span,
-                    format!("`{name}` holds a capability, so it derives nothing"),
-                    "remove `derive`",
-                );
-            }
-            for m in item.methods {
-                self.err_help(
-                    codes::BAD_ATTENUATOR,
-                    m.head,
-                    format!("`{name}` holds a capability, so its only methods are those of the capabilities that it implements"),
-                    "declare a `capability` with this method and implement it",
-                );
-            }
-            for f in variants.iter().flat_map(|v| v.fields.iter()) {
-                let cap = match self.prog.tys.kind(f.ty) {
-                    TyKind::Cap(_) => true,
-                    TyKind::Adt(a, _) => self.adt_kind(*a) == AdtKind::Attenuator,
-                    _ => false,
-                };
-                if cap && f.mutable {
-                    self.err_help(
-                        codes::BAD_ATTENUATOR,
-                        f.span,
-                        "a capability field cannot be `mut`",
-                        "remove `mut`",
-                    );
-                }
-                if cap && f.default.is_some() {
-                    self.err_help(
-                        codes::BAD_ATTENUATOR,
-                        f.span,
-                        "a capability field has no default: whoever builds the attenuator gives it",
-                        "remove the default",
-                    );
-                }
-                if !cap {
-                    let mut seen = FxHashSet::default();
-                    if let Some(what) = self.holds_function(f.ty, &mut seen) {
-                        self.not_supported(f.span, &format!("{what} in an attenuator is"));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Mutable data is copied at an attenuator's edge; what holds functions cannot be.
-    fn holds_function(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<&'static str> {
-        if !seen.insert(ty) || seen.len() > 2000 {
-            return None;
-        }
-        match self.prog.tys.kind(ty) {
-            TyKind::Fn(_) => Some("a function"),
-            TyKind::Dyn(..) => Some("an object"),
-            TyKind::List(t) => self.holds_function(*t, seen),
-            TyKind::Tuple(ts) => ts.iter().find_map(|t| self.holds_function(*t, seen)),
-            TyKind::Adt(id, args) => {
-                if let Some(w) = args.iter().find_map(|t| self.holds_function(*t, seen)) {
-                    return Some(w);
-                }
-                let def = self.prog.adts.get(id.0 as usize)?;
-                def.variants
-                    .iter()
-                    .flat_map(|v| v.fields.iter())
-                    .find_map(|f| self.holds_function(f.ty, seen))
-            }
-            _ => None,
         }
     }
 

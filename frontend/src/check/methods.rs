@@ -108,10 +108,8 @@ impl<'a> Checker<'a, '_> {
                 let n = self.adt_arity(id);
                 let vars = tys.unwrap_or_else(|| (0..n).map(|_| self.fresh(false)).collect());
                 let ty = self.mk(TyKind::Adt(id, vars));
-                match self.find_inherent(ty, name.name, true) {
-                    Some((f, a)) => Some((f, Some(a))),
-                    None => None,
-                }
+                self.find_inherent(ty, name.name, true)
+                    .map(|(f, a)| (f, Some(a)))
             }
         };
         let Some((f, enclosing)) = f else {
@@ -594,7 +592,7 @@ impl<'a> Checker<'a, '_> {
             && let Some(r) = all.first_mut()
         {
             let mut first = Vec::new();
-            self.to_temp(r, &mut first);
+            self.put_in_temp(r, &mut first);
             first.append(&mut prefix);
             prefix = first;
         }
@@ -668,7 +666,7 @@ impl<'a> Checker<'a, '_> {
             && let Some(r) = all.first_mut()
         {
             let mut first = Vec::new();
-            self.to_temp(r, &mut first);
+            self.put_in_temp(r, &mut first);
             first.append(&mut prefix);
             prefix = first;
         }

@@ -233,17 +233,17 @@ impl<'a> Checker<'a, '_> {
             e
         });
         let p = self.bind_pat(pat, ty);
-        if let (PatKind::Bind(local, None), TyKind::Borrowed(_)) = (&p.kind, self.kind(ty)) {
-            if let Some(info) = self.cx.infos.get_mut(local.0 as usize) {
-                info.captured = captured;
-                if info.mutable {
-                    self.err_help(
-                        codes::SECOND_CLASS,
-                        span,
-                        "a borrowed function cannot be held by a `mut` name",
-                        "remove `mut`",
-                    );
-                }
+        if let (PatKind::Bind(local, None), TyKind::Borrowed(_)) = (&p.kind, self.kind(ty))
+            && let Some(info) = self.cx.infos.get_mut(local.0 as usize)
+        {
+            info.captured = captured;
+            if info.mutable {
+                self.err_help(
+                    codes::SECOND_CLASS,
+                    span,
+                    "a borrowed function cannot be held by a `mut` name",
+                    "remove `mut`",
+                );
             }
         }
         if otherwise.is_none() {

@@ -1,0 +1,340 @@
+//! First and second class: which structs are attenuators and what they may hold, types of signatures,
+//! fields, constants and capability methods.
+
+use super::collect::id32;
+use super::{AdtItem, Checker, Sig, codes};
+use crate::source::Span;
+use crate::thir::{AdtId, AdtKind, FnId, Ty, TyKind};
+use rustc_hash::FxHashSet;
+use std::rc::Rc;
+
+impl<'a> Checker<'a, '_> {
+    pub(super) fn classify_attenuators(&mut self) {
+        loop {
+            let mut changed = false;
+            for i in 0..self.adts.len() {
+                let id = AdtId(id32(i));
+                if self.adt_kind(id) != AdtKind::Struct {
+                    continue;
+                }
+                let Some(info) = self.adts.get(i) else {
+                    continue;
+                };
+                let variants = info.variants.clone();
+                let second = variants.iter().flat_map(|v| v.fields.iter()).any(|f| {
+                    match self.prog.tys.kind(f.ty) {
+                        TyKind::Cap(_) => true,
+                        TyKind::Adt(a, _) => self.adt_kind(*a) == AdtKind::Attenuator,
+                        _ => false,
+                    }
+                });
+                if second {
+                    if let Some(def) = self.prog.adts.get_mut(i) {
+                        def.kind = AdtKind::Attenuator;
+                    }
+                    changed = true;
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+    }
+
+    /// The first part of a type that is second class, in words. `borrowed` allows a borrowed
+    /// function as the whole type.
+    pub(super) fn second_class(&self, ty: Ty, borrowed: bool) -> Option<String> {
+        match self.prog.tys.kind(ty) {
+            TyKind::Cap(c) => Some(format!("capability `{}`", self.cap_name(*c))),
+            TyKind::Borrowed(f) => {
+                if !borrowed {
+                    return Some("a borrowed function".to_string());
+                }
+                self.second_class_fn(f)
+            }
+            TyKind::Fn(f) => self.second_class_fn(f),
+            TyKind::Adt(id, args) => {
+                if self.adt_kind(*id) == AdtKind::Attenuator {
+                    return Some(format!("attenuator `{}`", self.adt_name(*id)));
+                }
+                args.iter().find_map(|t| self.second_class(*t, false))
+            }
+            TyKind::List(t) => self.second_class(*t, false),
+            TyKind::Tuple(ts) | TyKind::Dyn(_, ts) | TyKind::ErrSet(ts) => {
+                ts.iter().find_map(|t| self.second_class(*t, false))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn second_class_fn(&self, f: &crate::thir::FnTy) -> Option<String> {
+        f.params
+            .iter()
+            .find_map(|t| self.second_class(*t, true))
+            .or_else(|| self.second_class(f.ret, false))
+            .or_else(|| self.second_class(f.errs, false))
+    }
+
+    pub(super) fn refuse_second(&mut self, ty: Ty, span: Span, borrowed: bool, place: &str) {
+        if let Some(what) = self.second_class(ty, borrowed) {
+            self.err_help(
+                codes::SECOND_CLASS,
+                span,
+                format!("{what} cannot be {place}"),
+                "authority is passed with `uses` and `with` only, never as a value",
+            );
+        }
+    }
+
+    pub(super) fn first_class_signatures(&mut self) {
+        for i in 0..self.fns.len() {
+            let sig = self.sig(FnId(id32(i)));
+            self.first_class_sig(&sig);
+        }
+        let traits: Vec<Rc<Sig>> = self
+            .traits
+            .iter()
+            .flat_map(|t| t.methods.iter().cloned())
+            .collect();
+        for s in traits {
+            self.first_class_sig(&s);
+        }
+        for c in 0..self.caps.len() {
+            let Some(info) = self.caps.get(c) else {
+                continue;
+            };
+            for s in info.methods.clone() {
+                self.first_class_sig(&s);
+                self.data_only(&s);
+            }
+        }
+        for i in 0..self.consts.len() {
+            let Some((ty, span)) = self.consts.get(i).map(|c| (c.ty, c.item.ty.span)) else {
+                continue;
+            };
+            let mut seen = FxHashSet::default();
+            if !self.is_constant_type(ty, &mut seen) {
+                let t = self.show(ty);
+                self.err_help(
+                    codes::BAD_CONST,
+                    span,
+                    format!("a constant cannot have type `{t}`, which refers to changeable data"),
+                    "use numbers, strings, tuples or enums, or build the value in a function",
+                );
+            }
+        }
+        for i in 0..self.adts.len() {
+            let id = AdtId(id32(i));
+            let kind = self.adt_kind(id);
+            let Some(info) = self.adts.get(i) else {
+                continue;
+            };
+            let variants = info.variants.clone();
+            for f in variants.iter().flat_map(|v| v.fields.iter()) {
+                let top = match self.prog.tys.kind(f.ty) {
+                    TyKind::Cap(_) => true,
+                    TyKind::Adt(a, _) => self.adt_kind(*a) == AdtKind::Attenuator,
+                    _ => false,
+                };
+                if !(top && kind == AdtKind::Attenuator) {
+                    self.refuse_second(f.ty, f.span, false, "part of a field's type");
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_constant_type(&self, ty: Ty, seen: &mut FxHashSet<AdtId>) -> bool {
+        match self.prog.tys.kind(ty) {
+            TyKind::Unit
+            | TyKind::Bool
+            | TyKind::Byte
+            | TyKind::Char
+            | TyKind::Int
+            | TyKind::Float
+            | TyKind::Str
+            | TyKind::Error => true,
+            TyKind::Tuple(ts) => ts.iter().all(|t| self.is_constant_type(*t, seen)),
+            TyKind::Adt(id, args) => {
+                if !matches!(self.adt_kind(*id), AdtKind::Enum | AdtKind::Error) {
+                    return false;
+                }
+                if !args.iter().all(|t| self.is_constant_type(*t, seen)) {
+                    return false;
+                }
+                if !seen.insert(*id) {
+                    return true;
+                }
+                let Some(def) = self.prog.adts.get(id.0 as usize) else {
+                    return false;
+                };
+                def.variants.iter().flat_map(|v| v.fields.iter()).all(|f| {
+                    matches!(self.prog.tys.kind(f.ty), TyKind::Param(_))
+                        || self.is_constant_type(f.ty, seen)
+                })
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn first_class_sig(&mut self, sig: &Sig) {
+        for (i, p) in sig.params.iter().enumerate() {
+            if i == 0 && sig.has_self {
+                continue;
+            }
+            self.refuse_second(p.ty, p.span, true, "a parameter");
+        }
+        self.refuse_second(sig.ret, sig.head, false, "a result");
+        self.refuse_second(sig.errs, sig.head, false, "part of an error");
+    }
+
+    /// Capability methods carry data and handles only.
+    pub(super) fn data_only(&mut self, sig: &Sig) {
+        let mut tys: Vec<(Ty, Span)> = sig.params.iter().map(|p| (p.ty, p.span)).collect();
+        tys.push((sig.ret, sig.head));
+        for m in self.prog.tys.err_members(sig.errs) {
+            tys.push((m, sig.head));
+        }
+        for (ty, span) in tys {
+            let whole = match self.prog.tys.kind(ty) {
+                TyKind::Adt(id, args) if Some(*id) == self.prog.lang.option => {
+                    args.first().copied().unwrap_or(ty)
+                }
+                _ => ty,
+            };
+            if let TyKind::Adt(id, _) = self.prog.tys.kind(whole)
+                && self.adt_kind(*id) == AdtKind::Handle
+            {
+                continue;
+            }
+            let mut seen = FxHashSet::default();
+            if let Some(what) = self.not_plain(ty, &mut seen) {
+                self.err_help(
+                    codes::BAD_CAPABILITY,
+                    span,
+                    format!("a capability's method takes and returns data: here is {what}"),
+                    "pass plain data; a handle stands alone or as `T?`",
+                );
+            }
+        }
+    }
+
+    pub(super) fn not_plain(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<String> {
+        if !seen.insert(ty) || seen.len() > 2000 {
+            return None;
+        }
+        match self.prog.tys.kind(ty) {
+            TyKind::Fn(_) | TyKind::Borrowed(_) => Some("a function".to_string()),
+            TyKind::Dyn(t, _) => Some(format!("an object of trait `{}`", self.trait_name(*t))),
+            TyKind::List(t) => self.not_plain(*t, seen),
+            TyKind::Tuple(ts) | TyKind::ErrSet(ts) => {
+                ts.iter().find_map(|t| self.not_plain(*t, seen))
+            }
+            TyKind::Adt(id, args) => {
+                if self.adt_kind(*id) == AdtKind::Handle {
+                    return Some(format!(
+                        "handle `{}` inside of other data",
+                        self.adt_name(*id)
+                    ));
+                }
+                if let Some(w) = args.iter().find_map(|t| self.not_plain(*t, seen)) {
+                    return Some(w);
+                }
+                let def = self.prog.adts.get(id.0 as usize)?;
+                def.variants
+                    .iter()
+                    .flat_map(|v| v.fields.iter())
+                    .find_map(|f| self.not_plain(f.ty, seen))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn attenuator_rules(&mut self) {
+        for i in 0..self.adts.len() {
+            let id = AdtId(id32(i));
+            if self.adt_kind(id) != AdtKind::Attenuator {
+                continue;
+            }
+            let Some(info) = self.adts.get(i) else {
+                continue;
+            };
+            let AdtItem::Struct(item) = info.item else {
+                continue;
+            };
+            let variants = info.variants.clone();
+            let name = self.text(item.name.name);
+            if !item.generics.is_empty() {
+                self.not_supported(item.name.span, "attenuators with type parameters are");
+            }
+            for d in item.derives {
+                self.err_help(
+                    codes::BAD_ATTENUATOR,
+                    d.span,
+                    format!("`{name}` holds a capability, so it derives nothing"),
+                    "remove `derive`",
+                );
+            }
+            for m in item.methods {
+                self.err_help(
+                    codes::BAD_ATTENUATOR,
+                    m.head,
+                    format!("`{name}` holds a capability, so its only methods are those of the capabilities that it implements"),
+                    "declare a `capability` with this method and implement it",
+                );
+            }
+            for f in variants.iter().flat_map(|v| v.fields.iter()) {
+                let cap = match self.prog.tys.kind(f.ty) {
+                    TyKind::Cap(_) => true,
+                    TyKind::Adt(a, _) => self.adt_kind(*a) == AdtKind::Attenuator,
+                    _ => false,
+                };
+                if cap && f.mutable {
+                    self.err_help(
+                        codes::BAD_ATTENUATOR,
+                        f.span,
+                        "a capability field cannot be `mut`",
+                        "remove `mut`",
+                    );
+                }
+                if cap && f.default.is_some() {
+                    self.err_help(
+                        codes::BAD_ATTENUATOR,
+                        f.span,
+                        "a capability field has no default: whoever builds the attenuator gives it",
+                        "remove the default",
+                    );
+                }
+                if !cap {
+                    let mut seen = FxHashSet::default();
+                    if let Some(what) = self.holds_function(f.ty, &mut seen) {
+                        self.not_supported(f.span, &format!("{what} in an attenuator is"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Mutable data is copied at an attenuator's edge; what holds functions cannot be.
+    pub(super) fn holds_function(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<&'static str> {
+        if !seen.insert(ty) || seen.len() > 2000 {
+            return None;
+        }
+        match self.prog.tys.kind(ty) {
+            TyKind::Fn(_) => Some("a function"),
+            TyKind::Dyn(..) => Some("an object"),
+            TyKind::List(t) => self.holds_function(*t, seen),
+            TyKind::Tuple(ts) => ts.iter().find_map(|t| self.holds_function(*t, seen)),
+            TyKind::Adt(id, args) => {
+                if let Some(w) = args.iter().find_map(|t| self.holds_function(*t, seen)) {
+                    return Some(w);
+                }
+                let def = self.prog.adts.get(id.0 as usize)?;
+                def.variants
+                    .iter()
+                    .flat_map(|v| v.fields.iter())
+                    .find_map(|f| self.holds_function(f.ty, seen))
+            }
+            _ => None,
+        }
+    }
+}

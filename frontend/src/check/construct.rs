@@ -1,0 +1,196 @@
+//! Constructors of structs, attenuators and variants; conversions.
+
+use super::body::{bad, ex};
+use super::call::Formal;
+use super::cx::Want;
+use super::{Checker, codes};
+use crate::ast::Arg;
+use crate::source::{Ident, Span, Symbol};
+use crate::thir::{AdtId, AdtKind, Callee, Conv, Expr, ExprKind, Ty, TyKind, TyTable};
+
+impl<'a> Checker<'a, '_> {
+    /// A struct, attenuator or variant.
+    pub(super) fn construct(
+        &mut self,
+        id: AdtId,
+        variant: usize,
+        written: Option<Vec<Ty>>,
+        args: &'a [Arg<'a>],
+        want: Want,
+        span: Span,
+    ) -> Expr {
+        let Some(info) = self.adts.get(id.0 as usize) else {
+            return bad(span);
+        };
+        let (variants, generics, preds) = (
+            info.variants.clone(),
+            info.generics.clone(),
+            info.preds.clone(),
+        );
+        let foreign = self.pkg_of(info.module) != self.pkg_of(self.cx.scope.module);
+        let kind = self.adt_kind(id);
+        let targs = written.unwrap_or_else(|| generics.iter().map(|_| self.fresh(false)).collect());
+        let ty = self.mk(TyKind::Adt(id, targs.clone()));
+        if let Want::Ty(t) = want {
+            let t = self.zonk(t);
+            if let TyKind::Adt(other, _) = self.prog.tys.kind(t)
+                && *other == id
+            {
+                self.hint_construct(ty, t);
+            }
+        }
+        let Some(v) = variants.get(variant) else {
+            return bad(span);
+        };
+        let is_struct = matches!(kind, AdtKind::Struct | AdtKind::Attenuator);
+        let what = if is_struct {
+            format!("`{}`", self.adt_name(id))
+        } else {
+            format!("`{}`", self.text(v.name))
+        };
+        if foreign && is_struct {
+            let given: Vec<(Symbol, Span)> = args
+                .iter()
+                .enumerate()
+                .filter_map(|(i, a)| match a.name {
+                    Some(n) => Some((n.name, n.span)),
+                    None => v.fields.get(i).map(|f| (f.name, a.value.span)),
+                })
+                .collect();
+            for (n, s) in given {
+                if v.fields.iter().any(|f| f.name == n && !f.is_pub) {
+                    self.private(Ident { name: n, span: s });
+                    return bad(span);
+                }
+            }
+        }
+        let mut formals = Vec::new();
+        for f in &v.fields {
+            formals.push(Formal {
+                name: f.name,
+                ty: self.subst(f.ty, &targs),
+                default: f.default,
+            });
+        }
+        if v.fields.is_empty() && !is_struct && !args.is_empty() {
+            self.err_help(
+                codes::ARGUMENTS,
+                span,
+                format!("{what} carries no values"),
+                "remove the brackets",
+            );
+            return bad(span);
+        }
+        if kind == AdtKind::Attenuator && self.cx.pure.is_some() {
+            self.err(codes::NOT_PURE, span, "an attenuator cannot be built here");
+        }
+        let mut prefix = Vec::new();
+        let fields = self.arguments(&formals, args, &targs, span, &what, &mut prefix);
+        self.oblige_all(&preds, &targs, span, &what);
+        let e = ex(
+            ExprKind::Construct {
+                variant: super::collect::id32(variant),
+                fields,
+            },
+            ty,
+            span,
+        );
+        if prefix.is_empty() {
+            return e;
+        }
+        ex(ExprKind::Block(prefix, Some(Box::new(e))), ty, span)
+    }
+
+    /// Takes type arguments from a wanted type, but leaves open those that a coercion may change.
+    pub(super) fn hint_construct(&mut self, ty: Ty, want: Ty) {
+        let (TyKind::Adt(_, mine), TyKind::Adt(_, theirs)) = (self.kind(ty), self.kind(want))
+        else {
+            return;
+        };
+        for (m, t) in mine.iter().zip(&theirs) {
+            self.try_unify(*m, *t);
+        }
+    }
+
+    /// `float(n)`, `int(x)`, `byte(n)`, `char(n)`, `string(x)`.
+    pub(super) fn convert(&mut self, to: Ty, name: Ident, args: &'a [Arg<'a>], span: Span) -> Expr {
+        let text = self.text(name.name);
+        let [a] = args else {
+            self.err_help(
+                codes::ARGUMENTS,
+                span,
+                format!("`{text}(…)` converts one value"),
+                format!("write `{text}(x)`"),
+            );
+            return bad(span);
+        };
+        let e = self.expr(&a.value, Want::Any);
+        let from = self.zonk(e.ty);
+        if self.is_error(from) || self.is_never(from) {
+            return bad(span);
+        }
+        if from == to {
+            return e;
+        }
+        let conv = |c: Conv, e: Expr, ty: Ty| ex(ExprKind::Convert(c, Box::new(e)), ty, span);
+        let k = |t: Ty| t;
+        match (k(from), k(to)) {
+            (TyTable::INT, TyTable::FLOAT) => return conv(Conv::IntToFloat, e, to),
+            (TyTable::FLOAT, TyTable::INT) => return conv(Conv::FloatToInt, e, to),
+            (TyTable::INT, TyTable::BYTE) => return conv(Conv::IntToByte, e, to),
+            (TyTable::INT, TyTable::CHAR) => return conv(Conv::IntToChar, e, to),
+            (TyTable::BOOL | TyTable::BYTE | TyTable::CHAR, TyTable::INT) => {
+                return conv(Conv::WordToInt, e, to);
+            }
+            (TyTable::BYTE, TyTable::CHAR) => {
+                let n = conv(Conv::WordToInt, e, TyTable::INT);
+                return conv(Conv::IntToChar, n, to);
+            }
+            (_, TyTable::STR) => return self.show_call(e, span),
+            _ => {}
+        }
+        let (f, t) = (self.show(from), self.show(to));
+        let help = match (from, to) {
+            (TyTable::STR, TyTable::INT) => "write `.to_int()`, which is an option",
+            (TyTable::STR, TyTable::FLOAT) => "write `.to_float()`, which is an option",
+            (TyTable::FLOAT, TyTable::BYTE | TyTable::CHAR) => "convert to `int` first",
+            (TyTable::CHAR, TyTable::BYTE) => "write `byte(int(c))`",
+            (_, TyTable::BOOL) => "write a comparison",
+            _ => "there is no such conversion: write what you mean as a function",
+        };
+        self.err_help(
+            codes::CONVERSION,
+            span,
+            format!("`{f}` cannot be converted to `{t}`"),
+            help,
+        );
+        bad(span)
+    }
+
+    /// `Show.show` of a value.
+    pub(super) fn show_call(&mut self, e: Expr, span: Span) -> Expr {
+        let Some(show) = self.prog.lang.show else {
+            return bad(span);
+        };
+        let ty = e.ty;
+        self.cx
+            .oblige(ty, show, Vec::new(), e.span, "a text of it".to_string());
+        ex(
+            ExprKind::Call {
+                callee: Callee::Trait {
+                    trait_id: show,
+                    trait_args: Vec::new(),
+                    self_ty: ty,
+                    method: 0,
+                    method_args: Vec::new(),
+                },
+                caps: Vec::new(),
+                args: vec![e],
+                ret: TyTable::STR,
+                errs: TyTable::NEVER,
+            },
+            TyTable::STR,
+            span,
+        )
+    }
+}
