@@ -50,10 +50,16 @@ fn bundle_runs_as_its_source() {
     let audit = jetvm_in(&root(), &["audit", &w]);
     assert!(audit.status.success());
     let report = text(&audit.stdout);
-    assert!(report.contains("Console") && report.contains("FileRead"), "{report}");
+    assert!(
+        report.contains("Console") && report.contains("FileRead"),
+        "{report}"
+    );
     assert!(!report.contains("FileWrite"), "{report}");
     let args = ["--allow-read=.", "--", "README.md"];
-    let source = jetvm_in(&root(), &[&["run", "examples/wordfreq"], &args[..]].concat());
+    let source = jetvm_in(
+        &root(),
+        &[&["run", "examples/wordfreq"], &args[..]].concat(),
+    );
     let bundle = jetvm_in(&root(), &[&["run", &w], &args[..]].concat());
     assert!(source.status.success(), "{}", text(&source.stderr));
     assert!(!source.stdout.is_empty());
@@ -67,7 +73,10 @@ fn a_missing_grant_is_refused_before_anything_runs() {
     assert_eq!(out.status.code(), Some(3), "{message}");
     assert!(out.stdout.is_empty());
     assert!(message.contains("FileRead"), "{message}");
-    assert!(message.contains("main") && message.contains("FileRead.read_text"), "{message}");
+    assert!(
+        message.contains("main") && message.contains("FileRead.read_text"),
+        "{message}"
+    );
     assert!(message.contains("--allow-read"), "{message}");
 }
 
@@ -114,11 +123,20 @@ fn paths_outside_a_grant_are_typed_errors() {
     let out = jetvm_in(&dir, &args);
     assert!(out.status.success(), "{}", text(&out.stderr));
     let got = text(&out.stdout);
-    assert!(!got.contains("secret\n") || !got.contains(": secret"), "{got}");
+    assert!(
+        !got.contains("secret\n") || !got.contains(": secret"),
+        "{got}"
+    );
     let lines: Vec<&str> = got.lines().collect();
     assert_eq!(lines.len(), paths.len(), "{got}");
     for (path, line) in paths.iter().zip(&lines) {
-        let fine = ["in/ok.txt", "in/good_link.txt", "in/deep/../ok.txt", "./in/ok.txt"].contains(path);
+        let fine = [
+            "in/ok.txt",
+            "in/good_link.txt",
+            "in/deep/../ok.txt",
+            "./in/ok.txt",
+        ]
+        .contains(path);
         let want = if fine {
             "fine"
         } else if *path == "in/missing.txt" {
@@ -138,9 +156,21 @@ fn denials_win_over_grants() {
     std::fs::write(dir.join("in/no/x.txt"), "x").expect("file");
     let out = jetvm_in(
         &dir,
-        &["run", "--allow-read=in", "--deny-read=in/no", "read.jet", "--", "in/no/x.txt"],
+        &[
+            "run",
+            "--allow-read=in",
+            "--deny-read=in/no",
+            "read.jet",
+            "--",
+            "in/no/x.txt",
+        ],
     );
-    assert_eq!(text(&out.stdout), "in/no/x.txt: denied\n", "{}", text(&out.stderr));
+    assert_eq!(
+        text(&out.stdout),
+        "in/no/x.txt: denied\n",
+        "{}",
+        text(&out.stderr)
+    );
 }
 
 #[test]
@@ -151,7 +181,10 @@ fn endless_recursion_is_a_limit_with_its_line() {
     let out = jetvm_in(&dir, &["run", "deep.jet"]);
     let message = text(&out.stderr);
     assert_eq!(out.status.code(), Some(4), "{message}");
-    assert!(message.contains("depth") && message.contains("deep.jet:2"), "{message}");
+    assert!(
+        message.contains("depth") && message.contains("deep.jet:2"),
+        "{message}"
+    );
     assert!(message.len() < 20_000, "the stack is not shortened");
 }
 
@@ -165,7 +198,12 @@ fn usage_errors_exit_with_2() {
         &["run", "--jit=sometimes", "examples/wordfreq"],
     ] {
         let out = jetvm_in(&root(), args);
-        assert_eq!(out.status.code(), Some(2), "{args:?}: {}", text(&out.stderr));
+        assert_eq!(
+            out.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            text(&out.stderr)
+        );
         assert!(!out.stderr.is_empty());
     }
 }
@@ -173,7 +211,11 @@ fn usage_errors_exit_with_2() {
 #[test]
 fn json_messages_are_one_object_a_line() {
     let dir = temp("json");
-    std::fs::write(dir.join("bad.jet"), "fn main():\n    Console.print(\"x\")\n").expect("program");
+    std::fs::write(
+        dir.join("bad.jet"),
+        "fn main():\n    Console.print(\"x\")\n",
+    )
+    .expect("program");
     let out = jetvm_in(&dir, &["check", "--message-format=json", "bad.jet"]);
     assert_eq!(out.status.code(), Some(1));
     let mut found = false;

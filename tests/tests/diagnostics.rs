@@ -65,7 +65,11 @@ fn messages_are_as_recorded() {
         want.sort();
         codes.sort();
         if out.status.code() != Some(1) {
-            failures.push(format!("{}: exit {:?}\n{got}", name.display(), out.status.code()));
+            failures.push(format!(
+                "{}: exit {:?}\n{got}",
+                name.display(),
+                out.status.code()
+            ));
         } else if want != codes {
             failures.push(format!(
                 "{}: annotated {want:?}\nreported {codes:?}\n{got}",
@@ -83,5 +87,10 @@ fn messages_are_as_recorded() {
             }
         }
     }
-    assert!(failures.is_empty(), "{} failed:\n\n{}", failures.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} failed:\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
 }

@@ -35,7 +35,9 @@ fn jetvm(args: &[&str], file: &Path) -> (i32, String) {
     loop {
         if let Some(status) = child.try_wait().expect("child") {
             let text = reader.join().expect("reader");
-            let code = status.code().unwrap_or_else(|| panic!("{args:?} {}: signal\n{text}", file.display()));
+            let code = status
+                .code()
+                .unwrap_or_else(|| panic!("{args:?} {}: signal\n{text}", file.display()));
             return (code, text);
         }
         if start.elapsed() > Duration::from_secs(60) {
@@ -53,7 +55,11 @@ fn refused(args: &[&str], file: &Path) {
         "{args:?} {}: exit {code}\n{text}",
         file.display()
     );
-    assert!(!text.trim().is_empty(), "{args:?} {}: no message", file.display());
+    assert!(
+        !text.trim().is_empty(),
+        "{args:?} {}: no message",
+        file.display()
+    );
 }
 
 fn write(name: &str, bytes: &[u8]) -> PathBuf {
@@ -90,7 +96,15 @@ fn hostile_sources() {
         ("lists.jet", deep("[", "]", 50_000)),
         ("lambdas.jet", deep("fn(x) => ", "", 50_000)),
         ("ifs.jet", deep("if true: 1 else: ", "", 20_000)),
-        ("types.jet", format!("fn f(x: {}int{}):\n    pass\n", "[".repeat(50_000), "]".repeat(50_000)).into_bytes()),
+        (
+            "types.jet",
+            format!(
+                "fn f(x: {}int{}):\n    pass\n",
+                "[".repeat(50_000),
+                "]".repeat(50_000)
+            )
+            .into_bytes(),
+        ),
         ("blocks.jet", blocks.into_bytes()),
         ("wide.jet", wide.into_bytes()),
         ("fstrings.jet", deep("f\"{", "}\"", 5_000)),
@@ -99,7 +113,10 @@ fn hostile_sources() {
         ("tabs.jet", b"fn main():\n\tpass\n".to_vec()),
         ("quote.jet", b"\"".repeat(100_001)),
         ("colon.jet", b"fn main():".to_vec()),
-        ("bidi.jet", "fn main():\n    let x = \"\u{202e}\"\n".as_bytes().to_vec()),
+        (
+            "bidi.jet",
+            "fn main():\n    let x = \"\u{202e}\"\n".as_bytes().to_vec(),
+        ),
     ];
     for (name, bytes) in cases {
         let path = write(name, &bytes);
@@ -146,7 +163,11 @@ fn mutated_bundles() {
         .arg(&bundle)
         .output()
         .expect("jetvm starts");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
     let bytes = std::fs::read(&bundle).expect("bundle");
     let mut rng = Rng(0x9e37_79b9_7f4a_7c15);
     for i in 0..150 {

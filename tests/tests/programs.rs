@@ -223,7 +223,10 @@ fn example(dir: &Path) -> Option<Case> {
 
 fn run_all(cases: Vec<Case>) {
     let only = std::env::var("JET_ONLY").unwrap_or_default();
-    let cases: Vec<Case> = cases.into_iter().filter(|c| c.target.contains(&only)).collect();
+    let cases: Vec<Case> = cases
+        .into_iter()
+        .filter(|c| c.target.contains(&only))
+        .collect();
     assert!(!cases.is_empty(), "no program found");
     let failures = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
