@@ -397,7 +397,7 @@ impl<'a, 's> Checker<'a, 's> {
             }),
             pending: Vec::new(),
             fn_names: rustc_hash::FxHashSet::default(),
-            suggestions: std::cell::Cell::new(200),
+            suggestions: std::cell::Cell::new(40),
             total_fuel: 200_000_000,
             told: 0,
             poisoned: false,

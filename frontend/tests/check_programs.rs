@@ -3,6 +3,8 @@
 //! `tests/check/ok/*.jet` have no diagnostics. In `tests/check/bad/*.jet`, `#~ E0401` at the end of a
 //! line says that a diagnostic of that code starts in that line; each is named and nothing else is told.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use jet_frontend::diag::Severity;
 use jet_frontend::driver::{PackageInput, ProgramInput, SourceInput, check_only, compile};
 use std::path::{Path, PathBuf};

@@ -39,7 +39,7 @@ impl<'a> Checker<'a, '_> {
         }
         self.const_cycles();
         let mut i = 0;
-        while i < self.fns.len() {
+        while i < self.fns.len() && !self.sink.is_full() {
             self.fn_body(FnId(id32(i)));
             i += 1;
         }

@@ -239,7 +239,10 @@ impl<'a> Checker<'a, '_> {
             );
             return;
         }
-        let locals = self.cx.visible_names();
+        let locals = match self.suggestions.get() {
+            0 => Vec::new(),
+            _ => self.cx.visible_names(),
+        };
         let m = self.cx.scope.module;
         self.unknown_name(name, &locals, m, "name");
     }

@@ -26,6 +26,9 @@ impl<'a> Checker<'a, '_> {
         let mut warned = false;
         let last = b.stmts.len().saturating_sub(1);
         for (i, s) in b.stmts.iter().enumerate() {
+            if self.sink.is_full() {
+                break;
+            }
             if diverges && !warned {
                 warned = true;
                 self.push(

@@ -5,6 +5,9 @@ use crate::ast::{self, Ident, Path, TypeExpr, TypeKind};
 use crate::source::{Span, Symbol, sym};
 use crate::thir::{AdtId, AdtKind, CapId, FnTy, TraitId, Ty, TyKind, TyTable};
 
+/// Most error types of a signature.
+const MAX_ERRORS: usize = 100;
+
 /// Where a written type stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TyPos {
@@ -217,6 +220,15 @@ impl<'a> Checker<'a, '_> {
 
     /// The error set of what stands right of `!`.
     pub(super) fn resolve_errs(&mut self, errors: &[TypeExpr<'a>], sc: &TyScope) -> Ty {
+        if let Some(e) = errors.get(MAX_ERRORS) {
+            self.err_help(
+                codes::TYPE_TOO_LARGE,
+                e.span,
+                format!("at most {MAX_ERRORS} error types can be named here"),
+                "put them into one `error` with a variant for each",
+            );
+            return TyTable::ERROR;
+        }
         let mut all = Vec::new();
         for e in errors {
             let t = self.resolve_ty(e, sc, TyPos::Error);
