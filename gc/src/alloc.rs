@@ -23,7 +23,8 @@ impl Heap {
     /// The fast path: a new object of `bytes`, or `Ref::NULL` when the slow path has to be taken.
     ///
     /// # Safety
-    /// `bytes` is a multiple of 8 and not 0, and the caller writes a header that describes exactly that
+    /// `bytes` is a multiple of 8, not 0 and at most [`crate::INLINE_MAX`] (or this heap's bound on small
+    /// objects), and the caller writes a header that describes exactly that
     /// many bytes before it uses the heap again.
     #[inline(always)]
     pub unsafe fn try_alloc_raw(&mut self, bytes: usize) -> Ref {

@@ -18,6 +18,8 @@ use std::fmt;
 
 /// Smallest chunk: the first of a heap, and every one of a heap with a low limit.
 pub(crate) const SMALL_CHUNK: u64 = 64 << 10;
+/// Largest object in bytes that may be allocated inline, whatever the heap's limit.
+pub const INLINE_MAX: usize = (SMALL_CHUNK / 8) as usize;
 const BIG_CHUNK: u64 = 256 << 10;
 /// Heaps with at least this limit use big chunks.
 const BIG_CHUNK_FROM: u64 = 8 << 20;
@@ -152,8 +154,10 @@ unsafe impl Roots for SliceRoots<'_> {
 
 /// What inline allocation needs: the interpreter and machine code read and write this directly.
 ///
-/// To allocate `n` granules: when `alloc_end - alloc_ptr >= n`, the object is at reference `alloc_ptr`,
-/// which is then advanced by `n`; else `alloc_slow`. All bytes between the two are zero.
+/// To allocate `n` granules, at most [`INLINE_MAX`] bytes: when `alloc_end - alloc_ptr >= n`, the object is at
+/// reference `alloc_ptr`, which is then advanced by `n`; else `alloc_slow`. All bytes between the two are
+/// zero. Anything larger goes through `alloc_slow` in any case: the space that a collection copies into
+/// is reckoned with small objects in chunks.
 #[repr(C)]
 #[derive(Debug)]
 pub struct HeapCore {

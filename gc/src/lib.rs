@@ -28,7 +28,7 @@ pub use collect::POISON;
 pub use external::ExternalTable;
 pub use handles::{Handle, TooManyHandles};
 pub use heap::{
-    GcMode, Heap, HeapConfig, HeapCore, MAX_LIMIT, MIN_LIMIT, NoRoots, OutOfMemory,
+    GcMode, Heap, HeapConfig, HeapCore, INLINE_MAX, MAX_LIMIT, MIN_LIMIT, NoRoots, OutOfMemory,
     OutOfMemoryCause, Roots, SliceRoots,
 };
 pub use layout::{Format, Header, Ref};

@@ -23,6 +23,12 @@ use crate::select::Selector;
 /// Most entries of all dynamic call tables together.
 const MAX_ROWS: usize = 1 << 23;
 
+/// Most entries that implementation records of capabilities give besides their own.
+const MAX_CAP_METHODS: usize = 1 << 21;
+
+/// By nominal type and capability: the functions behind the capability's methods.
+pub(crate) type CapImpls = HashMap<(u32, u32), Box<[FnId]>>;
+
 /// Why a verified program cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadError {
@@ -94,7 +100,7 @@ pub struct Loaded {
     /// Capability call sites.
     pub(crate) cap_sites: Vec<CapSite>,
     /// Functions that implement a capability (relations applied) for a type.
-    pub(crate) cap_impls: HashMap<(u32, u32), Box<[FnId]>>,
+    pub(crate) cap_impls: CapImpls,
     /// For each type, whether an attenuator's edge copies it.
     pub(crate) copied: Vec<bool>,
     /// Costs of backward jumps that do not fit a lane.
@@ -332,7 +338,8 @@ impl Loaded {
         for (which, handler) in crate::select::SPECIAL_HANDLERS.iter().enumerate() {
             words[total + which] = Word::new(*handler as *const (), [0; 4]);
         }
-        let cap_impls = cap_impls(p);
+        let cap_impls =
+            cap_impls(p).ok_or(LoadError::TooLarge("implementations of capabilities"))?;
         let Tables {
             sites,
             rows,
@@ -371,9 +378,11 @@ impl Loaded {
 }
 
 /// The functions behind (type, capability) for each implementation record, and for the capabilities that a
-/// value may be recapped to: a child to its parent, a parent to a child that added no method.
-fn cap_impls(p: &Program) -> HashMap<(u32, u32), Box<[FnId]>> {
-    let mut found: HashMap<(u32, u32), Box<[FnId]>> = HashMap::new();
+/// value may be recapped to: a child to its parent, a parent to a child that added no method. `None` if they
+/// are too many: each type goes with each related capability.
+fn cap_impls(p: &Program) -> Option<CapImpls> {
+    let mut total = 0usize;
+    let mut found = CapImpls::new();
     let mut work: Vec<(NominalId, CapId, Box<[FnId]>)> = Vec::new();
     for i in &p.impls {
         if let LInterface::Cap(cap) = i.interface {
@@ -401,11 +410,15 @@ fn cap_impls(p: &Program) -> HashMap<(u32, u32), Box<[FnId]>> {
                 continue;
             };
             if let std::collections::hash_map::Entry::Vacant(e) = found.entry((ty.0, other.0)) {
+                total += 1 + part.len();
+                if total > MAX_CAP_METHODS {
+                    return None;
+                }
                 let part: Box<[FnId]> = part.into();
                 e.insert(part.clone());
                 work.push((ty, other, part));
             }
         }
     }
-    found
+    Some(found)
 }

@@ -156,6 +156,8 @@ pub(crate) struct Selector<'t, 'p> {
     costs: &'t [u32],
     acc: Option<u16>,
     facc: Option<u16>,
+    /// Layout of the environment, once it was asked for.
+    environment: Option<Arc<RecordLayout>>,
 }
 
 impl<'t, 'p> Selector<'t, 'p> {
@@ -177,6 +179,7 @@ impl<'t, 'p> Selector<'t, 'p> {
             costs,
             acc: None,
             facc: None,
+            environment: None,
         }
     }
 
@@ -361,6 +364,9 @@ impl<'t, 'p> Selector<'t, 'p> {
 
     pub(crate) fn new_handler(&self, instr: &Instr) -> Handler {
         let word = &self.out[instr.pc as usize];
+        if usize::from(word.l) * 8 > jet_gc::INLINE_MAX {
+            return slow_op::<crate::slow::NewRecord>;
+        }
         match (word.b, word.c) {
             (1, 0) => or::new_fixed::<1, 0>,
             (2, 0) => or::new_fixed::<2, 0>,
@@ -387,8 +393,12 @@ impl<'t, 'p> Selector<'t, 'p> {
         Some((slot.is_ref, u16::try_from(offset).ok()?))
     }
 
-    fn captures(&self) -> Option<RecordLayout> {
-        jet_bytecode::layout::record(self.t.program, self.f.captures.iter().copied())
+    fn captures(&mut self) -> Option<Arc<RecordLayout>> {
+        if self.environment.is_none() {
+            let types = self.f.captures.iter().copied();
+            self.environment = jet_bytecode::layout::record(self.t.program, types).map(Arc::new);
+        }
+        self.environment.clone()
     }
 
     fn select(&mut self, i: &Instr) -> Result<Option<(Handler, Acc)>, LoadError> {

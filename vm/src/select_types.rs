@@ -29,14 +29,9 @@ impl Selector<'_, '_> {
                 back!(back, oj::jnull[true,])
             });
         }
-        let LType::Nominal(n) = self.ltype(i.a)? else {
-            return None;
-        };
+        let ty = self.ty(i.a)?;
         let plain = repr == EnumRepr::Immediate
-            || (repr == EnumRepr::Boxed
-                && jet_bytecode::layout::nominal_record(self.t.program, *n, i.b)?
-                    .fields
-                    .is_empty());
+            || (repr == EnumRepr::Boxed && self.t.record(ty, i.b)?.fields.is_empty());
         Some(match (plain, negate) {
             (true, false) => back!(back, oj::jtag_word[false,]),
             (true, true) => back!(back, oj::jtag_word[true,]),
