@@ -269,6 +269,17 @@ pub(crate) fn quote_str(text: &str) -> String {
     out
 }
 
+/// Length of [`quote_str`] in bytes.
+pub(crate) fn quoted_len(text: &str) -> u64 {
+    let mut one = String::new();
+    let escaped = |c| {
+        one.clear();
+        push_escaped(&mut one, c, '"');
+        one.len() as u64
+    };
+    2 + text.chars().map(escaped).sum::<u64>()
+}
+
 /// A character as a literal.
 pub(crate) fn quote_char(c: char) -> String {
     let mut out = String::from("'");

@@ -10,7 +10,7 @@ use jet_gc::Ref;
 use jet_gc::layout::DATA_OFFSET;
 
 use crate::format::{float_text, quote_char, quote_str};
-use crate::strings::text_of;
+use crate::strings::text_prefix;
 
 const MAX_DEPTH: u32 = 6;
 const MAX_TEXT: usize = 2000;
@@ -56,7 +56,8 @@ impl Show<'_> {
                 }
                 LType::Float => self.out.push_str(&float_text(f64::from_bits(value))),
                 LType::Str => {
-                    let text = text_of(self.heap, r);
+                    // A character has at most four bytes.
+                    let (text, _) = text_prefix(self.heap, r, MAX_TEXT * 2);
                     let cut: String = text.chars().take(MAX_TEXT / 2).collect();
                     self.out.push_str(&quote_str(&cut));
                 }

@@ -185,6 +185,40 @@ pub(crate) unsafe fn text_of(heap: &Heap, r: Ref) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The first `max` bytes of a string at most (fewer, to end between characters), and whether that is all
+/// of it. For messages: a rope may stand for far more text than there is memory.
+///
+/// # Safety
+/// `r` is a live string of the heap.
+pub(crate) unsafe fn text_prefix(heap: &Heap, r: Ref, max: usize) -> (String, bool) {
+    let mut out = Vec::new();
+    let mut pending = vec![r];
+    while let Some(r) = pending.pop() {
+        if out.len() >= max {
+            break;
+        }
+        // SAFETY: strings and the parts of ropes are live strings.
+        unsafe {
+            if is_rope(heap, r) {
+                let right = heap.ref_field(r, 1);
+                if right.is_address() {
+                    pending.push(right);
+                }
+                pending.push(heap.ref_field(r, 0));
+            } else {
+                let bytes = heap.str_bytes(r);
+                out.extend_from_slice(&bytes[..bytes.len().min(max - out.len())]);
+            }
+        }
+    }
+    // SAFETY: the caller's promise.
+    let whole = unsafe { str_len_of(heap, r) } == out.len() as u64;
+    if let Err(e) = std::str::from_utf8(&out) {
+        out.truncate(e.valid_up_to());
+    }
+    (String::from_utf8_lossy(&out).into_owned(), whole)
+}
+
 impl Vm<'_> {
     /// Length in bytes of the string in register `reg`.
     pub fn str_len(&self, reg: usize) -> u64 {
@@ -455,13 +489,8 @@ pub(crate) struct Panic;
 impl SlowOp for Panic {
     fn run(vm: &mut Vm<'_>) -> Done<usize> {
         // SAFETY: a string operand.
-        let mut text = unsafe { text_of(&vm.ctx.heap_box, vm.obj(vm.a())) };
-        if text.len() > 4096 {
-            let end = (0..=4096)
-                .rev()
-                .find(|&i| text.is_char_boundary(i))
-                .unwrap_or(0);
-            text.truncate(end);
+        let (mut text, whole) = unsafe { text_prefix(&vm.ctx.heap_box, vm.obj(vm.a()), 4096) };
+        if !whole {
             text.push('…');
         }
         Err(vm.trap(TrapKind::Panic, text))

@@ -106,8 +106,9 @@ builtins! {
     /// `str_quote`
     StrQuote |vm| {
         let [s] = vm.read_args([0])?;
+        let len = format::quoted_len(vm.text(s));
+        vm.charge_result(len)?;
         let text = format::quote_str(vm.text(s));
-        vm.charge_result(text.len() as u64)?;
         vm.new_str(&text)?.to_word()
     }
     /// `char_quote`

@@ -39,7 +39,7 @@ impl Vm<'_> {
 
     /// Charges for a result of this size, which must be possible.
     pub(super) fn charge_result(&mut self, len: u64) -> Done {
-        if len > u64::from(u32::MAX) {
+        if len > u64::from(u32::MAX).min(self.ctx.heap_box.limit()) {
             return Err(self.too_large(len));
         }
         self.charge(byte_work(len))
@@ -94,12 +94,16 @@ builtins! {
     /// `str_to_lower`
     ToLower |vm| {
         let [s] = vm.read_args([0])?;
+        let len = vm.text(s).chars().flat_map(char::to_lowercase).map(char::len_utf8).sum::<usize>();
+        vm.charge_result(len as u64)?;
         let text = vm.text(s).to_lowercase();
         vm.new_str(&text)?.to_word()
     }
     /// `str_to_upper`
     ToUpper |vm| {
         let [s] = vm.read_args([0])?;
+        let len = vm.text(s).chars().flat_map(char::to_uppercase).map(char::len_utf8).sum::<usize>();
+        vm.charge_result(len as u64)?;
         let text = vm.text(s).to_uppercase();
         vm.new_str(&text)?.to_word()
     }
