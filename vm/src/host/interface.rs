@@ -183,12 +183,12 @@ mod tests {
             name: "Option[string]".into(),
             kind: LNominalKind::Enum(vec![
                 LVariant {
-                    name: "None".into(),
-                    fields: vec![],
-                },
-                LVariant {
                     name: some.into(),
                     fields: vec![field],
+                },
+                LVariant {
+                    name: "None".into(),
+                    fields: vec![],
                 },
             ]),
             ty: TypeId(2),
