@@ -225,3 +225,99 @@ fn mutilated_programs() {
         assert!(result.is_ok(), "panic on:\n{shown}");
     }
 }
+
+/// Two packages: what is not `pub` stays inside.
+#[test]
+fn packages_keep_what_is_not_pub() {
+    let package = |name: &str, deps: &[&str], module: &str, text: &str| PackageInput {
+        name: name.into(),
+        version: "1.0.0".into(),
+        deps: deps.iter().map(|d| d.to_string()).collect(),
+        files: vec![SourceInput {
+            path: format!("{name}/{module}.jet"),
+            module: module.into(),
+            text: text.into(),
+        }],
+    };
+    let lib = "
+pub struct Open:
+    pub x: int
+    secret: int = 1
+
+    pub fn get(self) -> int:
+        return self.secret
+
+    fn hidden(self) -> int:
+        return self.secret
+
+pub struct Closed:
+    secret: int
+
+struct Private:
+    x: int
+
+pub fn make() -> Closed:
+    return Closed(1)
+
+fn internal() -> int:
+    return 1
+
+pub capability Log:
+    fn note(s: string)
+
+pub trait Area:
+    fn area(self) -> float
+";
+    let app = "
+import lib
+from lib import Open, make
+from lib import internal
+from lib import Log as L
+
+struct Circle:
+    r: float
+
+impl lib.Area for Circle:
+    fn area(self) -> float:
+        return self.r
+
+impl lib.Area for int:
+    fn area(self) -> float:
+        return 1.0
+
+fn main():
+    let o = Open(1)
+    let p = Open(1, 2)
+    let a = o.x + o.get()
+    let b = o.secret
+    let c = o.hidden()
+    let d = lib.Closed(1)
+    let e = make()
+    let f = lib.Private(1)
+    let g = Circle(1.0).area()
+";
+    let out = check_only(&ProgramInput {
+        packages: vec![
+            package("lib", &[], "lib", lib),
+            package("app", &["lib"], "main", app),
+        ],
+    });
+    let got: Vec<(u32, &str)> = out
+        .diagnostics
+        .iter()
+        .map(|d| (out.sources.line_col(d.span).0, d.code))
+        .collect();
+    assert_eq!(
+        got,
+        [
+            (4, "E0304"),
+            (5, "E0307"),
+            (14, "E0410"),
+            (20, "E0304"),
+            (22, "E0304"),
+            (23, "E0304"),
+            (24, "E0304"),
+            (26, "E0304"),
+        ]
+    );
+}

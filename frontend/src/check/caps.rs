@@ -346,6 +346,7 @@ impl<'a> Checker<'a, '_> {
             return self.recap(v, cap, e.span);
         }
         let v = self.expr(e, Want::Any);
+        self.mention_field(&v, cap);
         match self.kind(v.ty) {
             TyKind::Error => bad(e.span),
             TyKind::Cap(_) => self.recap(v, cap, e.span),
@@ -430,6 +431,7 @@ impl<'a> Checker<'a, '_> {
             return self.recap(v, cap, e.span);
         }
         let v = self.expr(e, Want::Any);
+        self.mention_field(&v, cap);
         match self.kind(v.ty) {
             TyKind::Error => bad(e.span),
             TyKind::Cap(_) => self.recap(v, cap, e.span),
@@ -538,6 +540,20 @@ impl<'a> Checker<'a, '_> {
             return bad(span);
         };
         self.cap_invoke(recv, m, &sig, type_args, args, span)
+    }
+
+    /// A capability or attenuator field of `self` that is bound or handed on is used.
+    fn mention_field(&mut self, v: &Expr, cap: CapId) {
+        if !matches!(v.kind, ExprKind::Field(..)) {
+            return;
+        }
+        match self.kind(v.ty) {
+            TyKind::Cap(c) => self.field_use(c, v.span),
+            TyKind::Adt(id, _) if self.adt_kind(id) == AdtKind::Attenuator => {
+                self.field_use(cap, v.span);
+            }
+            _ => {}
+        }
     }
 
     /// A use of a capability field of `self`: pure places and `allow` see it.

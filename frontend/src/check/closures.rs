@@ -135,6 +135,11 @@ impl<'a> Checker<'a, '_> {
                 self.cx.bind(p.name.name, ScopeItem::Local(local));
             }
         }
+        // A stored function has no effect where it stands: whoever calls it hands it its capabilities.
+        let old_pure = self.cx.pure;
+        if kind == LitKind::Storable {
+            self.cx.pure = None;
+        }
         let old_guard = std::mem::replace(&mut self.cx.in_guard, false);
         let old_const = std::mem::replace(&mut self.cx.in_const, false);
         let body = match lit.body {
@@ -181,6 +186,7 @@ impl<'a> Checker<'a, '_> {
             }
         };
         self.cx.in_guard = old_guard;
+        self.cx.pure = old_pure;
         self.cx.in_const = old_const;
         self.cx.pop_scope();
         self.cx.env.truncate(env_len);
