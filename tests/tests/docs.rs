@@ -262,3 +262,11 @@ fn commands_and_snippets_do_what_the_text_says() {
     assert!(snippets > 0, "no snippet found");
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
+
+/// `docs/llm.md` has to fit beside a task in the context of a small model.
+#[test]
+fn the_page_for_models_is_short() {
+    let text = std::fs::read_to_string(root().join("docs/llm.md")).expect("text");
+    let words = text.split_whitespace().count();
+    assert!(words <= 2_500, "{words} words");
+}
