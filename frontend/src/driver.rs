@@ -56,7 +56,9 @@ pub struct CompileOutput {
 impl CompileOutput {
     /// Whether a diagnostic is an error.
     pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
     }
 }
 
