@@ -245,7 +245,7 @@ fn mutate(bundle: &mut Bundle, rng: &mut Rng) {
             let other = rng.below(words);
             f.code.swap(at, other);
         }
-        8 => {
+        8 if words > 1 => {
             f.code.remove(at);
             for j in &mut f.joins {
                 j.pc -= u32::from(j.pc as usize > at);
