@@ -241,7 +241,7 @@ impl<'a> Checker<'a, '_> {
                 self.audit(cond, May::Data);
                 self.audit(body, May::Data);
             }
-            Stmt::Loop { body, .. } => self.audit(body, May::Data),
+            Stmt::Loop { body, .. } | Stmt::Defer(body) => self.audit(body, May::Data),
             Stmt::For { iter, body, .. } => {
                 match iter {
                     ForIter::Range { lo, hi, .. } => {

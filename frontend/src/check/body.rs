@@ -25,6 +25,7 @@ impl Frame {
             errs,
             tries: Vec::new(),
             loops: Vec::new(),
+            deferred: None,
             second: false,
             caps: Vec::new(),
             unknown: false,

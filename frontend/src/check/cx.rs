@@ -92,6 +92,8 @@ pub(crate) struct Frame {
     pub errs: FrameErrs,
     pub tries: Vec<TryCx>,
     pub loops: Vec<LoopCx>,
+    /// In a `defer` block: how many loops and `try` blocks are around it.
+    pub deferred: Option<(usize, usize)>,
     /// Captured something that is not data, or a changeable local.
     pub second: bool,
     /// Capabilities of outer bindings that it uses.

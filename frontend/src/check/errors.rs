@@ -77,7 +77,16 @@ impl<'a> Checker<'a, '_> {
             if m == TyTable::ERROR {
                 continue;
             }
-            if let Some(t) = self.cx.frames.last_mut().and_then(|f| f.tries.last_mut()) {
+            let frame = self.cx.frames.last_mut();
+            if frame
+                .as_ref()
+                .is_some_and(|f| f.deferred.is_some_and(|(_, tries)| f.tries.len() <= tries))
+            {
+                let e = self.show(m);
+                self.leaves_defer(span, &format!("the error `{e}`"));
+                return;
+            }
+            if let Some(t) = frame.and_then(|f| f.tries.last_mut()) {
                 t.thrown.push((m, span));
             } else {
                 self.throw_out(m, span);
@@ -209,6 +218,10 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn return_expr(&mut self, value: Option<&'a ast::Expr<'a>>, span: Span) -> Expr {
         if self.cx.in_guard || self.cx.in_const {
             self.err(codes::GUARD_LEAVES, span, "`return` cannot stand here");
+            return bad(span);
+        }
+        if self.cx.frames.last().is_some_and(|f| f.deferred.is_some()) {
+            self.leaves_defer(span, "`return`");
             return bad(span);
         }
         let ret = match self.cx.frames.last_mut() {

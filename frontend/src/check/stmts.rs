@@ -135,8 +135,18 @@ impl<'a> Checker<'a, '_> {
                 self.not_supported(s.span, "`select:` is");
                 false
             }
-            StmtKind::Defer { .. } => {
-                self.not_supported(s.span, "`defer:` is");
+            StmtKind::Defer { body } => {
+                let outer = self.cx.frames.last_mut().map(|f| {
+                    let deferred = Some((f.loops.len(), f.tries.len()));
+                    std::mem::replace(&mut f.deferred, deferred)
+                });
+                let old_guard = std::mem::replace(&mut self.cx.in_guard, false);
+                let e = self.block(body, Want::Stmt);
+                self.cx.in_guard = old_guard;
+                if let (Some(f), Some(outer)) = (self.cx.frames.last_mut(), outer) {
+                    f.deferred = outer;
+                }
+                out.push(Stmt::Defer(e));
                 false
             }
             StmtKind::Assert { cond, message } => {
@@ -323,6 +333,16 @@ impl<'a> Checker<'a, '_> {
             .is_some_and(|l| l.has_break)
     }
 
+    /// A deferred block runs on the way out of another: nothing leaves it but its end.
+    pub(super) fn leaves_defer(&mut self, span: Span, what: &str) {
+        self.err_help(
+            codes::DEFER_LEAVES,
+            span,
+            format!("{what} would leave a `defer` block, which runs while something else leaves"),
+            "let it reach its end; handle errors in it with `else` or `try`",
+        );
+    }
+
     pub(super) fn jump(&mut self, span: Span, label: Option<Ident>, is_break: bool) -> Expr {
         let word = if is_break { "break" } else { "continue" };
         if self.cx.in_guard {
@@ -333,12 +353,23 @@ impl<'a> Checker<'a, '_> {
             );
             return bad(span);
         }
+        // A deferred block sees only its own loops.
+        let mut hidden = false;
         let found = self.cx.frames.last_mut().and_then(|f| {
-            f.loops
+            let own = f.deferred.map_or(0, |(loops, _)| loops);
+            let (at, found) = f
+                .loops
                 .iter_mut()
+                .enumerate()
                 .rev()
-                .find(|l| label.is_none_or(|n| l.label == Some(n.name)))
+                .find(|(_, l)| label.is_none_or(|n| l.label == Some(n.name)))?;
+            hidden = at < own;
+            (!hidden).then_some(found)
         });
+        if hidden {
+            self.leaves_defer(span, &format!("`{word}`"));
+            return ex(ExprKind::Unit, TyTable::ERROR, span);
+        }
         match found {
             Some(l) => {
                 l.has_break |= is_break;

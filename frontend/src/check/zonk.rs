@@ -247,7 +247,7 @@ impl<'a> Checker<'a, '_> {
                 self.fin_expr(cond);
                 self.fin_expr(body);
             }
-            Stmt::Loop { body, .. } => self.fin_expr(body),
+            Stmt::Loop { body, .. } | Stmt::Defer(body) => self.fin_expr(body),
             Stmt::For {
                 pat, iter, body, ..
             } => {

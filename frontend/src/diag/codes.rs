@@ -130,6 +130,7 @@ codes! {
     NOT_AN_ERROR = "E0504", "not an error type";
     BAD_CATCH = "E0505", "`catch` that takes nothing";
     GUARD_LEAVES = "E0506", "guard that leaves";
+    DEFER_LEAVES = "E0507", "`defer` block that leaves";
 
     MISSING_CAP = "E0601", "capability is not available";
     NOT_ALLOWED = "E0602", "capability outside of `allow`";

@@ -4,6 +4,7 @@
 //! floats keep IEEE meaning for NaN in both senses.
 
 use super::Res;
+use super::defer::has_defer;
 use super::emit::{Lbl, Reg};
 use super::func::{FnCx, Opnd};
 use super::ops::{CmpKind, is_comparison};
@@ -33,7 +34,7 @@ impl<'p> FnCx<'_, 'p> {
             ExprKind::Binary(op, a, b) if is_comparison(*op) => {
                 self.jump_compare(e, *op, a, b, to, sense)
             }
-            ExprKind::Block(stmts, Some(tail)) => {
+            ExprKind::Block(stmts, Some(tail)) if !has_defer(stmts) => {
                 self.push_scope();
                 for s in stmts {
                     self.stmt(s)?;

@@ -3,6 +3,7 @@
 //! What must stay true: `expr` with a destination writes it on each path that falls through, as that
 //! path's last act; with none it runs the expression for its effects.
 
+use super::defer::has_defer;
 use super::emit::Reg;
 use super::func::{FnCx, Frame, Handler, Place_, RetTo};
 use super::{FnKey, Res, Slot};
@@ -27,6 +28,9 @@ impl<'p> FnCx<'_, 'p> {
             return Ok(());
         }
         match &e.kind {
+            ExprKind::Block(stmts, tail) if has_defer(stmts) => {
+                self.block_with_defers(stmts, tail.as_deref(), dst)
+            }
             ExprKind::Block(stmts, tail) => {
                 self.push_scope();
                 for s in stmts {
@@ -96,14 +100,14 @@ impl<'p> FnCx<'_, 'p> {
             }
             ExprKind::Break(id) => {
                 match self.loops.iter().rev().find(|l| l.id == *id) {
-                    Some(l) => self.code.jmp(l.end),
+                    Some(l) => self.leave(l.depth, l.end),
                     None => return self.bug("break out of no loop"),
                 }
                 Ok(())
             }
             ExprKind::Continue(id) => {
                 match self.loops.iter().rev().find(|l| l.id == *id) {
-                    Some(l) => self.code.jmp(l.next),
+                    Some(l) => self.leave(l.depth, l.next),
                     None => return self.bug("continue of no loop"),
                 }
                 Ok(())
@@ -340,12 +344,12 @@ impl<'p> FnCx<'_, 'p> {
             (None, _) => {}
         }
         let Some(v) = v else {
-            return self.ret_unit();
+            return self.return_reg(None);
         };
         let ty = self.ty(v.ty);
         if matches!(self.cx.tys.kind(ty), TyKind::Unit | TyKind::Never) {
             self.expr(v, None)?;
-            return self.ret_unit();
+            return self.return_reg(None);
         }
         // A conditional value returns from each branch by itself.
         if let ExprKind::If(c, a, Some(b)) = &v.kind {
@@ -359,7 +363,7 @@ impl<'p> FnCx<'_, 'p> {
             return Ok(());
         }
         let o = self.operand(v)?;
-        self.code.op(Op::Ret, o.reg, 0, 0);
+        self.return_reg(Some(o.reg))?;
         self.drop(o);
         Ok(())
     }
@@ -379,6 +383,7 @@ impl<'p> FnCx<'_, 'p> {
             entries.push((ty, reg, self.code.label()));
         }
         self.handlers.push(Handler {
+            depth: self.defers.depth(),
             catches: entries.clone(),
         });
         self.expr(body, dst)?;
@@ -415,8 +420,8 @@ impl<'p> FnCx<'_, 'p> {
         // The first clause that takes one of these errors, if it takes all of them.
         let mut wanted = false;
         for h in (0..self.handlers.len()).rev() {
-            let catches = match self.handlers.get(h) {
-                Some(h) => h.catches.clone(),
+            let (depth, catches) = match self.handlers.get(h) {
+                Some(h) => (h.depth, h.catches.clone()),
                 None => continue,
             };
             for (ty, reg, label) in catches {
@@ -427,6 +432,7 @@ impl<'p> FnCx<'_, 'p> {
                 wanted = true;
                 if members.iter().all(|m| takes.contains(m)) {
                     // The error register may hold more than the call raises.
+                    let label = self.landing(depth, label);
                     match reg {
                         Some(r) => self.code.on_error(r, label),
                         None => {
@@ -440,14 +446,15 @@ impl<'p> FnCx<'_, 'p> {
             }
         }
         let e = self.temp(errs)?;
-        if !wanted && let Some(l) = self.raise_out.get(&e) {
+        let shared = !wanted && self.defers.depth() == 0;
+        if shared && let Some(l) = self.raise_out.get(&e) {
             let l = *l;
             self.code.on_error(e, l);
             self.code.free(e);
             return Ok(());
         }
         let l = self.code.label();
-        if !wanted {
+        if shared {
             self.raise_out.insert(e, l);
         }
         self.code.on_error(e, l);
@@ -469,8 +476,8 @@ impl<'p> FnCx<'_, 'p> {
             return Ok(());
         }
         for h in (0..self.handlers.len()).rev() {
-            let catches = match self.handlers.get(h) {
-                Some(h) => h.catches.clone(),
+            let (depth, catches) = match self.handlers.get(h) {
+                Some(h) => (h.depth, h.catches.clone()),
                 None => continue,
             };
             for (cty, reg, label) in catches {
@@ -481,7 +488,7 @@ impl<'p> FnCx<'_, 'p> {
                 }
                 left.retain(|m| !takes.contains(m));
                 let all = left.is_empty();
-                self.take_error(e, ety, &hit, all, reg.map(|r| (r, cty)), label)?;
+                self.take_error(e, ety, &hit, all, reg.map(|r| (r, cty)), (depth, label))?;
                 if all {
                     return Ok(());
                 }
@@ -499,19 +506,19 @@ impl<'p> FnCx<'_, 'p> {
         // A register of a smaller set may be raised as it is.
         let have = self.cx.tys.err_members(ety);
         if have.iter().all(|m| fits.contains(m)) {
-            self.code.op(Op::Raise, e, 0, 0);
-            return Ok(());
+            return self.raise_reg(e);
         }
         let w = self.temp(fty)?;
         let out = self.code.label();
-        self.take_error(e, ety, &left, true, Some((w, fty)), out)?;
+        let here = (self.defers.depth(), out);
+        self.take_error(e, ety, &left, true, Some((w, fty)), here)?;
         self.code.bind(out);
-        self.code.op(Op::Raise, w, 0, 0);
+        self.raise_reg(w)?;
         self.code.free(w);
         Ok(())
     }
 
-    /// If the error in `e` is one of `hit`, moves it to `to` and jumps to `label`. `all`: it is one.
+    /// If the error in `e` is one of `hit`, moves it to `to` and leaves for the label. `all`: it is one.
     fn take_error(
         &mut self,
         e: Reg,
@@ -519,7 +526,7 @@ impl<'p> FnCx<'_, 'p> {
         hit: &[Ty],
         all: bool,
         to: Option<(Reg, Ty)>,
-        label: super::emit::Lbl,
+        (depth, label): (usize, super::emit::Lbl),
     ) -> Res<()> {
         let have = self.cx.tys.err_members(ety);
         let room = to.map(|(_, ty)| self.cx.tys.err_members(ty));
@@ -528,7 +535,7 @@ impl<'p> FnCx<'_, 'p> {
             if let Some((r, _)) = to {
                 self.code.mov(r, e);
             }
-            self.code.jmp(label);
+            self.leave(depth, label);
             return Ok(());
         }
         for (i, m) in hit.iter().enumerate() {
@@ -551,7 +558,7 @@ impl<'p> FnCx<'_, 'p> {
                     self.code.free(t);
                 }
             }
-            self.code.jmp(label);
+            self.leave(depth, label);
             self.code.bind(next);
         }
         Ok(())

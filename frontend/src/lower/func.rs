@@ -5,6 +5,7 @@
 //! of an assigned local can be read until then; an operand that stays in a mutable local's register is
 //! copied if something evaluated later may assign the local.
 
+use super::defer::Defers;
 use super::emit::{ConstVal, Emit, Lbl, Reg};
 use super::{Cx, MAX_NESTING, Res, bug, build_error, limit, visit};
 use crate::source::Span;
@@ -51,11 +52,15 @@ pub(super) enum RetTo {
 
 /// A `try` whose body is being compiled.
 pub(super) struct Handler {
+    /// How many blocks with `defer` are around it.
+    pub depth: usize,
     pub catches: Vec<(Ty, Option<Reg>, Lbl)>,
 }
 
 /// A loop whose body is being compiled.
 pub(super) struct LoopCx {
+    /// How many blocks with `defer` are around it.
+    pub depth: usize,
     pub id: LoopId,
     pub next: Lbl,
     pub end: Lbl,
@@ -76,6 +81,7 @@ pub(super) struct FnCx<'c, 'p> {
     pub scopes: Vec<Vec<Reg>>,
     pub handlers: Vec<Handler>,
     pub loops: Vec<LoopCx>,
+    pub defers: Defers<'p>,
     pub ret: Ty,
     pub errs: Ty,
     pub name: String,
@@ -103,6 +109,7 @@ impl<'c, 'p> FnCx<'c, 'p> {
             scopes: vec![Vec::new()],
             handlers: Vec::new(),
             loops: Vec::new(),
+            defers: Defers::default(),
             ret: f.ret,
             errs: f.errs,
             name,
@@ -519,13 +526,14 @@ impl<'c, 'p> FnCx<'c, 'p> {
 
     /// Encodes the function and puts it where it was declared.
     pub(super) fn finish(
-        self,
+        mut self,
         at: FnRef,
         kind: FnKind,
         f: &FnTy,
         captures: Vec<TypeIx>,
         span: Span,
     ) -> Res<()> {
+        self.way_out()?;
         let sig = self.cx.sig(f)?;
         let leading = usize::from(kind == FnKind::Literal) + f.uses.len() + f.params.len();
         let done = self

@@ -9,6 +9,7 @@
 
 mod call;
 mod cond;
+mod defer;
 mod derive;
 mod emit;
 mod expr;

@@ -55,6 +55,10 @@ impl<'p> FnCx<'_, 'p> {
                     Ok(())
                 })
             }
+            Stmt::Defer(body) => {
+                self.defer(body);
+                Ok(())
+            }
             Stmt::For {
                 id,
                 pat,
@@ -280,7 +284,13 @@ impl<'p> FnCx<'_, 'p> {
     fn looped(&mut self, id: LoopId, next: Lbl, f: impl FnOnce(&mut Self) -> Res<()>) -> Res<()> {
         let end = self.code.label();
         let outermost = self.code.begin_hoist();
-        self.loops.push(LoopCx { id, next, end });
+        let depth = self.defers.depth();
+        self.loops.push(LoopCx {
+            depth,
+            id,
+            next,
+            end,
+        });
         let r = f(self);
         self.loops.pop();
         if outermost {

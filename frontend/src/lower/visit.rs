@@ -15,7 +15,7 @@ pub(super) enum Event<'p> {
     Def(LocalId),
     /// A local that is assigned here.
     Assign(LocalId),
-    /// A loop or `let … else`.
+    /// A loop, `defer` or `let … else`.
     Control,
 }
 
@@ -167,7 +167,7 @@ fn walk_stmt<'p>(s: &'p Stmt, f: Visit<'_, 'p>) {
             walk(cond, f);
             walk(body, f);
         }
-        Stmt::Loop { body, .. } => {
+        Stmt::Loop { body, .. } | Stmt::Defer(body) => {
             f(Event::Control);
             walk(body, f);
         }

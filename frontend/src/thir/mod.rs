@@ -556,6 +556,9 @@ pub enum Stmt {
     While { id: LoopId, cond: Expr, body: Expr },
     /// `loop`.
     Loop { id: LoopId, body: Expr },
+    /// `defer`: the block runs when the block around it ends by its value or an error or a jump out of it,
+    /// the last one first, not after a trap. Nothing in it leaves it.
+    Defer(Expr),
     /// `for`; the pattern is irrefutable.
     For {
         id: LoopId,
