@@ -23,6 +23,7 @@ pub mod exhaust;
 mod expr;
 mod impls;
 mod infer;
+mod local_fn;
 mod methods;
 mod names;
 mod ops;
@@ -212,6 +213,10 @@ pub(crate) struct FnInfo<'a> {
     pub sites: Vec<UseSite>,
     /// Declared inside of another function, whose type parameters it shares.
     pub local: bool,
+    /// How many functions are around a local function.
+    pub level: usize,
+    /// What a local function captured: locals of the body around it.
+    pub captures: Vec<crate::thir::LocalId>,
     pub checked: bool,
 }
 

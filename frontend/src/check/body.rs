@@ -124,10 +124,14 @@ impl<'a> Checker<'a, '_> {
             self.unused_caps(&sig, of_cap, src);
         }
         self.poisoned |= earlier;
+        self.settle_mentions(id);
+        let captures = std::mem::take(&mut self.cx.captures);
+        params.splice(0..0, captures.iter().map(|(_, own)| *own));
         let locals = std::mem::take(&mut self.cx.locals);
         let sites = std::mem::take(&mut self.cx.sites);
         if let Some(info) = self.fns.get_mut(id.0 as usize) {
             info.sites = sites;
+            info.captures = captures.iter().map(|(outer, _)| *outer).collect();
             info.checked = true;
         }
         if let Some(outer) = self.cx.parent.take() {

@@ -1,8 +1,9 @@
 //! Calls: of names, values, constructors; arguments; conversions.
 
 use super::body::{bad, ex};
-use super::cx::{ScopeItem, Want};
+use super::cx::Want;
 use super::expr::St;
+use super::local_fn::Found;
 use super::types::TyPos;
 use super::{Checker, Def, ParamSig, Sig, codes};
 use crate::ast::{self, Arg, ExprKind as A, Ident, TypeExpr};
@@ -43,12 +44,16 @@ impl<'a> Checker<'a, '_> {
                 name: s,
                 span: callee.span,
             };
-            match self.cx.lookup(s) {
-                Some(ScopeItem::Fn(f)) => {
+            match self.find_local(s, name.span) {
+                Found::Fn(f) => {
                     return self.call_fn(f, None, type_args, args, want, span);
                 }
-                Some(ScopeItem::Local(_)) => {}
-                None => {
+                Found::Local(_) => {}
+                Found::Bad => {
+                    self.drop_args(args);
+                    return bad(span);
+                }
+                Found::None => {
                     if let Some((adt, i)) = self.short_variant(s) {
                         return self.construct(adt, i, None, args, want, span);
                     }
@@ -542,7 +547,7 @@ impl<'a> Checker<'a, '_> {
         let why = what;
         self.oblige_all(&sig.preds, &targs, span, &why);
         let caps = self.hidden_args(&sig.uses, span, super::caps::Callee::Fn(f));
-        let mut all: Vec<Expr> = Vec::new();
+        let mut all: Vec<Expr> = self.captured_args(f, span);
         if let Some(mut r) = recv {
             if !prefix.is_empty() {
                 let mut first = Vec::new();

@@ -302,6 +302,8 @@ impl<'a> Checker<'a, '_> {
             of_cap: false,
             sites: Vec::new(),
             local: false,
+            level: 0,
+            captures: Vec::new(),
             checked: false,
         });
         id

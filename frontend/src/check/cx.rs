@@ -144,8 +144,13 @@ pub(crate) struct FnCx<'a> {
     pub scopes: Vec<Vec<Symbol>>,
     /// What each name stands for, innermost last.
     pub by_name: FxHashMap<Symbol, Vec<ScopeItem>>,
-    /// The function around a local function: its local functions are visible, its locals are not.
+    /// The function around a local function: its local functions are visible, its locals can be captured.
     pub parent: Option<Box<FnCx<'a>>>,
+    /// In a local function: the locals of the function around it that it captured, each with the parameter that
+    /// stands for it.
+    pub captures: Vec<(LocalId, LocalId)>,
+    /// Mentions of local functions that are still being checked.
+    pub open_mentions: Vec<(FnId, Span)>,
     pub frames: Vec<Frame>,
     pub env: Vec<EnvEntry>,
     pub vars: Vec<InferVar>,
@@ -182,6 +187,8 @@ impl FnCx<'_> {
             scopes: Vec::new(),
             by_name: FxHashMap::default(),
             parent: None,
+            captures: Vec::new(),
+            open_mentions: Vec::new(),
             settled: false,
             frames: Vec::new(),
             env: Vec::new(),
@@ -262,7 +269,7 @@ impl FnCx<'_> {
         }
         let mut at = self.parent.as_deref();
         while let Some(cx) = at {
-            // A local in between hides what is further out; it is not visible itself.
+            // A local in between hides what is further out; it is to be captured.
             if let Some(item) = cx.by_name.get(&name).and_then(|v| v.last()) {
                 return match item {
                     ScopeItem::Fn(_) => Some(*item),
@@ -274,12 +281,23 @@ impl FnCx<'_> {
         None
     }
 
+    /// How many functions are around this one.
+    pub fn level(&self) -> usize {
+        let mut n = 0;
+        let mut at = self.parent.as_deref();
+        while let Some(cx) = at {
+            n += 1;
+            at = cx.parent.as_deref();
+        }
+        n
+    }
+
     /// Whether a function around this one has a local of this name.
     pub fn outer_local(&self, name: Symbol) -> bool {
         let mut at = self.parent.as_deref();
         while let Some(cx) = at {
-            if let Some(ScopeItem::Local(_)) = cx.by_name.get(&name).and_then(|v| v.last()) {
-                return true;
+            if let Some(item) = cx.by_name.get(&name).and_then(|v| v.last()) {
+                return matches!(item, ScopeItem::Local(_));
             }
             at = cx.parent.as_deref();
         }

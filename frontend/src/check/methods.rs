@@ -649,10 +649,6 @@ impl<'a> Checker<'a, '_> {
         let ret = self.subst(sig.ret, &full);
         self.hint_ret(ret, sig.errs, want);
         let formals = self.formals(&sig.params, 1, &full);
-        if formals.iter().any(|f| f.default.is_some()) && args.len() < formals.len() {
-            self.not_supported(span, "defaults in calls of an object's methods are");
-            return bad(span);
-        }
         let mut prefix = Vec::new();
         let what = format!("`{}`", sig.display);
         let rest = self.arguments(&formals, args, &full, span, &what, &mut prefix);

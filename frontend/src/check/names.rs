@@ -3,6 +3,7 @@
 use super::body::{bad, ex};
 use super::cx::{ScopeItem, Want};
 use super::expr::St;
+use super::local_fn::Found;
 use super::types::TyPos;
 use super::{Checker, Def, codes};
 use crate::ast::{self, ExprKind as A, Ident};
@@ -122,7 +123,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn static_name(&mut self, name: Ident) -> Option<St> {
-        if self.cx.lookup(name.name).is_some() {
+        if self.cx.lookup(name.name).is_some() || self.cx.outer_local(name.name) {
             return None;
         }
         let generic = self.cx.scope.generics.iter().find(|(s, _)| *s == name.name);
@@ -188,10 +189,11 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn name(&mut self, name: Ident, want: Want) -> Expr {
         let span = name.span;
-        match self.cx.lookup(name.name) {
-            Some(ScopeItem::Local(id)) => return self.mention(id, span),
-            Some(ScopeItem::Fn(f)) => return self.fn_value(f, None, span),
-            None => {}
+        match self.find_local(name.name, span) {
+            Found::Local(id) => return self.mention(id, span),
+            Found::Fn(f) => return self.fn_value(f, None, span),
+            Found::Bad => return bad(span),
+            Found::None => {}
         }
         if let Some((adt, i)) = self.short_variant(name.name) {
             if i == 1 && Some(adt) == self.prog.lang.option {
@@ -216,20 +218,6 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn unknown_value(&mut self, name: Ident) {
-        if self.cx.outer_local(name.name) {
-            let t = self.text(name.name);
-            self.push(
-                Diagnostic::error(
-                    codes::NOT_SUPPORTED,
-                    name.span,
-                    format!("a local function that captures a local (`{t}`) is not supported yet"),
-                )
-                .help(
-                    "pass it as a parameter, or use a function literal: `let f = fn(x: int) => …`",
-                ),
-            );
-            return;
-        }
         if name.name == sym::self_ {
             self.err_help(
                 codes::UNKNOWN_NAME,
@@ -352,12 +340,16 @@ impl<'a> Checker<'a, '_> {
         let errs = self.subst(sig.errs, &args);
         let why = format!("`{}`", sig.display);
         self.oblige_all(&sig.preds, &args, span, &why);
-        let ty = self.mk(TyKind::Fn(FnTy {
+        let fty = FnTy {
             params,
             uses: sig.uses.clone(),
             ret,
             errs,
-        }));
+        };
+        let ty = self.mk(TyKind::Fn(fty.clone()));
+        if let Some(literal) = self.captured_fn_value(f, &sig, args.clone(), &fty, span) {
+            return literal;
+        }
         ex(ExprKind::FnRef(f, args), ty, span)
     }
 

@@ -1,7 +1,8 @@
 //! Assignments.
 
 use super::body::bad;
-use super::cx::{LitKind, ScopeItem, Want};
+use super::cx::{LitKind, Want};
+use super::local_fn::Found;
 use super::ops::{arith_fits, bin_op};
 use super::{Checker, codes};
 use crate::ast::{self, BinaryOp, ExprKind as A};
@@ -187,7 +188,11 @@ impl<'a> Checker<'a, '_> {
         let span = target.span;
         match target.kind {
             A::Name(s) => {
-                let Some(ScopeItem::Local(id)) = self.cx.lookup(s) else {
+                let found = self.find_local(s, span);
+                if matches!(found, Found::Bad) {
+                    return None;
+                }
+                let Found::Local(id) = found else {
                     let name = crate::source::Ident { name: s, span };
                     if self.cx.lookup(s).is_some()
                         || self.lookup_name(self.cx.scope.module, s).is_some()

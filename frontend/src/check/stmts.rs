@@ -1,15 +1,13 @@
 //! Blocks and statements.
 
 use super::body::{bad, ex};
-use super::cx::{LoopCx, ScopeItem, Want};
-use super::sigs::Enclosing;
+use super::cx::{LoopCx, Want};
 use super::types::TyPos;
-use super::{Checker, FnSrc, codes};
+use super::{Checker, codes};
 use crate::ast::{self, Block, StmtKind};
 use crate::diag::Diagnostic;
 use crate::source::{Ident, Span};
 use crate::thir::{Expr, ExprKind, ForIter, LoopId, Pat, PatKind, Stmt, Ty, TyKind, TyTable, UnOp};
-use std::rc::Rc;
 
 impl<'a> Checker<'a, '_> {
     /// A block in its own scope. With a wanted type its value is coerced to that.
@@ -520,67 +518,5 @@ impl<'a> Checker<'a, '_> {
             );
         }
         (ForIter::List(bad(span)), TyTable::ERROR)
-    }
-
-    /// A function inside of a function: lifted to the top, so it sees local functions but no locals.
-    fn local_fn(&mut self, f: &'a ast::FnItem<'a>) {
-        let (generics, preds, full, display) = match self.cx.fn_id {
-            Some(id) => {
-                let sig = self.sig(id);
-                let full = self
-                    .prog
-                    .fns
-                    .get(id.0 as usize)
-                    .map_or(String::new(), |d| d.name.clone());
-                (
-                    sig.generics.clone(),
-                    sig.preds.clone(),
-                    full,
-                    sig.display.clone(),
-                )
-            }
-            None => {
-                self.not_supported(f.head, "a local function here is");
-                return;
-            }
-        };
-        let _ = display;
-        let enc = Enclosing {
-            scope: self.cx.scope.clone(),
-            generics,
-            preds,
-            receiver: None,
-            display: String::new(),
-            full,
-        };
-        let name = self.text(f.name.name);
-        if let Some(super::Def::Cap(_)) = self.lookup_name(enc.scope.module, f.name.name) {
-            self.err(
-                codes::CAP_SHADOWED,
-                f.name.span,
-                "a capability's name cannot be used again",
-            );
-        }
-        let id = self.new_fn(
-            enc.scope.clone(),
-            FnSrc::Item(f),
-            format!("{}.{name}", enc.full),
-            f.name.name,
-            f.head,
-        );
-        let (sig, scope) = self.make_sig(f, &enc);
-        self.first_class_sig(&sig);
-        if let Some(def) = self.prog.fns.get_mut(id.0 as usize) {
-            def.generics = super::collect::id32(sig.generics.len());
-            def.ret = sig.ret;
-            def.errs = sig.errs;
-        }
-        self.cx.bind(f.name.name, ScopeItem::Fn(id));
-        if let Some(info) = self.fns.get_mut(id.0 as usize) {
-            info.sig = Rc::new(sig);
-            info.scope = scope;
-            info.local = true;
-        }
-        self.fn_body(id);
     }
 }

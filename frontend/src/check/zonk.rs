@@ -164,6 +164,9 @@ impl<'a> Checker<'a, '_> {
                     Callee::Value(f) => self.fin_box(f),
                     Callee::Cap { cap, .. } => self.fin_box(cap),
                 }
+                if let Callee::Fn(f, _) = callee {
+                    self.own_captures(*f, args, span);
+                }
                 self.fin_exprs(caps);
                 self.fin_exprs(args);
             }
