@@ -274,7 +274,8 @@ impl<'a> Checker<'a, '_> {
         } else {
             (i64::MIN, i64::MAX, TyTable::INT)
         };
-        if !self.pat_fits(want, ty, span) {
+        let float = |l: Option<PatLiteral<'a>>| matches!(l, Some(PatLiteral::Float(_)));
+        if !float(lo) && !float(hi) && !self.pat_fits(want, ty, span) {
             return PatKind::Wild;
         }
         let num = |l: PatLiteral<'a>| match l {
@@ -288,7 +289,7 @@ impl<'a> Checker<'a, '_> {
             self.err_help(
                 codes::PATTERN,
                 span,
-                "the ends of a range pattern are two numbers or two characters",
+                "the ends of a range pattern are two ints or two characters",
                 "use a guard: `x if x < 1.5`",
             );
             return PatKind::Wild;

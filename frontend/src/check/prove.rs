@@ -157,11 +157,18 @@ impl<'a> Checker<'a, '_> {
                     if is_ord && !def.derive_ord {
                         return no;
                     }
+                    // Equal values have equal hashes: with an equality of its own, a type has a hash of its own too.
+                    let eq = lang.eq.filter(|_| t == lang.hash);
                     let tys: Vec<Ty> = def
                         .variants
                         .iter()
                         .flat_map(|v| v.fields.iter().map(|f| f.ty))
                         .collect();
+                    if let Some(eq) = eq
+                        && !matches!(self.find_impl(ty, eq, &[]), Found::None)
+                    {
+                        return no;
+                    }
                     self.subst_all(&tys, &args)
                 }
             }
@@ -257,6 +264,8 @@ impl<'a> Checker<'a, '_> {
     /// Checks what was put off until the types of a body are known. With `last`, what is still
     /// open is an error.
     pub(super) fn settle_obligations(&mut self, last: bool) {
+        // One expression may ask for the same thing twice, as a map literal does for its keys.
+        let mut told: Vec<(Ty, TraitId, Span)> = Vec::new();
         // What one proof binds may settle another: a few rounds.
         for _ in 0..3 {
             let list = std::mem::take(&mut self.cx.obligations);
@@ -265,7 +274,17 @@ impl<'a> Checker<'a, '_> {
                 match self.prove(o.pred.ty, o.pred.trait_id, &o.pred.args.clone()) {
                     Proof::Yes => {}
                     Proof::Maybe => self.cx.obligations.push(o),
-                    Proof::No(ty, t) => self.report_bound(&o, ty, t),
+                    Proof::No(ty, t) => {
+                        let again = told.iter().any(|(a, b, span)| {
+                            (*a, *b) == (ty, t)
+                                && span.start <= o.span.start
+                                && o.span.end <= span.end
+                        });
+                        if !again {
+                            told.push((ty, t, o.span));
+                            self.report_bound(&o, ty, t);
+                        }
+                    }
                 }
             }
             if self.cx.obligations.len() == before {
@@ -322,6 +341,9 @@ impl<'a> Checker<'a, '_> {
             },
             TyKind::Fn(_) | TyKind::Borrowed(_) => {
                 Some("functions cannot be compared, hashed or shown".to_string())
+            }
+            TyKind::Adt(id, _) if matches!(self.adt_kind(id), AdtKind::Handle) => {
+                Some("handles cannot be compared, hashed or shown".to_string())
             }
             TyKind::Adt(id, _) => {
                 let n = self.adt_name(id);

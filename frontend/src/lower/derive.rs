@@ -684,7 +684,13 @@ impl<'p> FnCx<'_, 'p> {
             let m = self.temp(TyTable::INT)?;
             self.code.op(Op::GetTag, n, a, 0);
             self.code.op(Op::GetTag, m, b, 0);
-            self.cmp_ints(n, m)?;
+            // `None` is before every `Some`, although it is declared behind it.
+            match self.cx.tys.kind(ty) {
+                TyKind::Adt(id, _) if Some(*id) == self.cx.prog.lang.option => {
+                    self.cmp_ints(m, n)?
+                }
+                _ => self.cmp_ints(n, m)?,
+            }
             for (i, v) in def.variants.iter().enumerate() {
                 if v.fields.is_empty() {
                     continue;

@@ -58,7 +58,7 @@ impl<'a> Parser<'a, '_> {
                     None => self.pat(span, PatKind::Error),
                 }
             }
-            T::Ident => self.pattern_name(),
+            T::Ident | T::SelfType => self.pattern_name(),
             T::LParen => {
                 let opener = self.open(false);
                 let mut comma = false;
@@ -223,8 +223,15 @@ impl<'a> Parser<'a, '_> {
                 },
             );
         }
-        let Some(path) = self.path("a pattern") else {
-            return self.pat(span, PatKind::Error);
+        let path = if self.at(T::SelfType) {
+            let token = self.bump();
+            let first = self.ident_of(token);
+            self.path_from(first)
+        } else {
+            match self.path("a pattern") {
+                Some(path) => path,
+                None => return self.pat(span, PatKind::Error),
+            }
         };
         if self.at(T::LParen) {
             return self.pattern_call(path);

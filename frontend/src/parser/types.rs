@@ -8,7 +8,7 @@ use crate::token::T;
 
 impl<'a> Parser<'a, '_> {
     /// A dotted name; its first name is `first`.
-    fn path_from(&mut self, first: Ident) -> Path<'a> {
+    pub(super) fn path_from(&mut self, first: Ident) -> Path<'a> {
         let mut segments = vec![first];
         loop {
             if self.at(T::ColonColon) {
