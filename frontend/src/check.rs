@@ -6,6 +6,7 @@
 //! rules, matches), and `entry`. What must stay true: a program is returned only if no error was
 //! reported by any stage, and no `Infer` or `Error` type is in it.
 
+mod asserts;
 mod audit;
 mod body;
 mod call;
@@ -60,14 +61,17 @@ pub struct ParsedPackage<'a> {
 }
 
 /// Checks packages (the standard library first, the root package last, dependencies before their
-/// dependents). `None` if anything is wrong; the sink says what.
+/// dependents). `None` if anything is wrong; the sink says what. For a run of its tests, the root
+/// package's assertions tell the values that they compare.
 pub fn check<'a>(
     packages: &[ParsedPackage<'a>],
     names: &mut Interner,
     sources: &SourceMap,
     sink: &mut Sink,
+    for_tests: bool,
 ) -> Option<thir::Program> {
     let mut checker = Checker::new(names, sources, sink);
+    checker.for_tests = for_tests;
     checker.collect(packages);
     checker.signatures();
     checker.implementations();
@@ -183,6 +187,7 @@ pub(crate) enum FnSrc<'a> {
     Item(&'a ast::FnItem<'a>),
     /// A default value of the signature's result type.
     Default(&'a ast::Expr<'a>),
+    Test(&'a ast::TestItem<'a>),
 }
 
 /// A use of one of a function's own capabilities.
@@ -366,6 +371,8 @@ pub(crate) struct Checker<'a, 's> {
     pub suggestions: std::cell::Cell<u32>,
     /// Steps of inference left for the whole program.
     pub total_fuel: u64,
+    /// Whether the program is compiled to run its tests.
+    pub for_tests: bool,
     /// Errors told so far.
     pub told: usize,
     /// An error happened whose diagnostic the sink may have dropped.
@@ -404,6 +411,7 @@ impl<'a, 's> Checker<'a, 's> {
             fn_names: rustc_hash::FxHashSet::default(),
             suggestions: std::cell::Cell::new(40),
             total_fuel: 200_000_000,
+            for_tests: false,
             told: 0,
             poisoned: false,
         }

@@ -2,14 +2,18 @@
 //!
 //! Pure: texts in, bundle and diagnostics out. A bundle comes only from a program without errors.
 
+use crate::ast;
 use crate::check::{self, ParsedPackage};
+use crate::derived_json::Derived;
 use crate::diag::{Diagnostic, Severity, Sink, codes};
 use crate::lower;
 use crate::parser;
-use crate::source::{Interner, SourceMap};
+use crate::source::{FileId, Interner, SourceMap};
+use crate::std;
+use crate::testing::{self, TestInfo};
 use bumpalo::Bump;
 use jet_bytecode::module::Bundle;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A source file of a package.
 #[derive(Clone, Debug)]
@@ -62,29 +66,148 @@ impl CompileOutput {
     }
 }
 
+/// A program whose entry point runs one of its tests.
+#[derive(Debug)]
+pub struct TestOutput {
+    /// The bundle and the diagnostics.
+    pub output: CompileOutput,
+    /// The tests; the entry point takes the index of one as its only argument.
+    pub tests: Vec<TestInfo>,
+}
+
 /// Compiles a program to a bundle.
 pub fn compile(input: &ProgramInput) -> CompileOutput {
-    run(input, true)
+    run(input, Goal::Bundle).output
 }
 
 /// Looks for errors only.
 pub fn check_only(input: &ProgramInput) -> CompileOutput {
-    run(input, false)
+    run(input, Goal::Check).output
 }
 
-fn run(input: &ProgramInput, emit: bool) -> CompileOutput {
+/// Compiles the `test` blocks of the root package and the examples in its documentation.
+pub fn compile_tests(input: &ProgramInput) -> TestOutput {
+    run(input, Goal::Tests)
+}
+
+/// The examples in the standard library's documentation, as a program with tests.
+pub fn std_examples() -> ProgramInput {
+    let std = crate::std::package();
+    let files = std.files.iter().flat_map(testing::examples);
+    let mut files: Vec<SourceInput> = files.map(|e| e.source).collect();
+    for f in &mut files {
+        // Nothing is opened: they see what every program sees.
+        f.module = format!("std.{}", f.module);
+    }
+    ProgramInput {
+        packages: vec![PackageInput {
+            name: "examples".to_string(),
+            version: std.version,
+            deps: Vec::new(),
+            files,
+        }],
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    Check,
+    Bundle,
+    Tests,
+}
+
+/// Parses files and what the compiler writes for them.
+struct Parser<'a> {
+    arena: &'a Bump,
+    names: Interner,
+    sources: SourceMap,
+    sink: Sink,
+    derived: FxHashMap<FileId, Derived>,
+}
+
+impl<'a> Parser<'a> {
+    fn file(&mut self, file: &SourceInput, is_std: bool) -> Vec<(String, ast::Module<'a>)> {
+        let options = parser::Options { is_std };
+        let id = self.sources.add(&file.path, &file.text);
+        let (names, sink) = (&mut self.names, &mut self.sink);
+        let module = parser::parse(self.arena, id, &file.text, &options, names, sink);
+        let mut out = vec![(file.module.clone(), module)];
+        if let Some(derived) = Derived::of(&module, &file.text, names) {
+            let path = format!("{} (derive Json)", file.path);
+            let id = self.sources.add(path, &derived.text);
+            let module = parser::parse(self.arena, id, &derived.text, &options, names, sink);
+            // An example opens the module that it belongs to, and so does what is derived in it.
+            out.push((format!("{}#json", file.module), module));
+            self.derived.insert(id, derived);
+        }
+        out
+    }
+
+    /// Modules of the standard library that a module imports.
+    fn std_imports(&self, module: &ast::Module<'_>, out: &mut Vec<String>) {
+        for item in module.items {
+            let path = match item.kind {
+                ast::ItemKind::Import(i) => i.path,
+                ast::ItemKind::FromImport(i) => i.path,
+                _ => continue,
+            };
+            if let [first, rest @ ..] = path.segments
+                && self.names.name(first.name) == std::STD
+            {
+                let rest: Vec<&str> = rest.iter().map(|s| self.names.name(s.name)).collect();
+                out.push(rest.join("."));
+            }
+        }
+    }
+
+    /// Diagnostics in order; those of derived text are told where it was asked for.
+    fn finish(self) -> (Vec<Diagnostic>, SourceMap) {
+        let mut told = FxHashSet::default();
+        let mut out: Vec<Diagnostic> = self
+            .sink
+            .finish()
+            .into_iter()
+            .filter_map(|d| match self.derived.get(&d.span.file) {
+                Some(derived) => derived.retell(&d, &mut told),
+                None => Some(d),
+            })
+            .collect();
+        for d in &mut out {
+            d.notes
+                .retain(|(s, _)| s.is_none_or(|s| !self.derived.contains_key(&s.file)));
+        }
+        out.sort_by_key(|d| (d.span, d.severity));
+        (out, self.sources)
+    }
+}
+
+fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
     let arena = Bump::new();
-    let mut names = Interner::new();
-    let mut sources = SourceMap::new();
-    let mut sink = Sink::new();
-    let std_package = crate::std::package();
+    let mut p = Parser {
+        arena: &arena,
+        names: Interner::new(),
+        sources: SourceMap::new(),
+        sink: Sink::new(),
+        derived: FxHashMap::default(),
+    };
+    let std_package = std::package();
     let mut by_name: FxHashMap<&str, usize> = FxHashMap::default();
     let mut parsed = Vec::new();
-    for (i, package) in std::iter::once(&std_package)
-        .chain(&input.packages)
-        .enumerate()
-    {
-        let mut deps = if i == 0 { Vec::new() } else { vec![0] };
+    by_name.insert(&std_package.name, 0);
+    let mut std_modules = Vec::new();
+    let is_prelude = |m: &str| std::PRELUDE_MODULES.contains(&m);
+    for file in std_package.files.iter().filter(|f| is_prelude(&f.module)) {
+        std_modules.extend(p.file(file, true));
+    }
+    parsed.push(ParsedPackage {
+        name: std_package.name.clone(),
+        version: std_package.version.clone(),
+        deps: Vec::new(),
+        is_std: true,
+        modules: std_modules,
+    });
+    for (i, package) in (1..).zip(&input.packages) {
+        let mut deps = vec![0];
         deps.extend(
             package
                 .deps
@@ -92,35 +215,81 @@ fn run(input: &ProgramInput, emit: bool) -> CompileOutput {
                 .filter_map(|d| by_name.get(d.as_str()).copied()),
         );
         by_name.insert(&package.name, i);
-        let options = parser::Options { is_std: i == 0 };
         let mut modules = Vec::new();
         for file in &package.files {
-            let id = sources.add(&file.path, &file.text);
-            let module = parser::parse(&arena, id, &file.text, &options, &mut names, &mut sink);
-            modules.push((file.module.clone(), module));
+            modules.extend(p.file(file, false));
+        }
+        if goal == Goal::Tests && i == input.packages.len() {
+            for example in package.files.iter().flat_map(testing::examples) {
+                modules.extend(p.file(&example.source, false));
+            }
         }
         parsed.push(ParsedPackage {
             name: package.name.clone(),
             version: package.version.clone(),
             deps,
-            is_std: i == 0,
+            is_std: false,
             modules,
         });
     }
+    load_std(&mut p, &std_package, &mut parsed);
     let mut bundle = None;
+    let mut tests = Vec::new();
     // A file that does not parse would drown its mistake in names that are missing elsewhere.
-    if !sink.has_errors()
-        && let Some(mut program) = check::check(&parsed, &mut names, &sources, &mut sink)
-        && emit
+    if !p.sink.has_errors()
+        && let Some(mut program) = check::check(
+            &parsed,
+            &mut p.names,
+            &p.sources,
+            &mut p.sink,
+            goal == Goal::Tests,
+        )
+        && goal != Goal::Check
     {
-        match lower::lower(&mut program, &sources) {
+        if goal == Goal::Tests {
+            tests = testing::enter(&mut program, &p.sources);
+        }
+        match lower::lower(&mut program, &p.sources) {
             Ok(b) => bundle = Some(b),
-            Err(e) => sink.push(Diagnostic::error(codes::LOWERING, e.span, e.message)),
+            Err(e) => p
+                .sink
+                .push(Diagnostic::error(codes::LOWERING, e.span, e.message)),
         }
     }
-    CompileOutput {
-        bundle,
-        diagnostics: sink.finish(),
-        sources,
+    let (diagnostics, sources) = p.finish();
+    TestOutput {
+        output: CompileOutput {
+            bundle,
+            diagnostics,
+            sources,
+        },
+        tests,
+    }
+}
+
+/// Adds the modules of the standard library that something imports.
+fn load_std<'a>(p: &mut Parser<'a>, package: &PackageInput, parsed: &mut [ParsedPackage<'a>]) {
+    let mut wanted = Vec::new();
+    for (_, module) in parsed.iter().flat_map(|p| &p.modules) {
+        p.std_imports(module, &mut wanted);
+    }
+    let mut loaded: FxHashSet<String> = FxHashSet::default();
+    while let Some(name) = wanted.pop() {
+        let file = package.files.iter().find(|f| f.module == name);
+        let prelude = std::PRELUDE_MODULES.contains(&name.as_str());
+        let Some(file) = file.filter(|_| !prelude && loaded.insert(name.clone())) else {
+            continue;
+        };
+        for (name, module) in p.file(file, true) {
+            p.std_imports(&module, &mut wanted);
+            if let Some(std) = parsed.first_mut() {
+                std.modules.push((name, module));
+            }
+        }
+    }
+    if let Some(std) = parsed.first_mut() {
+        // The order of the table, whoever asked first.
+        let place = |m: &str| std::MODULES.iter().position(|(n, _)| *n == m);
+        std.modules.sort_by_key(|(name, _)| place(name));
     }
 }

@@ -15,6 +15,7 @@
 
 pub mod ast;
 pub mod check;
+mod derived_json;
 pub mod diag;
 pub mod driver;
 pub mod lexer;
@@ -22,5 +23,6 @@ pub mod lower;
 pub mod parser;
 pub mod source;
 pub mod std;
+pub mod testing;
 pub mod thir;
 pub mod token;

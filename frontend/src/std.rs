@@ -15,7 +15,9 @@ macro_rules! modules {
             &[$(($name, include_str!(concat!("../std/", $name, ".jet")))),*];
     };
 }
-modules!("core", "list", "map", "string", "caps", "fakes", "math");
+modules!(
+    "core", "list", "map", "string", "caps", "fakes", "math", "iter", "json", "random", "text",
+);
 
 /// The standard library as a package to compile before all others.
 pub fn package() -> PackageInput {

@@ -169,6 +169,33 @@ pub fn load(path: &Path) -> Result<Input, LoadError> {
     Ok(Input::Texts(texts))
 }
 
+/// Reads a program with the modules that only its tests need: those below `tests/` of a package.
+pub fn load_for_tests(path: &Path) -> Result<Texts, LoadError> {
+    let mut texts = match load(path)? {
+        Input::Texts(texts) => texts,
+        Input::Bundle(_) => {
+            let mut bundle = error(BAD_PACKAGE, path, "a bundle has no tests");
+            bundle.help = Some("name a file or folder of sources".into());
+            return Err(bundle);
+        }
+    };
+    let folder = path.join("tests");
+    if path.join("jet.toml").is_file() && folder.is_dir() {
+        let package = texts.name().to_owned();
+        let mut files = Vec::new();
+        let mut packages = Packages {
+            texts: &mut texts,
+            loaded: BTreeMap::new(),
+            open: Vec::new(),
+        };
+        packages.modules(&folder, "tests.", &package, 0, &mut files)?;
+        if let Some(root) = texts.program.packages.last_mut() {
+            root.files.extend(files);
+        }
+    }
+    Ok(texts)
+}
+
 /// Reads the bytes of what should be a bundle.
 pub fn read_bundle(path: &Path) -> Result<Vec<u8>, LoadError> {
     read(path, MAX_MODULE_BYTES)
@@ -399,7 +426,8 @@ impl Packages<'_> {
             return Err(error(BAD_PACKAGE, &manifest_path, why));
         }
         let mut files = Vec::new();
-        self.modules(&shown.join("src"), "", &manifest.name, 0, &mut files)?;
+        let inside = format!("{}/src", manifest.name);
+        self.modules(&shown.join("src"), "", &inside, 0, &mut files)?;
         let wanted = if self.open.is_empty() {
             &["main", "lib"][..]
         } else {
@@ -430,12 +458,13 @@ impl Packages<'_> {
         Ok(manifest.name)
     }
 
-    /// The modules in a folder, in the order of their names. Links to folders are not followed.
+    /// The modules in a folder, in the order of their names; their paths start with `inside`. Links to
+    /// folders are not followed.
     fn modules(
         &mut self,
         folder: &Path,
         prefix: &str,
-        package: &str,
+        inside: &str,
         depth: usize,
         out: &mut Vec<SourceInput>,
     ) -> Result<(), LoadError> {
@@ -459,7 +488,7 @@ impl Packages<'_> {
         for (name, is_dir) in names {
             let path = folder.join(&name);
             if is_dir && is_name(&name) {
-                self.modules(&path, &format!("{prefix}{name}."), package, depth + 1, out)?;
+                self.modules(&path, &format!("{prefix}{name}."), inside, depth + 1, out)?;
             } else if let Some(stem) = name.strip_suffix(".jet").filter(|_| !is_dir) {
                 if !is_name(stem) {
                     return Err(error(
@@ -476,7 +505,7 @@ impl Packages<'_> {
                     ));
                 }
                 let bytes = read(&path, MAX_SOURCE_BYTES)?;
-                let inside = format!("{package}/src/{}{name}", prefix.replace('.', "/"));
+                let inside = format!("{inside}/{}{name}", prefix.replace('.', "/"));
                 let file = self
                     .texts
                     .module(inside, format!("{prefix}{stem}"), &path, bytes)?;

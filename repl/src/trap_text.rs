@@ -68,7 +68,8 @@ impl<'a> Lines<'a> {
         Lines { texts, by_path }
     }
 
-    fn line(&self, frame: &Frame) -> Option<String> {
+    /// The line of source at a frame, shortened.
+    pub(crate) fn line(&self, frame: &Frame) -> Option<String> {
         let text = match frame
             .file
             .strip_prefix("std/")
@@ -89,7 +90,8 @@ impl<'a> Lines<'a> {
         )
     }
 
-    fn place(&self, frame: &Frame) -> String {
+    /// File, line and column of a frame.
+    pub(crate) fn place(&self, frame: &Frame) -> String {
         let path = self.path(frame);
         match (frame.line, frame.column) {
             (0, _) => path,

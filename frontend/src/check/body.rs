@@ -103,6 +103,7 @@ impl<'a> Checker<'a, '_> {
                 }
                 e
             }),
+            FnSrc::Test(test) => Some(self.block(&test.body, super::cx::Want::Stmt)),
             FnSrc::Default(value) => {
                 self.cx.pure = Some("a default value");
                 let v = self.check_expr(value, sig.ret);

@@ -66,6 +66,42 @@ impl<'a> Checker<'a, '_> {
         for m in 0..self.mods.len() {
             self.imports(ModId(id32(m)));
         }
+        for m in 0..self.mods.len() {
+            self.open_module(ModId(id32(m)));
+        }
+    }
+
+    /// A module called `M#…` (the compiler's own: no program can write that) sees the names of `M`.
+    fn open_module(&mut self, m: ModId) {
+        let Some(info) = self.module(m) else {
+            return;
+        };
+        let Some((opened, _)) = info.name.rsplit_once('#') else {
+            return;
+        };
+        let opened = match opened {
+            "main" | "lib" => "",
+            other => other,
+        };
+        let target = self
+            .pkgs
+            .get(info.pkg.0 as usize)
+            .and_then(|p| p.modules.get(opened))
+            .and_then(|t| self.module(*t));
+        let seen: Vec<(Symbol, Entry)> = target.map_or(Vec::new(), |t| {
+            let entries = t.names.iter().map(|(s, e)| (*s, *e));
+            entries.collect()
+        });
+        if let Some(info) = self.mods.get_mut(m.0 as usize) {
+            for (s, e) in seen {
+                let entry = Entry {
+                    imported: true,
+                    is_pub: false,
+                    ..e
+                };
+                info.names.entry(s).or_insert(entry);
+            }
+        }
     }
 
     pub(super) fn module(&self, m: ModId) -> Option<&ModInfo<'a>> {
@@ -137,7 +173,8 @@ impl<'a> Checker<'a, '_> {
         for item in items {
             let is_pub = item.is_pub.is_some();
             match item.kind {
-                ItemKind::Import(_) | ItemKind::FromImport(_) | ItemKind::Test(_) => {}
+                ItemKind::Import(_) | ItemKind::FromImport(_) => {}
+                ItemKind::Test(t) => self.declare_test(m, t),
                 ItemKind::Const(c) => {
                     let id = ConstId(id32(self.consts.len()));
                     self.declare(m, c.name, Def::Const(id), is_pub, false);
@@ -235,6 +272,32 @@ impl<'a> Checker<'a, '_> {
                 }
             }
         }
+    }
+
+    /// A test is a function of its own. Tests of other packages are theirs to run.
+    fn declare_test(&mut self, m: ModId, t: &'a ast::TestItem<'a>) {
+        if self.pkg_of(m).0 as usize + 1 != self.pkgs.len() {
+            return;
+        }
+        let name = crate::testing::function_name(t);
+        let full = self.qualified(m, &name);
+        let scope = self.module_scope(m);
+        let id = self.new_fn(scope, FnSrc::Test(t), full, sym::empty, t.name_span);
+        if let Some(info) = self.fns.get_mut(id.0 as usize) {
+            let mut sig = (*info.sig).clone();
+            sig.ret = TyTable::UNIT;
+            sig.display = name;
+            info.sig = Rc::new(sig);
+        }
+        if let Some(def) = self.prog.fns.get_mut(id.0 as usize) {
+            def.ret = TyTable::UNIT;
+        }
+        self.prog.tests.push(crate::thir::TestDef {
+            name: t.name.to_string(),
+            function: id,
+            example: crate::testing::is_example(&self.mod_name(m)),
+            span: t.name_span,
+        });
     }
 
     pub(super) fn module_scope(&self, m: ModId) -> TyScope {
@@ -336,7 +399,8 @@ impl<'a> Checker<'a, '_> {
             let what = d.last();
             match what.name {
                 sym::Ord if d.segments.len() == 1 => derive_ord = true,
-                sym::Json => self.not_supported(what.span, "`derive Json` is"),
+                // The driver writes the implementation.
+                sym::Json if d.segments.len() == 1 => {}
                 sym::Show | sym::Eq | sym::Hash => {
                     let t = self.text(what.name);
                     self.err_help(
@@ -491,9 +555,14 @@ impl<'a> Checker<'a, '_> {
                 let mut k: Vec<String> = p
                     .modules
                     .keys()
-                    .filter(|k| !k.is_empty())
+                    .filter(|k| !k.is_empty() && !k.contains('#'))
                     .cloned()
                     .collect();
+                if p.is_std {
+                    // Only those that some module imports were loaded.
+                    let all = crate::std::MODULES.iter().map(|(n, _)| (*n).to_string());
+                    k = all.collect();
+                }
                 k.sort();
                 k
             };

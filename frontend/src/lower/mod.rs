@@ -234,13 +234,15 @@ impl<'p> Cx<'p> {
         } else {
             // A library: everything that is not generic.
             let own = PkgId(cur as u32);
+            let tests: FxHashSet<FnId> = prog.tests.iter().map(|t| t.function).collect();
             for (i, f) in prog.fns.iter().enumerate() {
                 let method_of_attenuator = f
                     .params
                     .first()
                     .and_then(|p| f.locals.get(p.0 as usize))
                     .is_some_and(|l| self.authority(l.ty));
-                let plain = f.generics == 0 && !method_of_attenuator;
+                let test = tests.contains(&FnId(i as u32));
+                let plain = f.generics == 0 && !method_of_attenuator && !test;
                 if f.package == own && plain && f.body.is_some() {
                     self.function(FnKey::Inst(FnId(i as u32), Vec::new()), f.span)?;
                 }

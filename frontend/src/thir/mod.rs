@@ -53,6 +53,21 @@ pub struct Program {
     pub lang: LangItems,
     /// `main` of the root package.
     pub main: Option<Entry>,
+    /// `test` blocks of the root package, in order.
+    pub tests: Vec<TestDef>,
+}
+
+/// A `test` block.
+#[derive(Debug)]
+pub struct TestDef {
+    /// Its name.
+    pub name: String,
+    /// Its body: no parameters, no result, no errors, no capabilities.
+    pub function: FnId,
+    /// Whether it is an example of the documentation.
+    pub example: bool,
+    /// Where it is declared.
+    pub span: Span,
 }
 
 /// A package.

@@ -55,6 +55,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// Shows a program's bytecode.
     Disasm(InputArgs),
+    /// Runs a program's `test` blocks and the examples in its documentation, without any grants.
+    Test(Box<TestArgs>),
 }
 
 /// A program to look at.
@@ -102,6 +104,62 @@ pub struct RunArgs {
     limits: LimitArgs,
     #[command(flatten)]
     modes: ModeArgs,
+}
+
+/// `test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// FILE.jet, or a folder with `main.jet` or `jet.toml`.
+    #[arg(
+        value_name = "FILE|DIR",
+        required_unless_present = "std",
+        conflicts_with = "std"
+    )]
+    pub input: Option<PathBuf>,
+    /// The examples of the standard library instead of a program.
+    #[arg(long)]
+    pub std: bool,
+    /// Only tests with this text in their name or path.
+    #[arg(long, value_name = "TEXT", require_equals = true)]
+    pub filter: Option<String>,
+    /// How the outcome is written.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        require_equals = true,
+        default_value = "human"
+    )]
+    pub format: TestFormat,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    modes: ModeArgs,
+}
+
+/// `test --format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TestFormat {
+    /// A line for each test, and what went wrong.
+    Human,
+    /// One JSON object a line: each test, then the totals.
+    Json,
+    /// A JUnit document.
+    Junit,
+}
+
+impl TestArgs {
+    /// The flags, put together; there are no grants.
+    #[must_use]
+    pub fn options(&self) -> RunOptions {
+        RunOptions {
+            grants: Grants::default(),
+            limits: self.limits.limits(),
+            jit: self.modes.jit.into(),
+            gc: self.modes.gc,
+            stats: self.modes.stats,
+            seed: self.modes.seed,
+        }
+    }
 }
 
 /// What clap sees where a flag stands without value. No argument of a process can contain it, so that
@@ -376,11 +434,13 @@ impl LimitArgs {
 }
 
 /// Subcommands that this version answers.
-const COMMANDS: &[&str] = &["run", "build", "check", "verify", "audit", "disasm", "help"];
+const COMMANDS: &[&str] = &[
+    "run", "build", "check", "verify", "audit", "disasm", "test", "help",
+];
 
 /// Subcommands to come.
 const LATER_COMMANDS: &[&str] = &[
-    "fmt", "test", "doc", "new", "inspect", "asm", "repl", "explain", "add", "update", "publish",
+    "fmt", "doc", "new", "inspect", "asm", "repl", "explain", "add", "update", "publish",
     "install", "lsp", "worker", "mcp",
 ];
 
@@ -469,6 +529,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
             if ours > 0 && !args.iter().take(ours).any(asks) {
                 args.insert(0, "run".into());
             }
+        }
+    }
+    if args.first().is_some_and(|word| word == "test") {
+        let grant = args.iter().map(|arg| arg.to_string_lossy()).find(|arg| {
+            ["--allow-", "--deny-"]
+                .iter()
+                .any(|prefix| arg.starts_with(prefix))
+        });
+        if let Some(grant) = grant {
+            let name = grant.split('=').next().unwrap_or_default();
+            return Err(Refused::Message(format!(
+                "`{name}` with `jetvm test`: tests hold no grants, only what they bind with `with` (`with Console = Buffer():`)"
+            )));
         }
     }
     Cli::try_parse_from(std::iter::once(OsString::from("jetvm")).chain(args)).map_err(Refused::Clap)
@@ -613,6 +686,28 @@ mod tests {
             cli("build a.jet --sign=key").unwrap_err(),
             "`--sign` is not supported yet"
         );
+    }
+
+    #[test]
+    fn tests_take_no_grants() {
+        assert!(
+            cli("test a --allow-read")
+                .unwrap_err()
+                .contains("tests hold no grants")
+        );
+        assert!(
+            cli("test --deny-console a")
+                .unwrap_err()
+                .contains("tests hold no grants")
+        );
+        assert!(cli("test").is_err());
+        assert!(cli("test a --std").is_err());
+        for line in ["test a --filter=x --format=junit --fuel=9", "test --std"] {
+            assert!(
+                matches!(cli(line).unwrap().command, Command::Test(_)),
+                "{line}"
+            );
+        }
     }
 
     #[test]

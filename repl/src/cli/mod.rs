@@ -7,6 +7,7 @@ pub mod args;
 mod program;
 pub mod quantity;
 mod run;
+mod test;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -138,6 +139,7 @@ fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Verify(args) => verify(&args.input, style),
         Command::Audit(args) => show_audit(args, style),
         Command::Disasm(args) => disasm(&args.input, style),
+        Command::Test(args) => test::test(args, style),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jet_bytecode::format;
 use jet_bytecode::linked::Program;
+use jet_frontend::driver::CompileOutput;
 
 use super::{BUG, FAILED, REFUSED, USAGE, report_bug, say};
 use crate::engine::{Module, Refusal};
@@ -48,7 +49,21 @@ pub(super) fn load(path: &Path, style: Style) -> Result<Loaded, u8> {
 
 fn compile(texts: Texts, style: Style) -> Result<Loaded, u8> {
     let output = jet_frontend::driver::compile(&texts.program);
-    say(&style.diagnostics(&output.diagnostics, &output.sources, &texts));
+    let (module, bytes) = verified(output, &texts, style)?;
+    Ok(Loaded {
+        module,
+        bytes,
+        texts: Some(texts),
+    })
+}
+
+/// What was compiled, as bytes and as the module that they verify to; or says what is wrong.
+pub(super) fn verified(
+    output: CompileOutput,
+    texts: &Texts,
+    style: Style,
+) -> Result<(Module, Vec<u8>), u8> {
+    say(&style.diagnostics(&output.diagnostics, &output.sources, texts));
     if output.has_errors() {
         return Err(FAILED);
     }
@@ -81,11 +96,7 @@ fn compile(texts: Texts, style: Style) -> Result<Loaded, u8> {
         say(&style.plain(sources::BAD_PACKAGE, message, None, &[]));
     }
     if over.is_empty() {
-        Ok(Loaded {
-            module,
-            bytes,
-            texts: Some(texts),
-        })
+        Ok((module, bytes))
     } else {
         Err(FAILED)
     }
