@@ -57,7 +57,7 @@ const PACKAGE: &[(&str, &str)] = &[
     ),
     (
         "tests/more.jet",
-        "from lib import half\n\nstruct P:\n    x: int\n\ntest \"told\":\n    assert P(half(2)) == P(2)\n\ntest \"console\":\n    let b = Buffer()\n    with Console = b:\n        Console.print(\"hi\")\n    assert b.text() == \"hi\\n\"\n\ntest \"endless\":\n    let mut n = 0\n    loop:\n        n = n +% 1\n",
+        "from app import half\n\nstruct P:\n    x: int\n\ntest \"told\":\n    assert P(half(2)) == P(2)\n\ntest \"console\":\n    let b = Buffer()\n    with Console = b:\n        Console.print(\"hi\")\n    assert b.text() == \"hi\\n\"\n\ntest \"endless\":\n    let mut n = 0\n    loop:\n        n = n +% 1\n",
     ),
 ];
 
