@@ -5,6 +5,7 @@
 //! the contenders taking turns; what did not run is reported, never left out silently.
 
 mod compare;
+mod compile;
 mod contender;
 mod output;
 mod process;
@@ -28,13 +29,18 @@ struct Cli {
 enum Command {
     /// Runs ours and the peers' programs in turn; prints ratios and geometric means.
     Compare(compare::Options),
+    /// Measures the compiler on a generated project, beside `rustc --emit=metadata`.
+    Compile(compile::Options),
 }
 
 fn main() -> ExitCode {
-    let Command::Compare(options) = Cli::parse().command;
-    match compare::run(&options) {
-        Ok(report) if report.failures().is_empty() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+    let result = match Cli::parse().command {
+        Command::Compare(options) => compare::run(&options).map(|r| r.failures().is_empty()),
+        Command::Compile(options) => compile::run(&options).map(|()| true),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::from(2)
