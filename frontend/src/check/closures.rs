@@ -148,6 +148,7 @@ impl<'a> Checker<'a, '_> {
                 if unit {
                     let v = self.expr(e, Want::Stmt);
                     self.no_dropped_result(&v);
+                    self.no_idle_value(e, &v);
                     let never = self.is_never(v.ty);
                     let ty = if never { v.ty } else { TyTable::UNIT };
                     let s = v.span;

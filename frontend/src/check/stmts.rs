@@ -74,6 +74,7 @@ impl<'a> Checker<'a, '_> {
                 let v = self.expr(e, Want::Stmt);
                 let never = self.is_never(v.ty);
                 self.no_dropped_result(&v);
+                self.no_idle_value(e, &v);
                 out.push(Stmt::Expr(v));
                 never
             }
@@ -207,6 +208,33 @@ impl<'a> Checker<'a, '_> {
                 .fix(v.span.after(), "?"),
             );
         }
+    }
+
+    /// Warns of an expression statement that has a value and nothing else.
+    pub(super) fn no_idle_value(&mut self, e: &ast::Expr<'a>, v: &Expr) {
+        use ast::ExprKind as A;
+        let idle = match e.kind {
+            A::Int(_) | A::Float(_) | A::Bool(_) | A::Char(_) | A::Str(_) | A::FStr(_) => true,
+            A::Name(_) | A::Field { .. } | A::TupleField { .. } | A::Index { .. } => true,
+            A::List(_) | A::ListRepeat { .. } | A::Map(_) | A::Range { .. } => true,
+            A::Unary { .. } | A::Fn(_) => true,
+            A::Tuple(parts) => !parts.is_empty(),
+            A::Binary { op, .. } => !matches!(op, ast::BinaryOp::And | ast::BinaryOp::Or),
+            _ => false,
+        };
+        if !idle || self.is_error(v.ty) || self.is_never(v.ty) {
+            return;
+        }
+        let help = match e.kind {
+            A::Binary {
+                op: ast::BinaryOp::Eq,
+                ..
+            } => "assignment is written `=`",
+            _ => "use it or remove it; the result of a function is what `return` says",
+        };
+        self.push(
+            Diagnostic::warning(codes::UNUSED_VALUE, e.span, "this value goes nowhere").help(help),
+        );
     }
 
     fn let_stmt(

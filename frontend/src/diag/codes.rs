@@ -151,6 +151,7 @@ codes! {
     UNUSED_CATCH = "W0703", "error that cannot happen";
     UNUSED_CAP = "W0704", "capability that is not used";
     SHARED_FILL = "W0705", "elements that are all the same object";
+    UNUSED_VALUE = "W0706", "value that is not used";
 }
 
 /// Title of a code.
