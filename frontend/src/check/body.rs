@@ -100,6 +100,7 @@ impl<'a> Checker<'a, '_> {
                 let e = self.block(b, super::cx::Want::Stmt);
                 if !self.is_never(e.ty) && sig.ret != TyTable::UNIT && sig.ret != TyTable::ERROR {
                     self.missing_return(&sig.display, sig.ret, sig.head, b);
+                    self.cx.idle.clear();
                 }
                 e
             }),
@@ -116,6 +117,9 @@ impl<'a> Checker<'a, '_> {
                 ))
             }
         };
+        for warning in std::mem::take(&mut self.cx.idle) {
+            self.push(warning);
+        }
         let mut body = body;
         self.finish_types(body.as_mut());
         if let Some(b) = &mut body {

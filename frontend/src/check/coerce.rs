@@ -336,6 +336,17 @@ impl<'a> Checker<'a, '_> {
             d = d.help("convert it: `string(…)`, or put it into an f-string");
         } else if let Some((v, _)) = result
             && self.unifies(v, to)
+            && let ExprKind::Construct { variant, fields } = &e.kind
+        {
+            let inner = fields.first().map_or("…", |f| self.sources.text(f.span));
+            d = if *variant == 0 {
+                d.help("a function that can fail returns the plain value: leave out `Ok`")
+                    .fix(span, inner.to_string())
+            } else {
+                d.help(format!("an error is raised, not returned: `raise {inner}`"))
+            };
+        } else if let Some((v, _)) = result
+            && self.unifies(v, to)
         {
             d = d
                 .help("it can fail: write `?` behind it to pass the error on, or `else` with a value or a way out")

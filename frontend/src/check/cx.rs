@@ -156,6 +156,8 @@ pub(crate) struct FnCx<'a> {
     pub vars: Vec<InferVar>,
     pub trail: Vec<u32>,
     pub obligations: Vec<Obligation>,
+    /// Warnings of values that go nowhere.
+    pub idle: Vec<crate::diag::Diagnostic>,
     pub next_loop: u32,
     /// Why only pure code may stand here.
     pub pure: Option<&'static str>,
@@ -195,6 +197,7 @@ impl FnCx<'_> {
             vars: Vec::new(),
             trail: Vec::new(),
             obligations: Vec::new(),
+            idle: Vec::new(),
             next_loop: 0,
             pure: None,
             in_guard: false,

@@ -210,7 +210,8 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    /// Warns of an expression statement that has a value and nothing else.
+    /// Warns of an expression statement that has a value and nothing else. The warning waits for the end of the
+    /// function: where `return` is missing, that is the fault.
     pub(super) fn no_idle_value(&mut self, e: &ast::Expr<'a>, v: &Expr) {
         use ast::ExprKind as A;
         let idle = match e.kind {
@@ -232,7 +233,7 @@ impl<'a> Checker<'a, '_> {
             } => "assignment is written `=`",
             _ => "use it or remove it; the result of a function is what `return` says",
         };
-        self.push(
+        self.cx.idle.push(
             Diagnostic::warning(codes::UNUSED_VALUE, e.span, "this value goes nowhere").help(help),
         );
     }
