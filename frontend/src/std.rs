@@ -6,7 +6,15 @@ use crate::driver::{PackageInput, SourceInput};
 pub const STD: &str = "std";
 
 /// Modules of std whose `pub` items every module sees without an import.
-pub const PRELUDE_MODULES: &[&str] = &["core", "list", "map", "string", "caps", "fakes"];
+pub const PRELUDE_MODULES: &[&str] = &[
+    "core",
+    "list",
+    "map",
+    "string",
+    "caps",
+    "fakes",
+    "attenuators",
+];
 
 macro_rules! modules {
     ($($name:literal),* $(,)?) => {
@@ -16,7 +24,18 @@ macro_rules! modules {
     };
 }
 modules!(
-    "core", "list", "map", "string", "caps", "fakes", "math", "iter", "json", "random", "text",
+    "core",
+    "list",
+    "map",
+    "string",
+    "caps",
+    "fakes",
+    "attenuators",
+    "math",
+    "iter",
+    "json",
+    "random",
+    "text",
 );
 
 /// The standard library as a package to compile before all others.
