@@ -49,19 +49,37 @@ impl<'a> Checker<'a, '_> {
             format!("`{}`", self.text(v.name))
         };
         if foreign && is_struct {
-            let given: Vec<(Symbol, Span)> = args
+            let given: Vec<(Symbol, Span, bool)> = args
                 .iter()
                 .enumerate()
                 .filter_map(|(i, a)| match a.name {
-                    Some(n) => Some((n.name, n.span)),
-                    None => v.fields.get(i).map(|f| (f.name, a.value.span)),
+                    Some(n) => Some((n.name, n.span, true)),
+                    None => v.fields.get(i).map(|f| (f.name, a.value.span, false)),
                 })
                 .collect();
-            for (n, s) in given {
-                if v.fields.iter().any(|f| f.name == n && !f.is_pub) {
-                    self.private(Ident { name: n, span: s });
-                    return bad(span);
+            for (n, s, named) in given {
+                if !v.fields.iter().any(|f| f.name == n && !f.is_pub) {
+                    continue;
                 }
+                if named {
+                    self.private(Ident { name: n, span: s });
+                } else {
+                    // Who gives a value by position has not heard of the field.
+                    let help = if Some(id) == self.prog.lang.map {
+                        "an empty map is `Map[K, V]()`, one with entries `{key: value}`"
+                    } else if Some(id) == self.prog.lang.set {
+                        "an empty set is `Set[T]()`; fill it by `add`"
+                    } else {
+                        "look for a function of its package that makes one"
+                    };
+                    self.err_help(
+                        codes::PRIVATE,
+                        s,
+                        format!("{what} is not built from this outside of its package"),
+                        help,
+                    );
+                }
+                return bad(span);
             }
         }
         let mut formals = Vec::new();
