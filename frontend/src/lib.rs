@@ -18,6 +18,7 @@ pub mod check;
 mod derived_json;
 pub mod diag;
 pub mod driver;
+pub mod fmt;
 pub mod lexer;
 pub mod lower;
 pub mod parser;

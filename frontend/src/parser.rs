@@ -41,6 +41,41 @@ pub struct Options {
     pub is_std: bool,
 }
 
+/// Something about the layout of a text that tokens and tree leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Index of the token before which it stands.
+    pub token: u32,
+    /// What it is.
+    pub kind: MarkKind,
+}
+
+/// Kinds of [`Mark`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkKind {
+    /// A block begins whose lines have this indentation.
+    Open(u16),
+    /// A line of the innermost block begins.
+    Line,
+    /// As `Line`, for the item that a `derive` line stands before.
+    Joined,
+    /// `elif`, `else` or `catch` of a statement or expression.
+    Clause,
+    /// The innermost block ends.
+    Close,
+}
+
+/// A tree with the tokens that it was made of and the layout that was read.
+#[derive(Debug)]
+pub struct Layout<'a> {
+    /// The tree.
+    pub module: Module<'a>,
+    /// Its tokens.
+    pub lexed: Lexed,
+    /// Blocks and lines in order; nested properly if there were no errors.
+    pub marks: Vec<Mark>,
+}
+
 /// Reads one file. The tree is whole even if there were errors; what could not be read is an
 /// `Error` node.
 pub fn parse<'a>(
@@ -51,6 +86,18 @@ pub fn parse<'a>(
     names: &mut Interner,
     sink: &mut Sink,
 ) -> Module<'a> {
+    parse_layout(arena, file, text, options, names, sink).module
+}
+
+/// As [`parse`], with tokens and layout.
+pub fn parse_layout<'a>(
+    arena: &'a Bump,
+    file: FileId,
+    text: &str,
+    options: &Options,
+    names: &mut Interner,
+    sink: &mut Sink,
+) -> Layout<'a> {
     let lexed = lex(file, text, sink);
     let mut parser = Parser {
         arena,
@@ -59,6 +106,7 @@ pub fn parse<'a>(
         lexed,
         pos: 0,
         layout: Vec::new(),
+        marks: Vec::new(),
         line_token: usize::MAX,
         names,
         sink,
@@ -75,13 +123,17 @@ pub fn parse<'a>(
     };
     let docs = parser.module_docs();
     let items = parser.module_items();
-    Module {
-        file,
-        docs,
-        items,
-        expr_count: parser.exprs,
-        pat_count: parser.pats,
-        type_count: parser.types,
+    Layout {
+        module: Module {
+            file,
+            docs,
+            items,
+            expr_count: parser.exprs,
+            pat_count: parser.pats,
+            type_count: parser.types,
+        },
+        lexed: parser.lexed,
+        marks: parser.marks,
     }
 }
 
@@ -93,6 +145,8 @@ struct Parser<'a, 't> {
     /// Index of the next token; never beyond `Eof`.
     pos: usize,
     layout: Vec<Ctx>,
+    /// The layout as read so far.
+    marks: Vec<Mark>,
     /// The first token of the current statement: it begins a line but ends nothing.
     line_token: usize,
     names: &'t mut Interner,
@@ -172,6 +226,12 @@ impl<'a> Parser<'a, '_> {
             self.unexpected(kind.describe());
         }
         found
+    }
+
+    /// Notes something about the layout before the next token.
+    fn mark(&mut self, kind: MarkKind) {
+        let token = u32::try_from(self.pos).unwrap_or(u32::MAX);
+        self.marks.push(Mark { token, kind });
     }
 
     fn span_of(&self, token: Token) -> Span {

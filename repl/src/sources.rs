@@ -201,6 +201,14 @@ pub fn read_bundle(path: &Path) -> Result<Vec<u8>, LoadError> {
     read(path, MAX_MODULE_BYTES)
 }
 
+/// The text of a source file.
+///
+/// # Errors
+/// If there is none, or it is no text, or too large.
+pub fn read_source(path: &Path) -> Result<String, LoadError> {
+    text(path, read(path, MAX_SOURCE_BYTES)?)
+}
+
 fn load_folder(path: &Path) -> Result<Texts, LoadError> {
     let mut texts = Texts::default();
     if path.join("jet.toml").is_file() {

@@ -1,7 +1,7 @@
 //! Primary and postfix expressions: literals, names, calls, indexes, `if`, `match`.
 
-use super::Parser;
 use super::layout::Ctx;
+use super::{MarkKind, Parser};
 use crate::ast::{Arg, Expr, ExprKind, IfBranch, MapEntry, MatchArm, TypeExpr};
 use crate::diag::{Diagnostic, codes};
 use crate::source::sym;
@@ -570,6 +570,7 @@ impl<'a> Parser<'a, '_> {
                 self.sync_to_clause();
             }
             if self.at_clause(T::Elif) {
+                self.mark(MarkKind::Clause);
                 self.bump();
                 let cond = self.condition("`elif`");
                 let body = self.if_block();
@@ -579,6 +580,7 @@ impl<'a> Parser<'a, '_> {
             if !self.at_clause(T::Else) {
                 break;
             }
+            self.mark(MarkKind::Clause);
             let next = self.token(self.pos + 1);
             if next.kind == T::If && !next.line_start {
                 let span = self.span_of(self.raw()).to(self.span_of(next));

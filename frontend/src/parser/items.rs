@@ -1,8 +1,8 @@
 //! Items: imports, types, traits, implementations, capabilities.
 
-use super::Parser;
 use super::functions::{FnPrefix, Place};
 use super::habits::LineHabit;
+use super::{MarkKind, Parser};
 use crate::ast::{
     CapSetItem, CapabilityItem, ConstItem, EnumItem, ExternItem, FieldDef, FnItem, FnKind,
     FromImport, ImplItem, Import, ImportName, Item, ItemKind, Path, StructItem, TestItem,
@@ -48,6 +48,7 @@ impl<'a> Parser<'a, '_> {
             }
             // The type stands on the next line; `derive` is part of it.
             self.line_token = self.pos;
+            self.mark(MarkKind::Joined);
             docs = docs.or(self.docs());
         }
         let is_pub = if self.at(T::Pub) {
@@ -608,7 +609,8 @@ impl<'a> Parser<'a, '_> {
                 _ => {}
             }
             at += 1;
-            if depth == 0 || self.token(at).line_start {
+            let next = self.token(at);
+            if depth == 0 || (next.line_start && next.kind.begins_statement_only()) {
                 break;
             }
         }

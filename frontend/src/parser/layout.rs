@@ -5,7 +5,7 @@
 //! `Block` it ends the statement, unless the line begins with `.`. Blocks inside brackets end with
 //! their indentation, at a comma, or at the closing bracket.
 
-use super::Parser;
+use super::{MarkKind, Parser};
 use crate::ast::{Block, Stmt};
 use crate::diag::{Diagnostic, codes};
 use crate::source::Span;
@@ -391,6 +391,7 @@ impl<'a> Parser<'a, '_> {
     pub(super) fn lines(&mut self, indent: u16, mut line: impl FnMut(&mut Self)) {
         let bracketed = self.in_bracket();
         self.layout.push(Ctx::Block { indent, bracketed });
+        self.mark(MarkKind::Open(indent));
         let mut shown_indent = None;
         loop {
             let token = self.raw();
@@ -418,6 +419,7 @@ impl<'a> Parser<'a, '_> {
             }
             let start = self.pos;
             self.line_token = start;
+            self.mark(MarkKind::Line);
             // A line of its own indentation, right or wrong, is read as one of that block.
             if let Some(Ctx::Block { indent: i, .. }) = self.layout.last_mut() {
                 *i = token.indent;
@@ -428,6 +430,7 @@ impl<'a> Parser<'a, '_> {
                 *i = indent;
             }
         }
+        self.mark(MarkKind::Close);
         self.layout.pop();
     }
 

@@ -1,7 +1,7 @@
 //! Statements.
 
-use super::Parser;
 use super::habits::LineHabit;
+use super::{MarkKind, Parser};
 use crate::ast::{
     BinaryOp, Catch, Expr, ExprKind, Pat, PatKind, SelectArm, SelectKind, Stmt, StmtKind,
     WithBinding,
@@ -503,6 +503,7 @@ impl<'a> Parser<'a, '_> {
         let mut told = false;
         loop {
             if self.at_clause(T::Catch) {
+                self.mark(MarkKind::Clause);
                 let catch = self.catch();
                 catches.push(catch);
             } else if self.foreign_catch() {

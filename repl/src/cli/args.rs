@@ -57,6 +57,8 @@ pub enum Command {
     Disasm(InputArgs),
     /// Runs a program's `test` blocks and the examples in its documentation, without any grants.
     Test(Box<TestArgs>),
+    /// Brings source files into the one style.
+    Fmt(FmtArgs),
 }
 
 /// A program to look at.
@@ -76,6 +78,20 @@ pub struct BuildArgs {
     /// The bundle to write [default: NAME.jbc].
     #[arg(short, long, value_name = "OUT.jbc")]
     pub output: Option<PathBuf>,
+}
+
+/// `fmt`.
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Source files, and folders whose `.jet` files are meant, also in folders inside.
+    #[arg(value_name = "FILE|DIR", required_unless_present = "stdin")]
+    pub inputs: Vec<PathBuf>,
+    /// Changes nothing, lists the files that would be changed and exits with 1 if there are any.
+    #[arg(long)]
+    pub check: bool,
+    /// Formats standard input to standard output.
+    #[arg(long, conflicts_with = "inputs")]
+    pub stdin: bool,
 }
 
 /// `audit`.
@@ -435,13 +451,13 @@ impl LimitArgs {
 
 /// Subcommands that this version answers.
 const COMMANDS: &[&str] = &[
-    "run", "build", "check", "verify", "audit", "disasm", "test", "help",
+    "run", "build", "check", "verify", "audit", "disasm", "test", "fmt", "help",
 ];
 
 /// Subcommands to come.
 const LATER_COMMANDS: &[&str] = &[
-    "fmt", "doc", "new", "inspect", "asm", "repl", "explain", "add", "update", "publish",
-    "install", "lsp", "worker", "mcp",
+    "doc", "new", "inspect", "asm", "repl", "explain", "add", "update", "publish", "install",
+    "lsp", "worker", "mcp",
 ];
 
 /// Flags to come.

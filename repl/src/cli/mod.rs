@@ -4,6 +4,7 @@
 //! verified); 4 a limit; 101 a bug of ours; 130 interrupted.
 
 pub mod args;
+mod fmt;
 mod program;
 pub mod quantity;
 mod run;
@@ -140,6 +141,7 @@ fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Audit(args) => show_audit(args, style),
         Command::Disasm(args) => disasm(&args.input, style),
         Command::Test(args) => test::test(args, style),
+        Command::Fmt(args) => fmt::fmt(args, style),
     }
 }
 
