@@ -1,1 +1,4 @@
-//! Test suites of Jet.
+//! Test suites of Jet: what they share.
+
+#[path = "gen/mod.rs"]
+pub mod generate;

@@ -69,6 +69,11 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
+    /// Whether a bracket is open and no block of lines stands between it and here.
+    pub(super) fn right_in_bracket(&self) -> bool {
+        matches!(self.layout.last(), Some(Ctx::Bracket { .. }))
+    }
+
     /// Whether the innermost bracket is that of an index.
     pub(super) fn in_index(&self) -> bool {
         matches!(self.layout.last(), Some(Ctx::Bracket { index: true, .. }))

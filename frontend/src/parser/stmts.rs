@@ -625,7 +625,8 @@ impl<'a> Parser<'a, '_> {
     fn assert_stmt(&mut self) -> StmtKind<'a> {
         self.bump();
         let cond = self.expression();
-        let message = if !self.panicking && self.at(T::Comma) && !self.in_bracket() {
+        // Right inside a bracket the comma is the bracket's; a block on lines of its own is ordinary.
+        let message = if !self.panicking && self.at(T::Comma) && !self.right_in_bracket() {
             self.bump();
             let message = self.expression();
             Some(self.alloc(message))

@@ -1,0 +1,253 @@
+//! Statements for forms that the others seldom or never produce.
+
+use super::core::{E, Gen, S, Ty, level, set};
+use super::stmt::indent;
+use super::value::{Stop, Val, World, int_of, option_of, show, text_of};
+use std::rc::Rc;
+
+impl Gen {
+    /// One of them.
+    pub fn extra_stmt(&mut self, d: u32) -> Option<S> {
+        match self.rng.below(6) {
+            0 | 1 => self.result_stmt(d),
+            2 => self.block_else(d),
+            3 => Some(self.local_fn()),
+            4 => self.named_to_borrowed(),
+            _ => self.shop_stmt(),
+        }
+    }
+
+    /// A fallible call that is looked at as a value.
+    fn result_stmt(&mut self, d: u32) -> Option<S> {
+        let found: Vec<_> = self
+            .sigs
+            .iter()
+            .filter(|s| {
+                !s.errs.is_empty()
+                    && s.ret != Ty::Unit
+                    && self.showable(&s.ret)
+                    && !s.console
+                    && !s.log
+            })
+            .cloned()
+            .collect();
+        if found.is_empty() {
+            return None;
+        }
+        let sig = self.rng.pick(&found);
+        // The bare call: errors are handled below.
+        let errs = std::mem::replace(&mut self.cx.errs, sig.errs.clone());
+        let mut bare = sig.clone();
+        bare.errs = Vec::new();
+        let call = self.call_of(&bare, 2);
+        self.cx.errs = errs;
+        let call = call?;
+        if call.text.contains('?') {
+            return None;
+        }
+        let name = self.name("r");
+        let union: Vec<String> = sig
+            .errs
+            .iter()
+            .map(|e| self.enums[*e].name.clone())
+            .collect();
+        let ann = format!("Result[{}, {}]", self.ty_text(&sig.ret), union.join(" | "));
+        let vars = self.vars.len();
+        let (ok, err) = (self.name("ok"), self.name("err"));
+        let ok_slot = self.bind(&ok, &sig.ret, false);
+        let good = self.block(2, d.saturating_sub(1));
+        self.vars.truncate(vars);
+        let bad = self.block(2, d.saturating_sub(1));
+        let shown = self.name("v");
+        let slot = self.bind(&shown, &Ty::Str, false);
+        let mut lines = vec![
+            format!("let {name}: {ann} = {}", call.text),
+            format!("let {shown} = f\"{{{name}}} {{{name}.is_ok()}} {{{name} == {name}}}\""),
+            format!("match {name}:"),
+            format!("    Ok({ok}) =>"),
+        ];
+        lines.extend(indent(&indent(&good.lines)));
+        lines.push(format!("    Err({err}) =>"));
+        lines.extend(indent(&indent(&bad.lines)));
+        let (ce, ge, be) = (call.eval, good.exec, bad.exec);
+        Some(S {
+            lines,
+            exec: Rc::new(move |w, f| {
+                let r = match ce(w, f) {
+                    Ok(v) => Ok(Rc::new(v)),
+                    Err(Stop::Raise(e)) => Err(Rc::new(e)),
+                    Err(stop) => return Err(stop),
+                };
+                let text = format!("{} {} true", show(&Val::Result(r.clone())), r.is_ok());
+                set(f, slot, super::core::short(text)?);
+                match r {
+                    Ok(v) => {
+                        set(f, ok_slot, (*v).clone());
+                        ge(w, f)
+                    }
+                    Err(_) => be(w, f),
+                }
+            }),
+        })
+    }
+
+    /// `let x = e else:` with a block that leaves.
+    fn block_else(&mut self, d: u32) -> Option<S> {
+        let ty = self.data_ty(1);
+        let o = self.shown(&Ty::Opt(Rc::new(ty.clone())), 2);
+        let block = self.block(2, d.saturating_sub(1));
+        let (out, leave) = self.way_out()?;
+        let name = self.name("v");
+        let slot = self.bind(&name, &ty, false);
+        let mut lines = vec![format!("let {name} = {} else:", o.at(level::EITHER))];
+        lines.extend(indent(&block.lines));
+        lines.push(format!("    {out}"));
+        let (oe, run) = (o.eval, block.exec);
+        Some(S {
+            lines,
+            exec: Rc::new(move |w, f| match option_of(&oe(w, f)?) {
+                Some(v) => {
+                    set(f, slot, v);
+                    Ok(())
+                }
+                None => {
+                    run(w, f)?;
+                    leave(w, f)
+                }
+            }),
+        })
+    }
+
+    /// A local function, and its call.
+    fn local_fn(&mut self) -> S {
+        let (name, p, v) = (self.name("local"), self.name("p"), self.name("v"));
+        let arg = self.shown(&Ty::Int, 2);
+        let cx = std::mem::take(&mut self.cx);
+        let vars = std::mem::take(&mut self.vars);
+        let slot = self.bind(&p, &Ty::Int, false);
+        let body = self.shown(&Ty::Int, 3);
+        self.vars = vars;
+        self.cx = cx;
+        let out = self.bind(&v, &Ty::Int, false);
+        let (ae, be) = (arg.eval, body.eval);
+        S {
+            lines: vec![
+                format!("fn {name}({p}: int) -> int:"),
+                format!("    return {}", body.text),
+                format!("let {v} = {name}({})", arg.text),
+            ],
+            exec: Rc::new(move |w, f| {
+                let a = ae(w, f)?;
+                w.tick()?;
+                let inner = Rc::default();
+                set(&inner, slot, a);
+                let x = be(w, &inner)?;
+                set(f, out, x);
+                Ok(())
+            }),
+        }
+    }
+
+    /// A named function with `uses` given to a borrowed parameter.
+    fn named_to_borrowed(&mut self) -> Option<S> {
+        if !self.cx.console || self.cx.barrier > 0 {
+            return None;
+        }
+        let xs = self.shown(&Ty::List(Rc::new(Ty::Str)), 2);
+        let xe = xs.eval.clone();
+        let way = self.rng.pick(&[
+            "Console.print",
+            "shout",
+            "Hook(fn(s) uses Console => shout(s)).go",
+        ]);
+        let method = way == "Console.print";
+        let text = format!("{}.copy().each({})", xs.at(level::ATOM), way);
+        Some(S {
+            lines: vec![text],
+            exec: Rc::new(move |w, f| {
+                for x in super::value::items_of(&xe(w, f)?) {
+                    w.tick()?;
+                    let s = text_of(&x);
+                    w.write(&if method {
+                        format!("{s}\n")
+                    } else {
+                        format!("! {s}\n")
+                    })?;
+                }
+                Ok(())
+            }),
+        })
+    }
+
+    /// An attenuator with changeable data, a child capability and its parent: see `LIBRARY`.
+    fn shop_stmt(&mut self) -> Option<S> {
+        if !self.cx.console || self.cx.barrier > 0 {
+            return None;
+        }
+        let (a, b) = (self.shown(&Ty::Int, 2), self.shown(&Ty::Str, 2));
+        let (ae, be) = (a.eval.clone(), b.eval.clone());
+        let run = move |w: &mut World, f: &super::core::Frame| {
+            let (a, b) = (int_of(&ae(w, f)?), text_of(&be(w, f)?));
+            w.tick()?;
+            let quoted = super::value::show_inner(&Val::Str(b.clone()));
+            w.write(&format!("taking {a} [{quoted}]\n"))?;
+            w.write(&format!(
+                "[Item(id = {a}, tags = [{quoted}])] 1 {b}\n[Item(id = 0, tags = [\"mine\"])]\n"
+            ))?;
+            w.write(&format!("taking 5 [\"c\"]\n6 {b}\n"))
+        };
+        Some(S {
+            lines: vec![format!("shop({}, {})", a.text, b.text)],
+            exec: Rc::new(run),
+        })
+    }
+
+    /// `s.byte_at(n)`, and floats that become integers.
+    pub fn rare_int(&mut self, d: u32) -> E {
+        if self.rng.chance(50) {
+            let (s, n) = (self.shown(&Ty::Str, d - 1), self.rng.below(4));
+            let se = s.eval.clone();
+            let mut e = E::new(
+                format!("({} + \"jets\").byte_at({n})", s.at(level::ADD)),
+                level::ATOM,
+                Rc::new(move |w, f| {
+                    let s = format!("{}jets", text_of(&se(w, f)?));
+                    Ok(Val::Int(i64::from(s.as_bytes()[n])))
+                }),
+            );
+            e.bits = 8;
+            return e;
+        }
+        let a = self.shown(&Ty::Int, d - 1);
+        let ae = a.eval.clone();
+        E::new(
+            format!("int(float({}) / 8.0)", a.text),
+            level::ATOM,
+            Rc::new(move |w, f| Ok(Val::Int((int_of(&ae(w, f)?) as f64 / 8.0).trunc() as i64))),
+        )
+    }
+
+    /// A comparison of floats.
+    pub fn float_bool(&mut self, d: u32) -> E {
+        let (a, b) = (self.shown(&Ty::Float, d - 1), self.shown(&Ty::Float, d - 1));
+        let (ae, be) = (a.eval.clone(), b.eval.clone());
+        type Test = fn(f64, f64) -> bool;
+        let (op, test): (&str, Test) = self.rng.pick(&[
+            ("==", (|a, b| a == b) as Test),
+            ("!=", |a, b| a != b),
+            ("<", |a, b| a < b),
+            ("<=", |a, b| a <= b),
+            (">", |a, b| a > b),
+            (">=", |a, b| a >= b),
+        ]);
+        E::new(
+            format!("{} {op} {}", a.at(level::RANGE), b.at(level::RANGE)),
+            level::COMPARE,
+            Rc::new(move |w, f| {
+                let a = super::value::float_of(&ae(w, f)?);
+                let b = super::value::float_of(&be(w, f)?);
+                Ok(Val::Bool(test(a, b)))
+            }),
+        )
+    }
+}
