@@ -4,7 +4,7 @@
 use jet_bytecode::layout::{
     ElemKind, EnumRepr, RecordLayout, elem_kind, enum_repr, nominal_record, record,
 };
-use jet_bytecode::linked::{LField, LNominalKind, LType, NominalId, Program, TypeId};
+use jet_bytecode::linked::{LField, LNominalKind, LType, NominalId, PackageId, Program, TypeId};
 use jet_gc::Heap;
 use jet_gc::Ref;
 use jet_gc::layout::DATA_OFFSET;
@@ -30,6 +30,17 @@ pub(crate) struct Show<'a> {
 pub(crate) fn plain_name(name: &str) -> &str {
     let name = name.split('[').next().unwrap_or(name);
     name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The fields of a map, less the values: of a set only the keys are shown.
+fn without_values(fields: &[LField]) -> Vec<LField> {
+    let mut out = fields.to_vec();
+    for f in &mut out {
+        if f.name == "vals" {
+            f.name.clear();
+        }
+    }
+    out
 }
 
 impl Show<'_> {
@@ -81,24 +92,98 @@ impl Show<'_> {
     unsafe fn list(&mut self, elem: TypeId, list: Ref, depth: u32) {
         // SAFETY: the caller's promise: a list.
         unsafe {
-            let data = self.heap.ref_field(list, 0);
             let len = self.heap.word_field(list, 0) as u32;
             self.out.push('[');
             for i in 0..len.min(MAX_ITEMS) {
                 if i > 0 {
                     self.out.push_str(", ");
                 }
-                let p = self.heap.address(data).add(DATA_OFFSET);
-                let i = i as usize;
-                let value = match elem_kind(self.program, elem) {
-                    ElemKind::Words => p.cast::<u64>().add(i).read(),
-                    ElemKind::Bytes => u64::from(p.add(i).read()),
-                    ElemKind::U32s | ElemKind::Refs => u64::from(p.cast::<u32>().add(i).read()),
+                let Some(value) = self.element((elem, list), i) else {
+                    break;
                 };
                 self.value(elem, value, depth + 1);
             }
             self.out
                 .push_str(if len > MAX_ITEMS { ", …]" } else { "]" });
+        }
+    }
+
+    /// Whether a type is the one of the standard library that programs know by this name.
+    fn is_std(&self, package: PackageId, known: &str, name: &str) -> bool {
+        let declared = self.program.packages.get(package.index());
+        name == known && declared.is_some_and(|p| p.name == "std")
+    }
+
+    /// The entries of a map, as the program would write them: see `frontend/std/map.jet`. A field that a
+    /// foreign standard library lacks is nothing to be shown.
+    ///
+    /// # Safety
+    /// `r` is a live record of this layout.
+    unsafe fn map(&mut self, fields: &[LField], layout: &RecordLayout, r: Ref, depth: u32) {
+        let column = |name: &str| {
+            let at = fields.iter().position(|f| f.name == name)?;
+            let LType::List(elem) = self.program.ty(fields.get(at)?.ty) else {
+                return None;
+            };
+            let slot = layout.fields.get(at)?;
+            // SAFETY: the caller's promise: a record of this layout, whose field is a list.
+            let list = unsafe { self.heap.ref_field(r, u32::from(slot.ordinal)) };
+            Some((*elem, list))
+        };
+        let (hashes, names, vals) = (column("hashes"), column("names"), column("vals"));
+        self.out.push('{');
+        // SAFETY: lists of these elements; indices stay below each list's length.
+        unsafe {
+            if let (Some(hashes), Some(names)) = (hashes, names) {
+                let len = self.heap.word_field(hashes.1, 0) as u32;
+                let mut shown = 0;
+                for i in 0..len {
+                    let gone = self.element(hashes, i).is_none_or(|h| (h as i64) < 0);
+                    let Some(key) = self.element(names, i) else {
+                        break;
+                    };
+                    if gone {
+                        continue;
+                    }
+                    if shown > 0 {
+                        self.out.push_str(", ");
+                    }
+                    if shown == MAX_ITEMS || self.out.len() > MAX_TEXT {
+                        self.out.push('…');
+                        break;
+                    }
+                    shown += 1;
+                    self.value(names.0, key, depth + 1);
+                    if let Some(vals) = vals
+                        && let Some(value) = self.element(vals, i)
+                    {
+                        self.out.push_str(": ");
+                        self.value(vals.0, value, depth + 1);
+                    }
+                }
+            }
+        }
+        self.out.push('}');
+    }
+
+    /// An element of a list, if it has that many.
+    ///
+    /// # Safety
+    /// The reference is a live list of that element type.
+    unsafe fn element(&self, (elem, list): (TypeId, Ref), i: u32) -> Option<u64> {
+        // SAFETY: the caller's promise; the index is below the length.
+        unsafe {
+            if i >= self.heap.word_field(list, 0) as u32 {
+                return None;
+            }
+            let data = self.heap.ref_field(list, 0);
+            let p = self.heap.address(data).add(DATA_OFFSET);
+            let i = i as usize;
+            Some(match elem_kind(self.program, elem) {
+                ElemKind::Words => p.cast::<u64>().add(i).read(),
+                ElemKind::Bytes => u64::from(p.add(i).read()),
+                ElemKind::U32s | ElemKind::Refs => u64::from(p.cast::<u32>().add(i).read()),
+            })
         }
     }
 
@@ -142,6 +227,24 @@ impl Show<'_> {
         unsafe {
             match &nominal.kind {
                 LNominalKind::Handle => self.out.push_str(&name),
+                LNominalKind::Struct(fields) if self.is_std(nominal.package, "Map", &name) => {
+                    let layout = nominal_record(program, n, 0).unwrap_or_default();
+                    self.map(fields, &layout, r, depth);
+                }
+                LNominalKind::Struct(fields) if self.is_std(nominal.package, "Set", &name) => {
+                    self.out.push_str("Set");
+                    let layout = nominal_record(program, n, 0).unwrap_or_default();
+                    let slot = layout.fields.first().map_or(0, |s| u32::from(s.ordinal));
+                    let inner = fields.first().map(|f| program.ty(f.ty));
+                    if let Some(LType::Nominal(map)) = inner
+                        && let Some(LNominalKind::Struct(fields)) =
+                            program.nominal(*map).map(|n| &n.kind)
+                    {
+                        let map_layout = nominal_record(program, *map, 0).unwrap_or_default();
+                        let map = self.heap.ref_field(r, slot);
+                        self.map(&without_values(fields), &map_layout, map, depth);
+                    }
+                }
                 LNominalKind::Struct(fields) => {
                     let layout = nominal_record(program, n, 0).unwrap_or_default();
                     self.out.push_str(&name);
@@ -167,7 +270,9 @@ impl Show<'_> {
                     };
                     let declared = variants.get(usize::from(variant));
                     let text = declared.map_or("?", |v| v.name.as_str());
-                    if matches!(repr, Some(EnumRepr::Nullable { .. })) || name == "Result" {
+                    if self.is_std(nominal.package, "Option", &name)
+                        || self.is_std(nominal.package, "Result", &name)
+                    {
                         self.out.push_str(text);
                     } else {
                         self.out.push_str(&format!("{name}.{text}"));

@@ -6,11 +6,15 @@
 //! [`mutate`] changes texts. [`census`] counts the forms of the tree and the opcodes that were produced.
 //! What must stay true: the same seed gives the same program; programs end by construction.
 
+mod branch;
+mod build;
 pub mod census;
+mod change;
 pub mod core;
 mod expr;
 mod extra;
 mod lists;
+mod loops;
 pub mod mutate;
 mod ops;
 pub mod oracle;

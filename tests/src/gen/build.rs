@@ -1,0 +1,214 @@
+//! Values made of parts: literals, constructors, function literals.
+
+use super::core::{E, Eval, Gen, Ty, level};
+use super::value::{Object, Val, list_val, opt_val};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+impl Gen {
+    /// A tuple.
+    pub fn tuple(&mut self, parts: Vec<E>) -> E {
+        let all = Self::sequence(&parts);
+        E::new(
+            format!("({})", Self::commas(&parts)),
+            level::ATOM,
+            Rc::new(move |w, f| Ok(Val::Tuple(Rc::new(all(w, f)?)))),
+        )
+    }
+
+    /// A list literal.
+    pub fn list(&mut self, parts: Vec<E>) -> E {
+        let all = Self::sequence(&parts);
+        E::new(
+            format!("[{}]", Self::commas(&parts)),
+            level::ATOM,
+            Rc::new(move |w, f| Ok(list_val(all(w, f)?))),
+        )
+    }
+
+    /// A map literal.
+    pub fn map_literal(&mut self, entries: Vec<(E, E)>) -> E {
+        let text: Vec<String> = entries
+            .iter()
+            .map(|(k, v)| format!("{}: {}", k.at(level::ELSE), v.text))
+            .collect();
+        let evals: Vec<(Eval, Eval)> = entries.into_iter().map(|(k, v)| (k.eval, v.eval)).collect();
+        E::new(
+            format!("{{{}}}", text.join(", ")),
+            level::ATOM,
+            Rc::new(move |w, f| {
+                let m: Rc<RefCell<Vec<(Val, Val)>>> = Rc::default();
+                for (k, v) in &evals {
+                    let (k, v) = (k(w, f)?, v(w, f)?);
+                    super::core::map_set(&m, super::lists::copy_key(&k), v);
+                }
+                Ok(Val::Map(m))
+            }),
+        )
+    }
+
+    /// `Some(x)`.
+    pub fn some(&mut self, x: E) -> E {
+        let eval = x.eval.clone();
+        E::new(
+            format!("Some({})", x.text),
+            level::ATOM,
+            Rc::new(move |w, f| Ok(opt_val(Some(eval(w, f)?)))),
+        )
+    }
+
+    /// A struct, enum or cell by its constructor.
+    pub fn construct(&mut self, ty: &Ty, d: u32) -> E {
+        let before = std::mem::replace(&mut self.cx.infer, false);
+        let out = match ty {
+            Ty::Struct(i) => self.construct_struct(*i, d),
+            Ty::Enum(i) => {
+                let def = self.enums[*i].clone();
+                let at = self.rng.below(def.variants.len());
+                let (variant, payload) = def.variants[at].clone();
+                let parts: Vec<E> = payload.iter().map(|(_, t)| self.expr(t, d)).collect();
+                let all = Self::sequence(&parts);
+                let name = format!("{}.{variant}", def.name);
+                let mut text = name.clone();
+                if !parts.is_empty() {
+                    let named = self.rng.chance(10);
+                    let args: Vec<String> = parts
+                        .iter()
+                        .zip(&payload)
+                        .map(|(e, (n, _))| {
+                            if named {
+                                format!("{n} = {}", e.text)
+                            } else {
+                                e.text.clone()
+                            }
+                        })
+                        .collect();
+                    text = format!("{name}({})", args.join(", "));
+                }
+                E::new(
+                    text,
+                    level::ATOM,
+                    Rc::new(move |w, f| Ok(Val::Variant(Rc::new((name.clone(), at, all(w, f)?))))),
+                )
+            }
+            Ty::Cell(t) => {
+                self.cx.infer = before;
+                let explicit = self.rng.chance(30);
+                if explicit {
+                    self.cx.infer = false;
+                }
+                let x = self.expr(t, d);
+                let head = if explicit {
+                    self.ty_text(ty)
+                } else {
+                    "Cell".into()
+                };
+                let eval = x.eval.clone();
+                let shape = Rc::new((
+                    "Cell".to_string(),
+                    vec!["value".to_string(), "reads".to_string()],
+                ));
+                E::new(
+                    format!("{head}({})", x.text),
+                    level::ATOM,
+                    Rc::new(move |w, f| {
+                        let v = eval(w, f)?;
+                        Ok(Val::Object(Rc::new(Object {
+                            shape: shape.clone(),
+                            fields: RefCell::new(vec![v, Val::Int(0)]),
+                        })))
+                    }),
+                )
+            }
+            _ => self.literal(ty),
+        };
+        self.cx.infer = before;
+        out
+    }
+
+    pub(super) fn construct_struct(&mut self, i: usize, d: u32) -> E {
+        let def = self.structs[i].clone();
+        let mut args = Vec::new();
+        let mut evals: Vec<Eval> = Vec::new();
+        let mut named = false;
+        for field in &def.fields {
+            if let Some(e) = &field.default
+                && self.rng.chance(50)
+            {
+                named = true;
+                evals.push(e.eval.clone());
+                continue;
+            }
+            named = named || self.rng.chance(15);
+            let e = self.expr(&field.ty, d);
+            args.push(if named {
+                format!("{} = {}", field.name, e.text)
+            } else {
+                e.text
+            });
+            evals.push(e.eval);
+        }
+        let shape = def.shape.clone();
+        E::new(
+            format!("{}({})", shape.0, args.join(", ")),
+            level::ATOM,
+            Rc::new(move |w, f| {
+                let fields: super::value::Res<Vec<Val>> = evals.iter().map(|e| e(w, f)).collect();
+                Ok(Val::Object(Rc::new(Object {
+                    shape: shape.clone(),
+                    fields: RefCell::new(fields?),
+                })))
+            }),
+        )
+    }
+
+    /// A function literal on one line. A storable one captures fixed data, by value.
+    pub fn literal_fn(&mut self, ps: &[Ty], r: &Ty, d: u32, storable: bool) -> E {
+        let vars = self.vars.len();
+        let cx = self.cx.clone();
+        if storable {
+            self.cx.barrier = self.vars.len();
+            self.cx.console = false;
+            self.cx.log = false;
+        }
+        self.cx.errs = Vec::new();
+        self.cx.ret = None;
+        self.cx.loops = Vec::new();
+        let annotate = cx.infer || self.rng.chance(20);
+        let mut heads = Vec::new();
+        let mut slots = Vec::new();
+        for t in ps {
+            let name = self.name("p");
+            slots.push(self.bind(&name, t, false));
+            heads.push(if annotate {
+                format!("{name}: {}", self.ty_text(t))
+            } else {
+                name
+            });
+        }
+        // Between brackets the body has to show its own type.
+        self.cx.infer = true;
+        let body = self.expr(r, d);
+        self.vars.truncate(vars);
+        self.cx = cx;
+        let eval = body.eval.clone();
+        E::new(
+            format!("fn({}) => {}", heads.join(", "), body.text),
+            level::OPEN,
+            Rc::new(move |_, f| {
+                let frame = if storable {
+                    Rc::new(RefCell::new(f.borrow().clone()))
+                } else {
+                    f.clone()
+                };
+                let (slots, eval) = (slots.clone(), eval.clone());
+                Ok(Val::Fun(Rc::new(move |w, args| {
+                    for (s, v) in slots.iter().zip(args) {
+                        super::core::set(&frame, *s, v);
+                    }
+                    eval(w, &frame)
+                })))
+            }),
+        )
+    }
+}
