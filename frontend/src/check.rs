@@ -375,6 +375,8 @@ pub(crate) struct Checker<'a, 's> {
     pub for_tests: bool,
     /// Errors told so far.
     pub told: usize,
+    /// Two implementations overlap: which of them a call means is no fault of the call.
+    pub overlaps: bool,
     /// An error happened whose diagnostic the sink may have dropped.
     pub poisoned: bool,
 }
@@ -413,6 +415,7 @@ impl<'a, 's> Checker<'a, 's> {
             total_fuel: 200_000_000,
             for_tests: false,
             told: 0,
+            overlaps: false,
             poisoned: false,
         }
     }

@@ -4,6 +4,7 @@
 
 use crate::ast;
 use crate::check::{self, ParsedPackage};
+use crate::ceiling;
 use crate::derived_json::Derived;
 use crate::diag::{Diagnostic, Severity, Sink, codes};
 use crate::lower;
@@ -46,11 +47,25 @@ pub struct ProgramInput {
     pub packages: Vec<PackageInput>,
 }
 
+/// A standard capability that a declaration of a package names: whatever of it becomes code, the package may have
+/// this authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The package.
+    pub package: String,
+    /// The capability.
+    pub capability: String,
+    /// The declaration, with its place.
+    pub by: String,
+}
+
 /// What compiling gave.
 #[derive(Debug)]
 pub struct CompileOutput {
     /// The program, if it has no errors and was asked for.
     pub bundle: Option<Bundle>,
+    /// The standard capabilities that each package's declarations name, each once, with the first that does.
+    pub named: Vec<Named>,
     /// Errors and warnings in order of position.
     pub diagnostics: Vec<Diagnostic>,
     /// All texts, for rendering.
@@ -235,6 +250,7 @@ fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
     load_std(&mut p, &std_package, &mut parsed);
     let mut bundle = None;
     let mut tests = Vec::new();
+    let mut named = Vec::new();
     // A file that does not parse would drown its mistake in names that are missing elsewhere.
     if !p.sink.has_errors()
         && let Some(mut program) = check::check(
@@ -249,6 +265,7 @@ fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
         if goal == Goal::Tests {
             tests = testing::enter(&mut program, &p.sources);
         }
+        named = ceiling::named_capabilities(&program, &p.sources);
         match lower::lower(&mut program, &p.sources) {
             Ok(b) => bundle = Some(b),
             Err(e) => p
@@ -260,6 +277,7 @@ fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
     TestOutput {
         output: CompileOutput {
             bundle,
+            named,
             diagnostics,
             sources,
         },

@@ -14,6 +14,7 @@
 )]
 
 pub mod ast;
+mod ceiling;
 pub mod check;
 mod derived_json;
 pub mod diag;

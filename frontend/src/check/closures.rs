@@ -259,7 +259,12 @@ impl<'a> Checker<'a, '_> {
 
     /// Names of capabilities cannot mean a local.
     pub(super) fn check_local_name(&mut self, name: crate::source::Ident) {
-        if let Some(super::Def::Cap(_)) = self.lookup_name(self.cx.scope.module, name.name) {
+        self.check_value_name(self.cx.scope.module, name);
+    }
+
+    /// The same in a module's signatures.
+    pub(super) fn check_value_name(&mut self, m: super::ModId, name: crate::source::Ident) {
+        if let Some(super::Def::Cap(_)) = self.lookup_name(m, name.name) {
             let t = self.text(name.name);
             self.err_help(
                 codes::CAP_SHADOWED,

@@ -77,7 +77,8 @@ impl<'a> Checker<'a, '_> {
                 }
             }
             if same {
-                let t = self.show(sb);
+                let t = self.show(y);
+                self.overlaps = true;
                 self.push(
                     Diagnostic::error(
                         codes::OVERLAP,

@@ -230,6 +230,7 @@ impl<'a> Checker<'a, '_> {
                 ItemKind::Capability(c) => {
                     let id = CapId(id32(self.caps.len()));
                     self.declare(m, c.name, Def::Cap(id), is_pub, false);
+                    self.plain_cap_name(c.name);
                     self.caps.push(CapInfo {
                         module: m,
                         item: c,
@@ -514,6 +515,19 @@ impl<'a> Checker<'a, '_> {
                 codes::CAP_SHADOWED,
                 span,
                 format!("`{t}` is a standard capability; its name cannot mean something else"),
+                "choose another name",
+            );
+        }
+    }
+
+    /// Letters of other scripts look like others: a capability's name must not.
+    fn plain_cap_name(&mut self, name: Ident) {
+        let t = self.text(name.name);
+        if !t.is_ascii() {
+            self.err_help(
+                codes::BAD_CAPABILITY,
+                name.span,
+                "the name of a capability has only ASCII letters, so that none looks like another",
                 "choose another name",
             );
         }

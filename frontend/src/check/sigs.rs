@@ -450,6 +450,7 @@ impl<'a> Checker<'a, '_> {
             if params.iter().any(|q| q.name == p.name.name) && p.name.name != sym::underscore {
                 self.duplicate(p.name, "parameter");
             }
+            self.check_value_name(scope.module, p.name);
             let default = p.default.as_ref().and_then(|e| {
                 if matches!(self.prog.tys.kind(ty), TyKind::Borrowed(_)) {
                     self.err_help(

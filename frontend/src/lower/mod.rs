@@ -46,6 +46,16 @@ pub struct LowerError {
     pub message: String,
 }
 
+impl LowerError {
+    /// The same with a place, if it has none.
+    fn within(mut self, place: Span) -> Self {
+        if self.span == Span::default() {
+            self.span = place;
+        }
+        self
+    }
+}
+
 impl std::fmt::Display for LowerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
@@ -263,12 +273,37 @@ impl<'p> Cx<'p> {
     fn drain(&mut self) -> Res<()> {
         loop {
             if let Some((key, at, name)) = self.unit()?.queue.pop_front() {
-                self.compile(key, at, name)?;
+                let place = self.key_span(&key);
+                self.compile(key, at, name).map_err(|e| e.within(place))?;
             } else if let Some((ix, ty)) = self.unit()?.pending.pop_front() {
-                self.describe(ix, ty)?;
+                let place = self.ty_span(ty);
+                self.describe(ix, ty).map_err(|e| e.within(place))?;
             } else {
                 return Ok(());
             }
+        }
+    }
+
+    /// Where what stands behind a key is declared.
+    fn key_span(&self, key: &FnKey) -> Span {
+        match key {
+            FnKey::Inst(id, _) | FnKey::Wrap(id, _) | FnKey::Bound(id, _) => self
+                .prog
+                .fns
+                .get(id.0 as usize)
+                .map_or(Span::default(), |f| f.span),
+            FnKey::Derived(_, ty) | FnKey::Adapter(_, ty, _) => self.ty_span(*ty),
+        }
+    }
+
+    fn ty_span(&self, ty: Ty) -> Span {
+        match self.tys.kind(ty) {
+            TyKind::Adt(id, _) => self
+                .prog
+                .adts
+                .get(id.0 as usize)
+                .map_or(Span::default(), |a| a.span),
+            _ => Span::default(),
         }
     }
 
