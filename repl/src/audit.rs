@@ -11,6 +11,7 @@ use jet_bytecode::linked::{
 };
 use serde_json::{Value, json};
 
+use crate::audit_paths;
 use crate::render::clean_line;
 
 /// A capability that `main` asks for.
@@ -51,10 +52,23 @@ impl Request {
 
 fn qualified(package: &str, name: &str) -> String {
     if package == "std" {
-        clean_line(name)
+        plain(name)
     } else {
-        clean_line(&format!("{package}.{name}"))
+        plain(&format!("{package}.{name}"))
     }
+}
+
+/// A name in which no letter looks like another: all but ASCII is spelled out.
+fn plain(name: &str) -> String {
+    let mut out = String::new();
+    for c in clean_line(name).chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let _ = write!(out, "{}", c.escape_unicode());
+        }
+    }
+    out
 }
 
 /// What the program's entry point asks for, in the order of its hidden parameters.
@@ -130,6 +144,69 @@ pub fn shapes(program: &Program) -> Vec<Shape> {
     out
 }
 
+/// The least set of `jetvm run`'s flags that a program needs, with the reasons; or why no flags will do.
+///
+/// Least is meant in kinds: how little of each kind is enough, the paths and names behind `=`, is the user's
+/// to say.
+pub fn grants(program: &Program, file: &str) -> Result<String, String> {
+    let requests = requests(program);
+    let mut flags = Vec::new();
+    let mut out = String::new();
+    for request in &requests {
+        let id = program.entry.as_ref().and_then(|entry| {
+            let named = |cap: &CapId| {
+                program.cap(*cap).is_some_and(|cap| {
+                    cap.name == request.name && program.package_name(cap.package) == request.package
+                })
+            };
+            entry.requests.iter().copied().find(named)
+        });
+        let path = match (&program.entry, id) {
+            (Some(entry), Some(id)) => audit_paths::path(program, entry.function, id),
+            _ => Vec::new(),
+        };
+        let path: Vec<String> = path.iter().map(|step| clean_line(step)).collect();
+        let why = if path.len() > 1 {
+            path.join(" → ")
+        } else {
+            "main asks for it and never uses it: remove it from its `uses`".to_owned()
+        };
+        match request.flag() {
+            Some(flag) => {
+                flags.push(flag);
+                let _ = writeln!(out, "{flag}\n  {why}");
+                if ["--allow-read", "--allow-write", "--allow-env"].contains(&flag) {
+                    let what = if flag == "--allow-env" {
+                        "NAME"
+                    } else {
+                        "PATH"
+                    };
+                    let _ = writeln!(out, "  `{flag}={what},…` grants no more than these");
+                }
+            }
+            None if request.package == "std" && request.name == "Console" => {
+                let _ = writeln!(out, "Console, which needs no flag\n  {why}");
+            }
+            None => {
+                return Err(format!(
+                    "main asks for `{}`, which no flag grants: bind it with `with` inside of `main`",
+                    request.shown()
+                ));
+            }
+        }
+    }
+    if !requests
+        .iter()
+        .any(|r| r.package == "std" && r.name == "Console")
+    {
+        flags.insert(0, "--deny-console");
+        out.push_str("--deny-console\n  nothing is printed: the console can be taken away\n");
+    }
+    let flags: String = flags.iter().map(|flag| format!("{flag} ")).collect();
+    let _ = writeln!(out, "\njetvm run {flags}{}", clean_line(file));
+    Ok(out)
+}
+
 fn shape(program: &Program, record: &LImpl) -> Option<Shape> {
     let LInterface::Cap(cap) = record.interface else {
         return None;
@@ -161,6 +238,12 @@ fn takes(program: &Program, nominal: &LNominal) -> Vec<String> {
         .collect()
 }
 
+/// The name of a capability as people write it.
+#[must_use]
+pub fn capability_name(program: &Program, cap: CapId) -> String {
+    cap_name(program, cap)
+}
+
 fn cap_name(program: &Program, cap: CapId) -> String {
     program.cap(cap).map_or_else(
         || "?".to_owned(),
@@ -179,7 +262,7 @@ fn local_name(program: &Program, package: PackageId, name: &str) -> String {
     let (plain, arguments) = name.split_at(name.find('[').unwrap_or(name.len()));
     let plain = plain.rsplit('.').next().unwrap_or(plain);
     if package == own_package(program) && !STANDARD.contains(&plain) {
-        clean_line(&format!("{plain}{arguments}"))
+        self::plain(&format!("{plain}{arguments}"))
     } else {
         qualified(package, name)
     }
@@ -275,9 +358,18 @@ pub fn text(program: &Program) -> String {
         }
     }
     out.push_str("packages\n");
-    for package in &program.packages {
+    let shares = audit_paths::shares(program);
+    for (id, package) in (0u32..).zip(&program.packages) {
         let name = clean_line(&format!("{} {}", package.name, package.version));
         let _ = writeln!(out, "  {name}  {}", hex(&package.hash));
+        let used: Vec<String> = shares
+            .iter()
+            .filter(|share| share.package.0 == id && package.name != "std")
+            .map(|share| cap_name(program, share.cap))
+            .collect();
+        if !used.is_empty() {
+            let _ = writeln!(out, "    uses {}", used.join(" + "));
+        }
     }
     out
 }
@@ -293,12 +385,18 @@ pub fn json(program: &Program) -> Value {
     let (fakes, attenuators): (Vec<&Shape>, Vec<&Shape>) =
         shapes.iter().partition(|shape| shape.takes.is_empty());
     let objects = |shapes: &[&Shape]| shapes.iter().map(|shape| shape.json()).collect::<Vec<_>>();
+    let shares = audit_paths::shares(program);
     let packages: Vec<Value> = (0u32..)
         .zip(&program.packages)
         .map(|(id, package)| {
             let own = |p: PackageId| p.0 == id;
+            let uses: Vec<Value> = shares
+                .iter()
+                .filter(|share| own(share.package))
+                .map(|share| json!({ "capability": cap_name(program, share.cap), "path": share.path }))
+                .collect();
             let functions = program.functions.iter().filter(|f| own(f.package)).count();
-            json!({ "name": package.name, "version": package.version, "hash": hex(&package.hash), "functions": functions })
+            json!({ "name": package.name, "version": package.version, "hash": hex(&package.hash), "functions": functions, "uses": uses })
         })
         .collect();
     json!({

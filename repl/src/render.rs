@@ -26,13 +26,17 @@ pub struct Style {
     pub color: bool,
 }
 
+/// A character that is not seen, or that changes how others are.
+fn hidden(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
+}
+
 /// Text without characters that a terminal would act on.
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}');
-        if c == '\n' || c == '\t' || !(c.is_control() || hidden) {
+        if c == '\n' || c == '\t' || !(c.is_control() || hidden(c)) {
             out.push(c);
         } else {
             let _ = write!(out, "\\u{{{:x}}}", c as u32);
@@ -137,7 +141,10 @@ impl Style {
             (Some(help), _) => report.push(main.element(Level::HELP.message(clean(help)))),
             (None, _) => report.push(main),
         }
-        self.renderer().render(&report)
+        // The renderer cleans messages of controls and directions, not the source lines of what has no width.
+        self.renderer()
+            .render(&report)
+            .replace(hidden, "\u{fffd}")
     }
 
     /// A message that is about no place in a source.

@@ -100,6 +100,15 @@ pub struct AuditArgs {
     /// FILE.jet, a folder with `main.jet` or `jet.toml`, or FILE.jbc.
     #[arg(value_name = "FILE|DIR")]
     pub input: PathBuf,
+    /// With `--diff`: the newer version.
+    #[arg(value_name = "NEW", requires = "diff")]
+    pub newer: Option<PathBuf>,
+    /// Compares two versions: authority gained and lost.
+    #[arg(long, requires = "newer")]
+    pub diff: bool,
+    /// With `--diff`: exit code 3 if the newer version gains authority.
+    #[arg(long, requires = "diff")]
+    pub deny_new: bool,
     /// Writes JSON.
     #[arg(long)]
     pub json: bool,
@@ -111,6 +120,9 @@ pub struct RunArgs {
     /// FILE.jet, a folder with `main.jet` or `jet.toml`, or FILE.jbc.
     #[arg(value_name = "FILE|DIR")]
     pub input: PathBuf,
+    /// Says which grants the program needs, and why; does not run it.
+    #[arg(long)]
+    pub explain_grants: bool,
     /// Arguments of the program, after `--`.
     #[arg(last = true, value_name = "ARGS")]
     pub program_args: Vec<OsString>,

@@ -20,6 +20,7 @@ use jet_bytecode::format;
 use jet_vm::host::interrupt;
 
 use crate::audit;
+use crate::audit_diff;
 use crate::engine::Module;
 use crate::render::{Style, clean_line};
 use program::Loaded;
@@ -215,6 +216,9 @@ fn verify(input: &Path, style: Style) -> u8 {
 }
 
 fn show_audit(args: &AuditArgs, style: Style) -> u8 {
+    if let Some(newer) = &args.newer {
+        return compare_audits(args, newer, style);
+    }
     match program::load(&args.input, style) {
         Ok(Loaded { module, .. }) if args.json => {
             show(&format!("{}\n", audit::json(module.program())))
@@ -226,6 +230,33 @@ fn show_audit(args: &AuditArgs, style: Style) -> u8 {
         }
         Err(code) => code,
     }
+}
+
+/// `audit --diff OLD NEW`.
+fn compare_audits(args: &AuditArgs, newer: &Path, style: Style) -> u8 {
+    let (old, new) = match (
+        program::load(&args.input, style),
+        program::load(newer, style),
+    ) {
+        (Ok(old), Ok(new)) => (old.module, new.module),
+        (Err(code), _) | (_, Err(code)) => return code,
+    };
+    let diff = audit_diff::diff(old.program(), new.program());
+    let shown = if args.json {
+        show(&format!("{}\n", audit_diff::json(&diff)))
+    } else {
+        show(&audit_diff::text(&diff))
+    };
+    if shown == OK && args.deny_new && !diff.gained.is_empty() {
+        say(&style.plain(
+            "refused",
+            &format!("`{}` gains authority", newer.display()),
+            Some("without `--deny-new`, this is only shown"),
+            &[],
+        ));
+        return REFUSED;
+    }
+    shown
 }
 
 /// A bundle need not verify to be looked at: its text says why it does not.

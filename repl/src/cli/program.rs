@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jet_bytecode::format;
 use jet_bytecode::linked::Program;
-use jet_frontend::driver::CompileOutput;
+use jet_frontend::driver::{CompileOutput, Named};
 
 use super::{BUG, FAILED, REFUSED, USAGE, report_bug, say};
 use crate::engine::{Module, Refusal};
@@ -90,7 +90,7 @@ pub(super) fn verified(
     let over: Vec<String> = texts
         .ceilings
         .iter()
-        .flat_map(|ceiling| over_ceiling(module.program(), ceiling))
+        .flat_map(|ceiling| over_ceiling(module.program(), &output.named, ceiling))
         .collect();
     for message in &over {
         say(&style.plain(sources::BAD_PACKAGE, message, None, &[]));
@@ -102,24 +102,35 @@ pub(super) fn verified(
     }
 }
 
-/// What a dependency names beyond what its dependent's manifest allows.
-fn over_ceiling(program: &Program, ceiling: &Ceiling) -> Vec<String> {
-    let packages = program
+/// What a dependency names beyond what its dependent's manifest allows: in a declaration, whether or not it became code
+/// and whose package's code it became, or in its part of the bundle.
+fn over_ceiling(program: &Program, named: &[Named], ceiling: &Ceiling) -> Vec<String> {
+    let declared = named
+        .iter()
+        .filter(|n| n.package == ceiling.dependency)
+        .map(|n| (n.capability.clone(), Some(n.by.clone())));
+    let in_bundle = program
         .packages
         .iter()
-        .filter(|package| package.name == ceiling.dependency);
-    let caps = packages
+        .filter(|package| package.name == ceiling.dependency)
         .flat_map(|package| &package.caps)
-        .filter_map(|id| program.cap(*id));
-    let standard = caps.filter(|cap| program.package_name(cap.package) == "std");
-    let over = standard.filter(|cap| !ceiling.allow.contains(&cap.name));
-    over.map(|cap| {
-        format!(
-            "dependency `{}` of `{}` names `{}`: allow it in `jet.toml` with `{} = {{ path = …, allow = [\"{}\"] }}`",
-            ceiling.dependency, ceiling.dependent, cap.name, ceiling.dependency, cap.name
-        )
-    })
-    .collect()
+        .filter_map(|id| program.cap(*id))
+        .filter(|cap| program.package_name(cap.package) == "std")
+        .map(|cap| (cap.name.clone(), None));
+    let mut seen: Vec<String> = ceiling.allow.clone();
+    let mut out = Vec::new();
+    for (cap, by) in declared.chain(in_bundle) {
+        if seen.contains(&cap) {
+            continue;
+        }
+        let by = by.map_or_else(String::new, |by| format!(" in {by}"));
+        out.push(format!(
+            "dependency `{}` of `{}` names `{cap}`{by}: allow it in `jet.toml` with `{} = {{ path = …, allow = [\"{cap}\"] }}`",
+            ceiling.dependency, ceiling.dependent, ceiling.dependency
+        ));
+        seen.push(cap);
+    }
+    out
 }
 
 /// The message for a bundle that is not to be run.

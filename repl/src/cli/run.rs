@@ -40,6 +40,12 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
             Some("a program starts at `fn main()` of its main module"),
         );
     }
+    if args.explain_grants {
+        return match audit::grants(module.program(), &args.input.to_string_lossy()) {
+            Ok(text) => super::show(&text),
+            Err(why) => fail(REFUSED, &why, None),
+        };
+    }
     let missing: Vec<Request> = audit::requests(module.program())
         .into_iter()
         .filter(|request| !granted(&options, request))
