@@ -3,8 +3,8 @@
 //! Pure: texts in, bundle and diagnostics out. A bundle comes only from a program without errors.
 
 use crate::ast;
-use crate::check::{self, ParsedPackage};
 use crate::ceiling;
+use crate::check::{self, ParsedPackage};
 use crate::derived_json::Derived;
 use crate::diag::{Diagnostic, Severity, Sink, codes};
 use crate::lower;

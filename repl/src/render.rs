@@ -142,9 +142,7 @@ impl Style {
             (None, _) => report.push(main),
         }
         // The renderer cleans messages of controls and directions, not the source lines of what has no width.
-        self.renderer()
-            .render(&report)
-            .replace(hidden, "\u{fffd}")
+        self.renderer().render(&report).replace(hidden, "\u{fffd}")
     }
 
     /// A message that is about no place in a source.
