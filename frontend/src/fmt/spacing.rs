@@ -137,6 +137,8 @@ impl Spacing<'_> {
             // `t.0 .1`: without the space a float.
             (T::Int, T::Dot) => return self.kind(at + 1) == T::Int,
             (T::Dot, _) | (_, T::Dot | T::Question) => return false,
+            // A range without an upper end: `..=>` would be read as `..=` and `>`.
+            (T::DotDot, T::FatArrow | T::Pipe | T::If) => return true,
             (T::DotDot | T::DotDotEq, _) => return false,
             (_, T::DotDot | T::DotDotEq) => {
                 let member = at >= 1 && self.is_member(at - 1);
