@@ -39,6 +39,9 @@ impl<'a> Checker<'a, '_> {
                 | TyKind::Unit,
                 TyKind::Dyn(t, args),
             ) => return self.make_dyn(e, *t, args.clone(), to),
+            (TyKind::Dyn(s, _), TyKind::Dyn(t, args)) if s != t => {
+                return self.make_dyn(e, *t, args.clone(), to);
+            }
             (TyKind::Fn(f), TyKind::Borrowed(g)) => {
                 return self.bind_fn(e, f.clone(), g.clone(), to);
             }

@@ -223,6 +223,7 @@ impl<'a> Checker<'a, '_> {
                         name: self.text(t.name.name),
                         generics: 1,
                         methods: Vec::new(),
+                        supers: Vec::new(),
                         span: t.name.span,
                     });
                 }

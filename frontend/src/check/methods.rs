@@ -321,6 +321,9 @@ impl<'a> Checker<'a, '_> {
         {
             return Hit::Dyn(t, args, super::collect::id32(i));
         }
+        if let Some(hit) = self.dyn_super_method(ty, name) {
+            return hit;
+        }
         let list = self.trait_methods.get(&name).cloned().unwrap_or_default();
         let mut hits: Vec<(TraitId, u32)> = Vec::new();
         for (t, m) in list {
@@ -374,6 +377,43 @@ impl<'a> Checker<'a, '_> {
                     "give the methods different names",
                 );
                 Hit::Bad
+            }
+        }
+    }
+
+    /// A method that an object has from a trait that its own one asks for.
+    fn dyn_super_method(&mut self, ty: Ty, name: Symbol) -> Option<Hit> {
+        let TyKind::Dyn(t, args) = self.prog.tys.kind(ty).clone() else {
+            return None;
+        };
+        let supers = self.prog.traits.get(t.0 as usize)?.supers.clone();
+        let mut hits = Vec::new();
+        for (s, sargs) in supers {
+            let info = self.traits.get(s.0 as usize)?;
+            if let Some(i) = info.methods.iter().position(|m| m.name == name) {
+                hits.push((s, sargs, super::collect::id32(i)));
+            }
+        }
+        let mut full = vec![ty];
+        full.extend(args);
+        match hits.as_slice() {
+            [] => None,
+            [(s, sargs, m)] => {
+                let sargs = self.subst_all(sargs, &full);
+                Some(Hit::Dyn(*s, sargs, *m))
+            }
+            _ => {
+                let names: Vec<String> =
+                    hits.iter().map(|(s, ..)| self.trait_name(*s)).collect();
+                let n = self.text(name);
+                let span = self.cx.here();
+                self.err_help(
+                    codes::AMBIGUOUS_METHOD,
+                    span,
+                    format!("`{n}` is a method of several traits: {}", names.join(", ")),
+                    "give the methods different names",
+                );
+                Some(Hit::Bad)
             }
         }
     }

@@ -114,7 +114,65 @@ impl<'a> Checker<'a, '_> {
             Found::Many => return Proof::Maybe,
             Found::None => {}
         }
+        if let TyKind::Dyn(t, targs) = &kind
+            && self.object_has(ty, *t, targs, trait_id, args)
+        {
+            return Proof::Yes;
+        }
         self.prove_builtin(ty, kind, trait_id, seen, depth)
+    }
+
+    /// Whether objects of the trait have the other one: theirs or one that it asks for, if all its methods can be
+    /// called on objects.
+    fn object_has(
+        &mut self,
+        ty: Ty,
+        t: TraitId,
+        targs: &[Ty],
+        wanted: TraitId,
+        wanted_args: &[Ty],
+    ) -> bool {
+        let Some(def) = self.prog.traits.get(t.0 as usize) else {
+            return false;
+        };
+        let mut found: Vec<Vec<Ty>> = Vec::new();
+        let supers = def.supers.clone();
+        if t == wanted {
+            found.push(targs.to_vec());
+        }
+        let mut full = vec![ty];
+        full.extend_from_slice(targs);
+        for (s, sargs) in supers {
+            if s == wanted {
+                found.push(self.subst_all(&sargs, &full));
+            }
+        }
+        let Some(def) = self.prog.traits.get(wanted.0 as usize) else {
+            return false;
+        };
+        let all = def.methods.iter().all(|m| m.dynamic)
+            && def.supers.iter().all(|(s, _)| {
+                self.prog
+                    .traits
+                    .get(s.0 as usize)
+                    .is_some_and(|s| s.methods.iter().all(|m| m.dynamic))
+            });
+        if !all {
+            return false;
+        }
+        for have in found {
+            let mark = self.mark();
+            if have.len() == wanted_args.len()
+                && have
+                    .iter()
+                    .zip(wanted_args)
+                    .all(|(a, b)| self.unify(*a, *b))
+            {
+                return true;
+            }
+            self.rollback(mark);
+        }
+        false
     }
 
     fn prove_builtin(

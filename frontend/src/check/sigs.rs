@@ -58,6 +58,18 @@ impl<'a> Checker<'a, '_> {
         for i in 0..self.traits.len() {
             self.trait_methods_of(TraitId(super::collect::id32(i)));
         }
+        for i in 0..self.traits.len() {
+            let preds = self.traits.get(i).map_or(Vec::new(), |t| t.preds.clone());
+            let Some(first) = preds.first().cloned() else {
+                continue;
+            };
+            let all = self.elaborate(std::slice::from_ref(&first));
+            let supers = all.iter().filter(|p| **p != first && p.ty == first.ty);
+            let supers = supers.map(|p| (p.trait_id, p.args.clone())).collect();
+            if let Some(def) = self.prog.traits.get_mut(i) {
+                def.supers = supers;
+            }
+        }
         for i in 0..top {
             let id = FnId(super::collect::id32(i));
             let Some(info) = self.fns.get(i) else {

@@ -309,8 +309,11 @@ impl<'p> FnCx<'_, 'p> {
         dst: Option<Reg>,
         edges: Edges,
     ) -> Res<Edges> {
-        self.cx.trait_ix(t, targs)?;
-        let m = self.dyn_method(t, m)?;
+        let object = match args.first() {
+            Some(o) => self.ty(o.ty),
+            None => return self.bug("a dynamic call without receiver"),
+        };
+        let m = self.dyn_method(object, t, targs, m)?;
         let all: Vec<&'p Expr> = caps.iter().chain(args).collect();
         let os = self.operands(&all)?;
         self.at(e.span)?;

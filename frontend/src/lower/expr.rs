@@ -611,18 +611,20 @@ impl<'p> FnCx<'_, 'p> {
         Ok(())
     }
 
-    /// Index of a trait's method among those that objects offer.
-    pub(super) fn dyn_method(&mut self, t: TraitId, m: u32) -> Res<u16> {
-        let prog = self.cx.prog;
-        let Some(def) = prog.traits.get(t.0 as usize) else {
-            return self.bug("no such trait");
+    /// Index of a trait's method among those that objects of this type offer.
+    pub(super) fn dyn_method(&mut self, object: Ty, t: TraitId, targs: &[Ty], m: u32) -> Res<u16> {
+        let TyKind::Dyn(of, args) = self.cx.tys.kind(object).clone() else {
+            return self.bug("a dynamic call on what is no object");
         };
-        match def.methods.get(m as usize) {
-            Some(d) if d.dynamic => {}
-            _ => return self.bug("an object does not offer this method"),
+        self.cx.trait_ix(of, &args)?;
+        let slots = self.cx.dyn_slots(of, &args);
+        match slots
+            .iter()
+            .position(|(s, sargs, i)| *s == t && sargs == targs && *i == m)
+        {
+            Some(i) => Ok(i as u16),
+            None => self.bug("an object does not offer this method"),
         }
-        let before = def.methods.iter().take(m as usize);
-        Ok(before.filter(|m| m.dynamic).count() as u16)
     }
 }
 
@@ -657,7 +659,6 @@ impl<'p> super::Cx<'p> {
         boxed: bool,
         span: crate::source::Span,
     ) -> Res<()> {
-        let prog = self.prog;
         let key = (Slot::Trait(t, args.to_vec(), 0), ty);
         if !self.unit()?.impls.insert(key) {
             return Ok(());
@@ -668,15 +669,10 @@ impl<'p> super::Cx<'p> {
         } else {
             self.nominal(ty)?
         };
-        let Some(def) = prog.traits.get(t.0 as usize) else {
-            return super::bug(span, "no such trait");
-        };
         let mut methods: Vec<FnRef> = Vec::new();
-        for (i, m) in def.methods.iter().enumerate() {
-            if m.dynamic {
-                let slot = Slot::Trait(t, args.to_vec(), i as u32);
-                methods.push(self.vtable_fn(slot, ty, boxed, span)?);
-            }
+        for (of, targs, i) in self.dyn_slots(t, args) {
+            let slot = Slot::Trait(of, targs, i);
+            methods.push(self.vtable_fn(slot, ty, boxed, span)?);
         }
         let u = self.unit()?;
         u.b.implement(nominal, Interface::Trait(trait_ix), methods);

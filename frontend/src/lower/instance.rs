@@ -268,11 +268,22 @@ impl<'p> Cx<'p> {
                     return bug(span, "a derived capability method");
                 };
                 let found = fx.cx.find_method(*t, targs, self_ty, *m, span)?;
-                let Found::Derived(d, ty) = found else {
-                    return bug(span, "an adapter for a dynamic object");
-                };
                 let ret = fx.temp(inner.ret)?;
-                fx.derived(d, ty, &params, ret)?;
+                match found {
+                    Found::Derived(d, ty) => fx.derived(d, ty, &params, ret)?,
+                    Found::Dyn(t, targs, m) => {
+                        let m = fx.dyn_method(self_ty, t, &targs, m)?;
+                        regs.extend(params);
+                        fx.code.args(Op::CallDyn, ret, m, &regs);
+                        if inner.errs != TyTable::NEVER {
+                            fx.error_edge(inner.errs)?;
+                        }
+                        if inner.ret == TyTable::NEVER {
+                            fx.trap(TrapKind::Unreachable);
+                        }
+                    }
+                    Found::Fn(..) => return bug(span, "a function without adapter"),
+                }
                 fx.code.op(Op::Ret, ret, 0, 0);
             }
         }

@@ -241,8 +241,7 @@ impl<'p> FnCx<'_, 'p> {
                     return Ok(());
                 }
                 Found::Dyn(t, args, m) => {
-                    let m = self.dyn_method(t, m)?;
-                    self.cx.trait_ix(t, &args)?;
+                    let m = self.dyn_method(ty, t, &args, m)?;
                     self.code.args(Op::CallDyn, dst, m, regs);
                     return Ok(());
                 }

@@ -226,6 +226,7 @@ impl Prog {
             module: "core".into(),
             name: name.into(),
             generics: 1,
+            supers: vec![],
             methods: vec![MethodDef {
                 name: method.into(),
                 generics: 0,

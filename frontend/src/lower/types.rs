@@ -253,14 +253,46 @@ impl<'p> Cx<'p> {
         self.unit()?.traits.insert(key, ix);
         // `Self` occurs as receiver only in what an object offers; the object type stands in for it.
         let me = self.tys.intern(TyKind::Dyn(id, args.to_vec()));
-        let mut full = vec![me];
-        full.extend_from_slice(args);
         let mut methods = Vec::new();
-        for m in def.methods.iter().filter(|m| m.dynamic) {
-            methods.push(self.method(m, &full)?);
+        for (t, targs, m) in self.dyn_slots(id, args) {
+            let of = prog.traits.get(t.0 as usize);
+            if let Some(m) = of.and_then(|t| t.methods.get(m as usize)) {
+                let mut full = vec![me];
+                full.extend(targs);
+                methods.push(self.method(m, &full)?);
+            }
         }
         self.unit()?.b.define_trait(ix, methods);
         Ok(ix)
+    }
+
+    /// What objects of a trait offer, in order: its own methods, then those of the traits that it asks for.
+    pub(super) fn dyn_slots(&mut self, id: TraitId, args: &[Ty]) -> Vec<(TraitId, Vec<Ty>, u32)> {
+        let prog = self.prog;
+        let Some(def) = prog.traits.get(id.0 as usize) else {
+            return Vec::new();
+        };
+        let me = self.tys.intern(TyKind::Dyn(id, args.to_vec()));
+        let mut full = vec![me];
+        full.extend_from_slice(args);
+        let mut all = vec![(id, args.to_vec())];
+        for (s, sargs) in &def.supers {
+            let sargs = sargs.iter().map(|t| self.tys.subst(*t, &full)).collect();
+            let one = (*s, sargs);
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+        let mut out = Vec::new();
+        for (t, targs) in all {
+            let methods = prog.traits.get(t.0 as usize).map(|t| &t.methods);
+            for (i, m) in methods.into_iter().flatten().enumerate() {
+                if m.dynamic {
+                    out.push((t, targs.clone(), i as u32));
+                }
+            }
+        }
+        out
     }
 
     /// Synthetic struct with one changeable field: a captured mutable local.

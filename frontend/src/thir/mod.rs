@@ -203,6 +203,8 @@ pub struct TraitDef {
     pub generics: u32,
     /// Methods. Types mention the trait's parameters, then the method's own.
     pub methods: Vec<MethodDef>,
+    /// Traits that it asks of `Self`, directly or through others, with their arguments over its parameters.
+    pub supers: Vec<(TraitId, Vec<Ty>)>,
     /// Where it is declared.
     pub span: Span,
 }
