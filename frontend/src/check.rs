@@ -78,6 +78,7 @@ pub fn check<'a>(
     checker.bodies();
     checker.entry();
     checker.flush_caps();
+    checker.unused_imports();
     if checker.poisoned && !checker.sink.has_errors() {
         // Never silently: whatever refused the program has to be seen.
         checker.err(
@@ -369,6 +370,8 @@ pub(crate) struct Checker<'a, 's> {
     pub fn_names: rustc_hash::FxHashSet<(PkgId, String)>,
     /// Suggestions for misspellings that may still be looked for (each looks at every name).
     pub suggestions: std::cell::Cell<u32>,
+    /// Imported names that something mentions.
+    pub used_names: std::cell::RefCell<rustc_hash::FxHashSet<(ModId, Symbol)>>,
     /// Steps of inference left for the whole program.
     pub total_fuel: u64,
     /// Whether the program is compiled to run its tests.
@@ -412,6 +415,7 @@ impl<'a, 's> Checker<'a, 's> {
             pending: Vec::new(),
             fn_names: rustc_hash::FxHashSet::default(),
             suggestions: std::cell::Cell::new(40),
+            used_names: std::cell::RefCell::default(),
             total_fuel: 200_000_000,
             for_tests: false,
             told: 0,

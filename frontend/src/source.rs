@@ -87,6 +87,17 @@ pub struct SourceFile {
     pub text: String,
     /// Byte offset of the start of each line.
     line_starts: Vec<u32>,
+    /// How many characters start before each multiple of [`STRIDE`] bytes, so that a column in a long line is
+    /// found without counting from the line's start.
+    chars: Vec<u32>,
+}
+
+/// Bytes between two entries of the character counts.
+const STRIDE: usize = 1024;
+
+/// Bytes that start a character.
+fn char_starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| (**b as i8) >= -0x40).count()
 }
 
 impl SourceFile {
@@ -99,10 +110,17 @@ impl SourceFile {
                 line_starts.push(u32::try_from(i + 1).unwrap_or(u32::MAX));
             }
         }
+        let mut chars = vec![0];
+        let mut count = 0;
+        for part in text.as_bytes().chunks(STRIDE) {
+            count += char_starts(part);
+            chars.push(u32::try_from(count).unwrap_or(u32::MAX));
+        }
         SourceFile {
             path: path.into(),
             text,
             line_starts,
+            chars,
         }
     }
 
@@ -112,13 +130,18 @@ impl SourceFile {
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
         let end = (offset as usize).min(self.text.len());
         let column = self
-            .text
-            .get(start..end)
-            .map_or(0, |part| part.chars().count());
+            .chars_before(end)
+            .saturating_sub(self.chars_before(start));
         (
             u32::try_from(line).unwrap_or(u32::MAX),
             u32::try_from(column + 1).unwrap_or(u32::MAX),
         )
+    }
+
+    fn chars_before(&self, offset: usize) -> usize {
+        let at = offset / STRIDE;
+        let rest = self.text.as_bytes().get(at * STRIDE..offset);
+        self.chars.get(at).copied().unwrap_or(0) as usize + rest.map_or(0, char_starts)
     }
 
     /// Text of a line counted from 1, without its line end; empty if there is no such line.
@@ -203,6 +226,17 @@ mod tests {
         assert_eq!(at(8), (4, 1));
         assert_eq!(at(99), (4, 2));
         let file = map.file(id).unwrap();
+        let long = SourceFile::new("b.jet", format!("x\n{}", "ä".repeat(3000)));
+        for (offset, column) in [
+            (2, 1),
+            (1022, 511),
+            (1024, 512),
+            (1026, 513),
+            (6000, 3000),
+            (9999, 3001),
+        ] {
+            assert_eq!(long.line_col(offset), (2, column));
+        }
         assert_eq!(file.line(1), "aä");
         assert_eq!(file.line(2), "b");
         assert_eq!(file.line(3), "");

@@ -127,6 +127,7 @@ impl<'a> Checker<'a, '_> {
         }
         if !self.poisoned {
             self.unused_caps(&sig, of_cap, src);
+            self.unused_names(sig.module);
         }
         self.poisoned |= earlier;
         self.settle_mentions(id);
@@ -176,6 +177,62 @@ impl<'a> Checker<'a, '_> {
             None => d.help("end each way through it with `return …`, `raise …` or `panic(…)`"),
         };
         self.push(d);
+    }
+
+    /// Names of patterns that nothing mentions.
+    fn unused_names(&mut self, module: super::ModId) {
+        if self.in_std(module) {
+            return;
+        }
+        let unused: Vec<_> = self
+            .cx
+            .locals
+            .iter()
+            .zip(&self.cx.infos)
+            .filter(|(l, i)| i.named && !i.used && !l.name.starts_with('_'))
+            .map(|(l, i)| (l.name.clone(), i.span))
+            .collect();
+        for (name, span) in unused {
+            self.push(
+                Diagnostic::warning(codes::UNUSED_NAME, span, format!("nothing uses `{name}`"))
+                    .help(format!(
+                        "remove it, or write `_{name}` if it has to stand here"
+                    )),
+            );
+        }
+    }
+
+    /// Imports that nothing mentions.
+    pub(super) fn unused_imports(&mut self) {
+        if self.poisoned || self.sink.has_errors() {
+            return;
+        }
+        let used = std::mem::take(&mut *self.used_names.borrow_mut());
+        for m in 0..self.mods.len() {
+            let m = super::ModId(id32(m));
+            if self.in_std(m) {
+                continue;
+            }
+            let mut unused: Vec<_> = self
+                .module(m)
+                .into_iter()
+                .flat_map(|info| info.names.iter())
+                .filter(|(name, e)| e.imported && !used.contains(&(m, **name)))
+                .map(|(name, e)| (*name, e.span))
+                .collect();
+            unused.sort_by_key(|(_, span)| span.start);
+            for (name, span) in unused {
+                let name = self.text(name);
+                self.push(
+                    Diagnostic::warning(
+                        codes::UNUSED_IMPORT,
+                        span,
+                        format!("nothing uses the import `{name}`"),
+                    )
+                    .help("remove it"),
+                );
+            }
+        }
     }
 
     fn unused_caps(&mut self, sig: &super::Sig, of_cap: bool, src: FnSrc<'a>) {

@@ -45,6 +45,9 @@ pub(crate) struct LocalInfo {
     /// Frame that defines it.
     pub frame: usize,
     pub mutable: bool,
+    /// Bound by a pattern, so that a message tells if nothing uses it.
+    pub named: bool,
+    pub used: bool,
     pub span: Span,
     /// Depth of the capability environment at its definition.
     pub env_depth: usize,
@@ -233,6 +236,8 @@ impl FnCx<'_> {
         self.infos.push(LocalInfo {
             frame: self.frame_index(),
             mutable,
+            named: false,
+            used: false,
             span,
             env_depth: self.env.len(),
             captured: None,

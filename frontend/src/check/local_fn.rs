@@ -82,9 +82,10 @@ impl<'a> Checker<'a, '_> {
             return Some(*own);
         }
         let (name, mutable, at) = {
-            let parent = self.cx.parent.as_ref()?;
+            let parent = self.cx.parent.as_mut()?;
             let def = parent.locals.get(outer.0 as usize)?;
-            let info = parent.infos.get(outer.0 as usize)?;
+            let info = parent.infos.get_mut(outer.0 as usize)?;
+            info.used = true;
             (def.name.clone(), info.mutable, info.span)
         };
         let kind = self.kind(ty);

@@ -403,8 +403,7 @@ impl<'a> Checker<'a, '_> {
                 Some(Hit::Dyn(*s, sargs, *m))
             }
             _ => {
-                let names: Vec<String> =
-                    hits.iter().map(|(s, ..)| self.trait_name(*s)).collect();
+                let names: Vec<String> = hits.iter().map(|(s, ..)| self.trait_name(*s)).collect();
                 let n = self.text(name);
                 let span = self.cx.here();
                 self.err_help(

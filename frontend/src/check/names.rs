@@ -15,6 +15,9 @@ impl<'a> Checker<'a, '_> {
     /// Marks the mention of a local: captures, `allow`, purity.
     pub(super) fn mention(&mut self, id: LocalId, span: Span) -> Expr {
         let ty = self.cx.local_ty(id);
+        if let Some(info) = self.cx.infos.get_mut(id.0 as usize) {
+            info.used = true;
+        }
         let Some(info) = self.cx.infos.get(id.0 as usize).cloned() else {
             return bad(span);
         };

@@ -60,6 +60,9 @@ impl<'a> Checker<'a, '_> {
             );
         }
         let l = self.cx.new_local(&text, ty, mutable, name.span);
+        if let Some(info) = self.cx.infos.get_mut(l.0 as usize) {
+            info.named = true;
+        }
         binds.bound.push((name.name, l));
         l
     }

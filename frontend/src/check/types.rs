@@ -24,6 +24,9 @@ impl<'a> Checker<'a, '_> {
     /// What a name means in a module, apart from locals and type parameters.
     pub(super) fn lookup_name(&self, m: ModId, name: Symbol) -> Option<Def> {
         let own = self.module(m).and_then(|m| m.names.get(&name));
+        if own.is_some_and(|e| e.imported) {
+            self.used_names.borrow_mut().insert((m, name));
+        }
         own.map(|e| e.def)
             .or_else(|| self.prelude.get(&name).copied())
             .or_else(|| {

@@ -152,6 +152,8 @@ codes! {
     UNUSED_CAP = "W0704", "capability that is not used";
     SHARED_FILL = "W0705", "elements that are all the same object";
     UNUSED_VALUE = "W0706", "value that is not used";
+    UNUSED_NAME = "W0707", "name that is not used";
+    UNUSED_IMPORT = "W0708", "import that is not used";
 }
 
 /// Title of a code.

@@ -115,6 +115,10 @@ impl Emit {
 
     /// Hands a register back.
     pub(super) fn free(&mut self, r: Reg) {
+        // Registers beyond the last one all have one number; the function is refused at its end.
+        if self.overflow {
+            return;
+        }
         let i = usize::from(r);
         if self.unique.get(i) == Some(&false)
             && let Some(ty) = self.regs.get(i)

@@ -460,6 +460,15 @@ fn build_error(e: BuildError, span: Span) -> LowerError {
             format!("this is a bug of Jet: {e}")
         }
         BuildError::Undefined(_) => format!("this is a bug of Jet: {e}"),
+        BuildError::TooManyRegisters => format!(
+            "this function holds too many values at once ({e}): move parts of it into functions of their own"
+        ),
+        BuildError::CodeTooLong => format!(
+            "this function is too long ({e}): move parts of it into functions of their own, and long tables into a text or file that the program reads"
+        ),
+        BuildError::TooManyArguments => {
+            format!("{e}: put them into a struct or a list")
+        }
         _ => e.to_string(),
     };
     LowerError { span, message }
