@@ -17,7 +17,21 @@ impl<'a> Checker<'a, '_> {
         for list in lists {
             // Only implementations with the same head can overlap.
             let mut by_head: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
+            // But one for every type meets all others.
+            for (k, i) in list.iter().enumerate() {
+                if self.is_blanket(*i) && pairs.len() <= 200_000 {
+                    pairs.extend(
+                        list.iter()
+                            .enumerate()
+                            .filter(|(n, j)| n < &k || (*n > k && !self.is_blanket(**j)))
+                            .map(|(_, j)| (*j, *i)),
+                    );
+                }
+            }
             for i in list {
+                if self.is_blanket(i) {
+                    continue;
+                }
                 let head = match self
                     .prog
                     .impls
@@ -26,7 +40,8 @@ impl<'a> Checker<'a, '_> {
                 {
                     Some(TyKind::Adt(id, _)) => id.0 + 16,
                     Some(TyKind::List(_)) => 1,
-                    Some(TyKind::Tuple(_)) => 2,
+                    Some(TyKind::Tuple(_)) => 3,
+                    Some(TyKind::Dyn(..)) => 5,
                     _ => self.prog.impls.get(i).map_or(0, |d| d.self_ty.0) << 1,
                 };
                 by_head.entry(head).or_default().push(i);
@@ -76,7 +91,42 @@ impl<'a> Checker<'a, '_> {
                     same = same && self.unify(p, q);
                 }
             }
-            if same {
+            // Bounds keep one for every type away from types that lack them.
+            for (k, vars) in [(j, &va), (i, &vb)] {
+                if !same || !self.is_blanket(k) {
+                    continue;
+                }
+                let preds = self.impls.get(k).map_or(Vec::new(), |x| x.preds.clone());
+                for p in preds {
+                    let ty = self.subst(p.ty, vars);
+                    let args = self.subst_all(&p.args, vars);
+                    same = same && !matches!(self.prove(ty, p.trait_id, &args), Proof::No(..));
+                }
+            }
+            if same && (self.is_blanket(j) || self.is_blanket(i)) {
+                self.overlaps = true;
+                // The narrower one is told.
+                let (told, at, other) = match (self.is_blanket(j), self.is_blanket(i)) {
+                    (true, true) => (None, second, first),
+                    (false, _) => (Some(sa), first, second),
+                    (true, false) => (Some(sb), second, first),
+                };
+                let message = match told {
+                    Some(ty) => {
+                        let t = self.show(ty);
+                        format!(
+                            "`{t}` is implemented twice: here, and by the implementation for every type"
+                        )
+                    }
+                    None => "a type may have the bounds of both implementations for every type"
+                        .to_string(),
+                };
+                self.push(
+                    Diagnostic::error(codes::OVERLAP, at, message)
+                    .note_at(other, "the other implementation is here")
+                    .help("remove one of them, or give the type parameter a bound that the type lacks"),
+                );
+            } else if same {
                 let t = self.show(y);
                 self.overlaps = true;
                 self.push(
@@ -90,6 +140,14 @@ impl<'a> Checker<'a, '_> {
                 );
             }
         }
+    }
+
+    /// Whether an implementation is for every type (with its bounds).
+    pub(super) fn is_blanket(&self, i: usize) -> bool {
+        self.prog
+            .impls
+            .get(i)
+            .is_some_and(|d| matches!(self.prog.tys.kind(d.self_ty), TyKind::Param(_)))
     }
 
     /// Implementations have what their trait asks for.

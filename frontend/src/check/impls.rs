@@ -158,6 +158,11 @@ impl<'a> Checker<'a, '_> {
                 .adts
                 .get(id.0 as usize)
                 .is_some_and(|a| a.package == pkg),
+            TyKind::Dyn(id, _) => self
+                .prog
+                .traits
+                .get(id.0 as usize)
+                .is_some_and(|t| t.package == pkg),
             _ => false,
         }
     }
@@ -187,13 +192,22 @@ impl<'a> Checker<'a, '_> {
                 self.err(codes::BAD_IMPL, item.head, "handles implement no traits");
                 return;
             }
-            TyKind::Param(_) => {
-                self.not_supported(item.head, "implementations for every type are");
-                return;
-            }
-            TyKind::Dyn(..) => {
-                self.not_supported(item.head, "implementations for objects of a trait are");
-                return;
+            TyKind::Dyn(of, _) => {
+                let offers = *of == trait_id
+                    || self
+                        .prog
+                        .traits
+                        .get(of.0 as usize)
+                        .is_some_and(|t| t.supers.iter().any(|(s, _)| *s == trait_id));
+                if offers {
+                    self.err_help(
+                        codes::OVERLAP,
+                        item.head,
+                        format!("objects of `{target}` have `{tname}` already"),
+                        "remove this: an object calls the methods of what it was made of",
+                    );
+                    return;
+                }
             }
             TyKind::Fn(_) | TyKind::Borrowed(_) | TyKind::Cap(_) | TyKind::Never => {
                 self.err(
@@ -206,6 +220,15 @@ impl<'a> Checker<'a, '_> {
             _ => {}
         }
         let trait_pkg = self.prog.traits.get(trait_id.0 as usize).map(|t| t.package);
+        if trait_pkg != Some(self.pkg_of(m)) && matches!(self.kind(self_ty), TyKind::Param(_)) {
+            self.err_help(
+                codes::BAD_IMPL,
+                item.head,
+                format!("only the package of `{tname}` implements it for every type"),
+                "implement it for types of your own, one by one",
+            );
+            return;
+        }
         if trait_pkg != Some(self.pkg_of(m)) && !self.is_local(self_ty, m) {
             self.err_help(
                 codes::BAD_IMPL,

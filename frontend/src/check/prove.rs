@@ -96,7 +96,46 @@ impl<'a> Checker<'a, '_> {
                 self.rollback(mark);
             }
         }
+        if let TyKind::Dyn(t, targs) = &kind
+            && self.object_has(ty, *t, targs, trait_id, args)
+        {
+            return Proof::Yes;
+        }
+        // An attenuator implements capabilities only, also where a trait is there for every type.
+        if let TyKind::Adt(id, _) = &kind
+            && self.adt_kind(*id) == AdtKind::Attenuator
+        {
+            return no;
+        }
         match self.find_impl(ty, trait_id, args) {
+            Found::One(i, iargs) if self.is_blanket(i) => {
+                // What needs itself this way has nothing to stand on.
+                if self.cx.proving.contains(&(ty, trait_id)) {
+                    return no;
+                }
+                self.cx.proving.push((ty, trait_id));
+                let preds = self.impls.get(i).map_or(Vec::new(), |x| x.preds.clone());
+                let mut all = Proof::Yes;
+                for p in preds {
+                    let pty = self.subst(p.ty, &iargs);
+                    let pty = self.zonk(pty);
+                    let pargs = self.subst_all(&p.args, &iargs);
+                    if self.cx.proving.contains(&(pty, p.trait_id)) {
+                        all = no;
+                        break;
+                    }
+                    match self.prove_in(pty, p.trait_id, &pargs, seen, depth + 1) {
+                        Proof::Yes => {}
+                        Proof::Maybe => all = Proof::Maybe,
+                        n => {
+                            all = n;
+                            break;
+                        }
+                    }
+                }
+                self.cx.proving.pop();
+                return all;
+            }
             Found::One(i, iargs) => {
                 let preds = self.impls.get(i).map_or(Vec::new(), |x| x.preds.clone());
                 let mut all = Proof::Yes;
@@ -113,11 +152,6 @@ impl<'a> Checker<'a, '_> {
             }
             Found::Many => return Proof::Maybe,
             Found::None => {}
-        }
-        if let TyKind::Dyn(t, targs) = &kind
-            && self.object_has(ty, *t, targs, trait_id, args)
-        {
-            return Proof::Yes;
         }
         self.prove_builtin(ty, kind, trait_id, seen, depth)
     }
@@ -258,6 +292,15 @@ impl<'a> Checker<'a, '_> {
             }
             self.rollback(mark);
         }
+        // An implementation for the type itself comes before one for every type, whose bounds it lacks.
+        let zty = self.zonk(ty);
+        if hits.len() > 1 && !self.prog.tys.has_infer(zty) {
+            let blanket: Vec<bool> = hits.iter().map(|i| self.is_blanket(*i)).collect();
+            if !blanket.iter().all(|b| *b) {
+                let mut it = blanket.into_iter();
+                hits.retain(|_| !it.next().unwrap_or(false));
+            }
+        }
         match hits.as_slice() {
             [] => Found::None,
             [i] => match self.match_impl(*i, ty, args) {
@@ -274,7 +317,8 @@ impl<'a> Checker<'a, '_> {
             return false;
         };
         match (self.prog.tys.kind(def.self_ty), self.prog.tys.kind(ty)) {
-            (_, TyKind::Infer(_)) => true,
+            (_, TyKind::Infer(_)) | (TyKind::Param(_), _) => true,
+            (TyKind::Dyn(a, _), TyKind::Dyn(b, _)) => a == b,
             (TyKind::Adt(a, _), TyKind::Adt(b, _)) => a == b,
             (TyKind::List(_), TyKind::List(_)) => true,
             (TyKind::Tuple(a), TyKind::Tuple(b)) => a.len() == b.len(),

@@ -187,7 +187,21 @@ impl<'p> Cx<'p> {
         let prog = self.prog;
         for (i, im) in prog.impls.iter().enumerate() {
             match &im.interface {
-                ImplOf::Trait(t, _) => self.trait_impls.entry(*t).or_default().push(i),
+                ImplOf::Trait(t, _) => {
+                    let list = self.trait_impls.entry(*t).or_default();
+                    // One for every type comes last: a type with one of its own lacks its bounds.
+                    let tys = &self.tys;
+                    let blanket = |i: &usize| {
+                        let im = prog.impls.get(*i);
+                        im.is_some_and(|d| matches!(tys.kind(d.self_ty), TyKind::Param(_)))
+                    };
+                    let at = if blanket(&i) {
+                        list.len()
+                    } else {
+                        list.iter().position(|i| blanket(i)).unwrap_or(list.len())
+                    };
+                    list.insert(at, i);
+                }
                 ImplOf::Cap(c) => self.cap_impls.entry(*c).or_default().push(i),
             }
         }

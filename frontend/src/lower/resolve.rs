@@ -47,6 +47,13 @@ impl<'p> Cx<'p> {
         span: Span,
     ) -> Res<Found> {
         let prog = self.prog;
+        if let TyKind::Dyn(t, args) = self.tys.kind(self_ty).clone() {
+            let slots = self.dyn_slots(t, &args);
+            let slot = (trait_id, trait_args.to_vec(), method);
+            if slots.contains(&slot) {
+                return Ok(Found::Dyn(trait_id, slot.1, method));
+            }
+        }
         if let Some((def, args)) = self.find_impl(trait_id, trait_args, self_ty) {
             let own = def.methods.get(method as usize).copied().flatten();
             if let Some(f) = own {
@@ -65,13 +72,6 @@ impl<'p> Cx<'p> {
                 }
                 None => bug(span, "an implementation lacks a method"),
             };
-        }
-        if let TyKind::Dyn(t, args) = self.tys.kind(self_ty).clone() {
-            let slots = self.dyn_slots(t, &args);
-            let slot = (trait_id, trait_args.to_vec(), method);
-            if slots.contains(&slot) {
-                return Ok(Found::Dyn(trait_id, slot.1, method));
-            }
         }
         let l = &prog.lang;
         let some = Some(trait_id);
