@@ -198,7 +198,7 @@ impl<'p> Cx<'p> {
                     let at = if blanket(&i) {
                         list.len()
                     } else {
-                        list.iter().position(|i| blanket(i)).unwrap_or(list.len())
+                        list.iter().position(blanket).unwrap_or(list.len())
                     };
                     list.insert(at, i);
                 }
