@@ -156,7 +156,17 @@ impl<'a> Checker<'a, '_> {
                     Callee::Cap { cap, .. } => self.audit(cap, May::Cap),
                 }
                 self.audit_all(caps, May::Cap);
-                self.audit_all(args, May::Borrowed);
+                // `self.method(…)` of an attenuator.
+                let own = match callee {
+                    Callee::Fn(f, _) => self.fns.get(f.0 as usize).is_some_and(|i| i.of_cap),
+                    _ => false,
+                };
+                if own && let Some((first, rest)) = args.split_first_mut() {
+                    self.audit(first, May::Attenuator);
+                    self.audit_all(rest, May::Borrowed);
+                } else {
+                    self.audit_all(args, May::Borrowed);
+                }
             }
             ExprKind::Lambda(l) => self.audit(&mut l.body, May::Data),
             ExprKind::BindFn { func, caps } => {

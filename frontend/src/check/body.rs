@@ -207,10 +207,16 @@ impl<'a> Checker<'a, '_> {
         if self.poisoned || self.sink.has_errors() {
             return;
         }
-        let used = std::mem::take(&mut *self.used_names.borrow_mut());
+        let mut used = std::mem::take(&mut *self.used_names.borrow_mut());
+        // What the compiler wrote for a module uses that module's imports.
+        for (m, name) in used.clone() {
+            if let Some(opened) = self.opened_by(m) {
+                used.insert((opened, name));
+            }
+        }
         for m in 0..self.mods.len() {
             let m = super::ModId(id32(m));
-            if self.in_std(m) {
+            if self.in_std(m) || self.module(m).is_some_and(|i| i.name.contains('#')) {
                 continue;
             }
             let mut unused: Vec<_> = self

@@ -593,13 +593,7 @@ impl<'a> Checker<'a, '_> {
         args: &'a [Arg<'a>],
         span: Span,
     ) -> Expr {
-        if matches!(recv.kind, ExprKind::Local(_)) {
-            self.not_supported(
-                span,
-                "a call of an attenuator's own method through `self` is",
-            );
-            return bad(span);
-        }
+        let own = matches!(recv.kind, ExprKind::Local(_));
         let all: Vec<CapId> = (0..self.caps.len())
             .map(|i| CapId(super::collect::id32(i)))
             .collect();
@@ -608,7 +602,13 @@ impl<'a> Checker<'a, '_> {
                 .caps
                 .get(cap.0 as usize)
                 .is_some_and(|c| c.methods.iter().any(|m| m.name == name.name));
-            if has && self.find_cap_impl(ty, cap).is_some() {
+            if !has {
+                continue;
+            }
+            if let Some(i) = self.find_cap_impl(ty, cap).filter(|_| own) {
+                return self.own_att_call(recv, ty, (cap, i), name, type_args, args, span);
+            }
+            if self.find_cap_impl(ty, cap).is_some() {
                 let cty = self.prog.tys.intern(TyKind::Cap(cap));
                 let binding = ex(ExprKind::AsCap(Box::new(recv)), cty, span);
                 return self.cap_call_on(binding, cap, name, type_args, args, span);
@@ -621,6 +621,70 @@ impl<'a> Checker<'a, '_> {
             format!("attenuator `{t}` has no method `{n}`"),
         );
         bad(span)
+    }
+
+    /// `self.method(…)` in a method of an attenuator: a plain call, inside of its edge. It may use all that
+    /// `self` holds.
+    #[allow(clippy::too_many_arguments)]
+    fn own_att_call(
+        &mut self,
+        recv: Expr,
+        ty: Ty,
+        (cap, index): (CapId, usize),
+        name: Ident,
+        type_args: &'a [TypeExpr<'a>],
+        args: &'a [Arg<'a>],
+        span: Span,
+    ) -> Expr {
+        let fields: Vec<Ty> = match self.kind(ty) {
+            TyKind::Adt(id, _) => self
+                .prog
+                .adts
+                .get(id.0 as usize)
+                .and_then(|a| a.variants.first())
+                .map_or(Vec::new(), |v| v.fields.iter().map(|f| f.ty).collect()),
+            _ => Vec::new(),
+        };
+        for f in fields {
+            match self.kind(f) {
+                TyKind::Cap(c) => self.field_use(c, span),
+                TyKind::Adt(id, _) if self.adt_kind(id) == AdtKind::Attenuator => {
+                    for i in 0..self.caps.len() {
+                        let c = CapId(super::collect::id32(i));
+                        if self.find_cap_impl(f, c).is_some() {
+                            self.field_use(c, span);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let Some((m, sig)) = self.cap_method(cap, name) else {
+            return bad(span);
+        };
+        let function = self
+            .prog
+            .impls
+            .get(index)
+            .and_then(|i| i.methods.get(m as usize).copied().flatten());
+        let Some(function) = function else {
+            return bad(span);
+        };
+        if let Some(t) = type_args.first() {
+            self.err(
+                codes::TYPE_ARGS,
+                t.span,
+                "methods of capabilities are not generic",
+            );
+        }
+        let formals = self.formals(&sig.params, 0, &[]);
+        let mut prefix = Vec::new();
+        let what = format!("`{}`", sig.display);
+        let rest = self.arguments(&formals, args, &[], span, &what, &mut prefix);
+        let mut all = vec![recv];
+        all.extend(rest);
+        let callee = TCallee::Fn(function, Vec::new());
+        self.finish_call(callee, Vec::new(), all, sig.ret, sig.errs, prefix, span)
     }
 
     /// `Console.print` as a borrowed function.

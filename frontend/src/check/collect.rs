@@ -73,21 +73,10 @@ impl<'a> Checker<'a, '_> {
 
     /// A module called `M#…` (the compiler's own: no program can write that) sees the names of `M`.
     fn open_module(&mut self, m: ModId) {
-        let Some(info) = self.module(m) else {
+        if !self.module(m).is_some_and(|i| i.name.contains('#')) {
             return;
-        };
-        let Some((opened, _)) = info.name.rsplit_once('#') else {
-            return;
-        };
-        let opened = match opened {
-            "main" | "lib" => "",
-            other => other,
-        };
-        let target = self
-            .pkgs
-            .get(info.pkg.0 as usize)
-            .and_then(|p| p.modules.get(opened))
-            .and_then(|t| self.module(*t));
+        }
+        let target = self.opened_by(m).and_then(|t| self.module(t));
         let seen: Vec<(Symbol, Entry)> = target.map_or(Vec::new(), |t| {
             let entries = t.names.iter().map(|(s, e)| (*s, *e));
             entries.collect()
@@ -102,6 +91,18 @@ impl<'a> Checker<'a, '_> {
                 info.names.entry(s).or_insert(entry);
             }
         }
+    }
+
+    /// The module whose names one of the compiler's own sees.
+    pub(super) fn opened_by(&self, m: ModId) -> Option<ModId> {
+        let info = self.module(m)?;
+        let (opened, _) = info.name.rsplit_once('#')?;
+        let opened = match opened {
+            "main" | "lib" => "",
+            other => other,
+        };
+        let package = self.pkgs.get(info.pkg.0 as usize)?;
+        package.modules.get(opened).copied()
     }
 
     pub(super) fn module(&self, m: ModId) -> Option<&ModInfo<'a>> {
