@@ -22,6 +22,7 @@ mod entry;
 mod errors;
 pub mod exhaust;
 mod expr;
+mod habits;
 mod impls;
 mod infer;
 mod local_fn;

@@ -5,6 +5,7 @@
 //! one mistake is told once.
 
 pub mod codes;
+pub mod explain;
 
 use crate::source::Span;
 use rustc_hash::FxHashSet;
@@ -18,9 +19,9 @@ pub enum Severity {
     Warning,
 }
 
-/// A change of the text that repairs the program.
+/// One change of a text. The edits of a diagnostic repair the program together: all or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fix {
+pub struct Edit {
     /// What is replaced (may be empty: an insertion).
     pub span: Span,
     /// What it is replaced by.
@@ -44,8 +45,8 @@ pub struct Diagnostic {
     pub notes: Vec<(Option<Span>, String)>,
     /// What to type instead.
     pub help: Option<String>,
-    /// The change that does it, where it is certain.
-    pub fix: Option<Fix>,
+    /// The edits that do it, where they are certain; they may lie in several files and never overlap.
+    pub fix: Vec<Edit>,
     /// For capability errors: the calls that lead to the offender, outermost first.
     pub call_path: Vec<(Span, String)>,
 }
@@ -61,7 +62,7 @@ impl Diagnostic {
             label: None,
             notes: Vec::new(),
             help: None,
-            fix: None,
+            fix: Vec::new(),
             call_path: Vec::new(),
         }
     }
@@ -102,10 +103,10 @@ impl Diagnostic {
         self
     }
 
-    /// Sets the change that repairs it.
+    /// Adds an edit to the change that repairs it.
     #[must_use]
     pub fn fix(mut self, span: Span, replacement: impl Into<String>) -> Diagnostic {
-        self.fix = Some(Fix {
+        self.fix.push(Edit {
             span,
             replacement: replacement.into(),
         });

@@ -12,6 +12,7 @@ use crate::parser;
 use crate::source::{FileId, Interner, SourceMap};
 use crate::std;
 use crate::testing::{self, TestInfo};
+use crate::thir::Program;
 use bumpalo::Bump;
 use jet_bytecode::module::Bundle;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -92,17 +93,17 @@ pub struct TestOutput {
 
 /// Compiles a program to a bundle.
 pub fn compile(input: &ProgramInput) -> CompileOutput {
-    run(input, Goal::Bundle).output
+    run(input, Goal::Bundle, &mut ()).output
 }
 
 /// Looks for errors only.
 pub fn check_only(input: &ProgramInput) -> CompileOutput {
-    run(input, Goal::Check).output
+    run(input, Goal::Check, &mut ()).output
 }
 
 /// Compiles the `test` blocks of the root package and the examples in its documentation.
 pub fn compile_tests(input: &ProgramInput) -> TestOutput {
-    run(input, Goal::Tests)
+    run(input, Goal::Tests, &mut ())
 }
 
 /// The examples in the standard library's documentation, as a program with tests.
@@ -124,11 +125,31 @@ pub fn std_examples() -> ProgramInput {
     }
 }
 
+/// What a compilation is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Goal {
+pub(crate) enum Goal {
     Check,
     Bundle,
     Tests,
+}
+
+/// What takes part in a compilation between its stages.
+pub(crate) trait Hook {
+    /// A module of the program has been parsed.
+    fn parsed<'a>(&mut self, _: &SourceInput, _: &mut ast::Module<'a>, _: HookCx<'a, '_>) {}
+
+    /// The program has been checked.
+    fn checked(&mut self, _program: &Program) {}
+}
+
+impl Hook for () {}
+
+/// What a [`Hook`] may use.
+pub(crate) struct HookCx<'a, 'x> {
+    pub arena: &'a Bump,
+    pub names: &'x mut Interner,
+    pub sources: &'x mut SourceMap,
+    pub sink: &'x mut Sink,
 }
 
 /// Parses files and what the compiler writes for them.
@@ -141,11 +162,24 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn file(&mut self, file: &SourceInput, is_std: bool) -> Vec<(String, ast::Module<'a>)> {
+    fn file(
+        &mut self,
+        file: &SourceInput,
+        is_std: bool,
+        hook: &mut impl Hook,
+    ) -> Vec<(String, ast::Module<'a>)> {
         let options = parser::Options { is_std };
         let id = self.sources.add(&file.path, &file.text);
         let (names, sink) = (&mut self.names, &mut self.sink);
-        let module = parser::parse(self.arena, id, &file.text, &options, names, sink);
+        let mut module = parser::parse(self.arena, id, &file.text, &options, names, sink);
+        let cx = HookCx {
+            arena: self.arena,
+            names,
+            sources: &mut self.sources,
+            sink,
+        };
+        hook.parsed(file, &mut module, cx);
+        let (names, sink) = (&mut self.names, &mut self.sink);
         let mut out = vec![(file.module.clone(), module)];
         if let Some(derived) = Derived::of(&module, &file.text, names) {
             let path = format!("{} (derive Json)", file.path);
@@ -196,7 +230,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
+pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> TestOutput {
     let arena = Bump::new();
     let mut p = Parser {
         arena: &arena,
@@ -212,7 +246,7 @@ fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
     let mut std_modules = Vec::new();
     let is_prelude = |m: &str| std::PRELUDE_MODULES.contains(&m);
     for file in std_package.files.iter().filter(|f| is_prelude(&f.module)) {
-        std_modules.extend(p.file(file, true));
+        std_modules.extend(p.file(file, true, &mut ()));
     }
     parsed.push(ParsedPackage {
         name: std_package.name.clone(),
@@ -232,11 +266,11 @@ fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
         by_name.insert(&package.name, i);
         let mut modules = Vec::new();
         for file in &package.files {
-            modules.extend(p.file(file, false));
+            modules.extend(p.file(file, false, hook));
         }
         if goal == Goal::Tests && i == input.packages.len() {
             for example in package.files.iter().flat_map(testing::examples) {
-                modules.extend(p.file(&example.source, false));
+                modules.extend(p.file(&example.source, false, hook));
             }
         }
         parsed.push(ParsedPackage {
@@ -260,7 +294,10 @@ fn run(input: &ProgramInput, goal: Goal) -> TestOutput {
             &mut p.sink,
             goal == Goal::Tests,
         )
-        && goal != Goal::Check
+        && {
+            hook.checked(&program);
+            goal != Goal::Check
+        }
     {
         if goal == Goal::Tests {
             tests = testing::enter(&mut program, &p.sources);
@@ -298,7 +335,7 @@ fn load_std<'a>(p: &mut Parser<'a>, package: &PackageInput, parsed: &mut [Parsed
         let Some(file) = file.filter(|_| !prelude && loaded.insert(name.clone())) else {
             continue;
         };
-        for (name, module) in p.file(file, true) {
+        for (name, module) in p.file(file, true, &mut ()) {
             p.std_imports(&module, &mut wanted);
             if let Some(std) = parsed.first_mut() {
                 std.modules.push((name, module));

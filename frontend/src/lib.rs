@@ -23,6 +23,7 @@ pub mod fmt;
 pub mod lexer;
 pub mod lower;
 pub mod parser;
+pub mod session;
 pub mod source;
 pub mod std;
 pub mod testing;

@@ -5,7 +5,9 @@
 //! at most `MAX_HEIGHT`; one mistake gives one message (`panicking` silences what follows it up to
 //! the next statement or closing bracket); a tree without diagnostics holds no `Error` node.
 
+pub(crate) mod entry;
 mod exprs;
+mod forms;
 mod fstrings;
 mod functions;
 mod habits;
@@ -99,28 +101,7 @@ pub fn parse_layout<'a>(
     sink: &mut Sink,
 ) -> Layout<'a> {
     let lexed = lex(file, text, sink);
-    let mut parser = Parser {
-        arena,
-        file,
-        text,
-        lexed,
-        pos: 0,
-        layout: Vec::new(),
-        marks: Vec::new(),
-        line_token: usize::MAX,
-        names,
-        sink,
-        options: *options,
-        exprs: 0,
-        pats: 0,
-        types: 0,
-        depth: 0,
-        height: 0,
-        panicking: false,
-        fatal: false,
-        inline_if: false,
-        top_level_reported: false,
-    };
+    let mut parser = Parser::new(arena, (file, text), lexed, options, names, sink);
     let docs = parser.module_docs();
     let items = parser.module_items();
     Layout {
@@ -166,6 +147,40 @@ struct Parser<'a, 't> {
     inline_if: bool,
     /// A statement at the top of the module was told.
     top_level_reported: bool,
+}
+
+impl<'a, 't> Parser<'a, 't> {
+    fn new(
+        arena: &'a Bump,
+        (file, text): (FileId, &'t str),
+        lexed: Lexed,
+        options: &Options,
+        names: &'t mut Interner,
+        sink: &'t mut Sink,
+    ) -> Parser<'a, 't> {
+        Parser {
+            arena,
+            file,
+            text,
+            lexed,
+            pos: 0,
+            layout: Vec::new(),
+            marks: Vec::new(),
+            line_token: usize::MAX,
+            names,
+            sink,
+            options: *options,
+            exprs: 0,
+            pats: 0,
+            types: 0,
+            depth: 0,
+            height: 0,
+            panicking: false,
+            fatal: false,
+            inline_if: false,
+            top_level_reported: false,
+        }
+    }
 }
 
 impl<'a> Parser<'a, '_> {

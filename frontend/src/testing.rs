@@ -253,6 +253,7 @@ pub(crate) fn enter(prog: &mut Program, sources: &SourceMap) -> Vec<TestInfo> {
         name: "tests".to_string(),
         generics: 0,
         uses: Vec::new(),
+        needs: Vec::new(),
         params: vec![args],
         ret: TyTable::UNIT,
         errs: TyTable::NEVER,

@@ -1,7 +1,7 @@
 //! The library behind `jetvm`: from files and flags to a program that runs under grants and limits.
 //!
 //! [`engine`] is what hosts embed: compile, verify, instantiate, run. [`sources`] and [`manifest`]
-//! read programs, [`render`] and [`trap_text`] write messages, [`audit`] says what a program may
+//! read programs, [`render`] and [`trap_text`] write messages, [`session`] and [`tape`] run a program entry by entry, [`audit`] says what a program may
 //! touch, [`cli`] is the command. Invariants: nothing runs that the verifier of this process did not
 //! pass; nothing is granted that was not asked for and named; everything of ours goes to standard
 //! error, and to standard output only what a subcommand was asked to show.
@@ -15,5 +15,7 @@ pub mod manifest;
 pub mod render;
 #[cfg(test)]
 mod render_tests;
+pub mod session;
 pub mod sources;
+pub mod tape;
 pub mod trap_text;

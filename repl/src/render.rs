@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
-use jet_frontend::diag::{Diagnostic, Severity};
+use jet_frontend::diag::{Diagnostic, Edit, Severity};
 use jet_frontend::source::{SourceFile, SourceMap, Span};
 use serde_json::{Value, json};
 
@@ -123,23 +123,31 @@ impl Style {
             )));
         }
         let mut report = vec![];
-        match (&diagnostic.help, &diagnostic.fix) {
-            (help, Some(fix)) if place.fits(fix.span) => {
-                let text = help.as_deref().unwrap_or("write this instead");
-                let mut group = Group::with_title(Level::HELP.secondary_title(clean(text)));
-                if let Some(file) = place.sources.file(fix.span.file) {
-                    let patch = Patch::new(
-                        fix.span.start as usize..fix.span.end as usize,
-                        fix.replacement.as_str(),
-                    );
-                    let snippet = Snippet::source(file.text.as_str()).path(place.path(fix.span));
-                    group = group.element(snippet.patch(patch));
+        let shown =
+            !diagnostic.fix.is_empty() && diagnostic.fix.iter().all(|edit| place.fits(edit.span));
+        if shown {
+            let text = diagnostic.help.as_deref().unwrap_or("write this instead");
+            let mut group = Group::with_title(Level::HELP.secondary_title(clean(text)));
+            let mut files: Vec<_> = diagnostic.fix.iter().map(|edit| edit.span.file).collect();
+            files.dedup();
+            for id in files {
+                let Some(file) = place.sources.file(id) else {
+                    continue;
+                };
+                let mut snippet = Snippet::source(file.text.as_str());
+                for edit in diagnostic.fix.iter().filter(|edit| edit.span.file == id) {
+                    snippet = snippet.path(place.path(edit.span)).patch(Patch::new(
+                        edit.span.start as usize..edit.span.end as usize,
+                        edit.replacement.as_str(),
+                    ));
                 }
-                report.push(main);
-                report.push(group);
+                group = group.element(snippet);
             }
-            (Some(help), _) => report.push(main.element(Level::HELP.message(clean(help)))),
-            (None, _) => report.push(main),
+            report.push(main);
+            report.push(group);
+        } else {
+            let help = diagnostic.help.as_deref().map(clean);
+            report.push(main.elements(help.map(|help| Level::HELP.message(help))));
         }
         // The renderer cleans messages of controls and directions, not the source lines of what has no width.
         self.renderer().render(&report).replace(hidden, "\u{fffd}")
@@ -289,9 +297,18 @@ fn as_json(diagnostic: &Diagnostic, place: &Place<'_>) -> Value {
     object["severity"] = json!(severity(diagnostic.severity));
     object["message"] = json!(diagnostic.message);
     object["help"] = json!(diagnostic.help);
-    object["fix"] = diagnostic.fix.as_ref().map_or(Value::Null, |fix| {
-        with(span(fix.span), "replacement", json!(fix.replacement))
-    });
+    object["fix"] = if diagnostic.fix.is_empty() {
+        Value::Null
+    } else {
+        let edit = |edit: &Edit| {
+            let mut object = span(edit.span);
+            object["start"] = json!(edit.span.start);
+            object["end"] = json!(edit.span.end);
+            object["replacement"] = json!(edit.replacement);
+            object
+        };
+        diagnostic.fix.iter().map(edit).collect()
+    };
     object["notes"] = diagnostic
         .notes
         .iter()

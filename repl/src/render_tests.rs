@@ -103,7 +103,7 @@ fn json_has_every_field() {
     );
     assert_eq!(value["help"], "add it to the signature of `main`");
     assert_eq!(
-        (&value["fix"]["replacement"], &value["fix"]["line"]),
+        (&value["fix"][0]["replacement"], &value["fix"][0]["line"]),
         (&"uses Console + FileRead".into(), &1.into())
     );
     assert_eq!(

@@ -135,6 +135,12 @@ impl<'a> Checker<'a, '_> {
         params.splice(0..0, captures.iter().map(|(_, own)| *own));
         let locals = std::mem::take(&mut self.cx.locals);
         let sites = std::mem::take(&mut self.cx.sites);
+        let mut needs: Vec<CapId> = Vec::new();
+        for site in &sites {
+            if !needs.contains(&site.cap) {
+                needs.push(site.cap);
+            }
+        }
         if let Some(info) = self.fns.get_mut(id.0 as usize) {
             info.sites = sites;
             info.captures = captures.iter().map(|(outer, _)| *outer).collect();
@@ -145,6 +151,7 @@ impl<'a> Checker<'a, '_> {
         }
         if let Some(def) = self.prog.fns.get_mut(id.0 as usize) {
             def.uses = hidden;
+            def.needs = needs;
             def.params = params;
             def.locals = locals;
             def.body = body;

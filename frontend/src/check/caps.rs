@@ -170,6 +170,19 @@ impl<'a> Checker<'a, '_> {
             self.pend(d, cap, span, who);
             return;
         }
+        // A method that asks for more than its trait gives was told at its signature.
+        let of_impl = self
+            .fns
+            .get(f.0 as usize)
+            .is_some_and(|i| i.abi_uses.is_some());
+        let written = |item: &ast::FnItem<'a>| {
+            let last = item.uses.iter().map(ast::Path::last);
+            last.into_iter().any(|part| self.text(part.name) == name)
+        };
+        if of_impl && self.fn_item(f).is_some_and(written) {
+            self.poisoned = true;
+            return;
+        }
         let mut d = Diagnostic::error(
             codes::MISSING_CAP,
             span,

@@ -338,6 +338,7 @@ impl<'a> Checker<'a, '_> {
             name: unique,
             generics: 0,
             uses: Vec::new(),
+            needs: Vec::new(),
             params: Vec::new(),
             ret: TyTable::ERROR,
             errs: TyTable::NEVER,

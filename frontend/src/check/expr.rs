@@ -241,6 +241,15 @@ impl<'a> Checker<'a, '_> {
             name.span,
             format!("`{shown}` has no field `{t}`"),
         );
+        let all = self.member_names(bt);
+        if let Some((help, replacement)) = self.foreign_member(name, &all, false) {
+            d = d.help(help);
+            self.push(match replacement {
+                Some(text) => d.fix(name.span, text),
+                None => d,
+            });
+            return bad(span);
+        }
         if self.as_result(bt).is_some() {
             d = d.help("it can fail: write `?` or `else` first");
         } else if self.as_option(bt).is_some() {

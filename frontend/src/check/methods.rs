@@ -722,14 +722,8 @@ impl<'a> Checker<'a, '_> {
         )
     }
 
-    fn unknown_method(&mut self, ty: Ty, name: Ident) {
-        let t = self.text(name.name);
-        let shown = self.show(ty);
-        let mut d = Diagnostic::error(
-            codes::UNKNOWN_MEMBER,
-            name.span,
-            format!("`{shown}` has no method `{t}`"),
-        );
+    /// Names of all fields and methods of a type, sorted.
+    pub(super) fn member_names(&mut self, ty: Ty) -> Vec<Symbol> {
         let mut all: Vec<Symbol> = Vec::new();
         if let TyKind::Adt(id, _) = self.prog.tys.kind(ty)
             && let Some(a) = self.adts.get(id.0 as usize)
@@ -759,11 +753,31 @@ impl<'a> Checker<'a, '_> {
             }
         }
         all.sort_by(|a, b| self.names.name(*a).cmp(self.names.name(*b)));
+        all
+    }
+
+    fn unknown_method(&mut self, ty: Ty, name: Ident) {
+        let t = self.text(name.name);
+        let shown = self.show(ty);
+        let mut d = Diagnostic::error(
+            codes::UNKNOWN_MEMBER,
+            name.span,
+            format!("`{shown}` has no method `{t}`"),
+        );
+        let all = self.member_names(ty);
         let bounds = self
             .trait_methods
             .get(&name.name)
             .cloned()
             .unwrap_or_default();
+        if let Some((help, replacement)) = self.foreign_member(name, &all, true) {
+            d = d.help(help);
+            self.push(match replacement {
+                Some(text) => d.fix(name.span, text),
+                None => d,
+            });
+            return;
+        }
         if self.as_result(ty).is_some() {
             d = d.help("it can fail: write `?` or `else` first");
         } else if self.as_option(ty).is_some() {

@@ -230,6 +230,10 @@ impl<'a> Checker<'a, '_> {
             );
             return;
         }
+        if let Some(d) = self.qualified_name(name) {
+            self.push(d);
+            return;
+        }
         let locals = match self.suggestions.get() {
             0 => Vec::new(),
             _ => self.cx.visible_names(),

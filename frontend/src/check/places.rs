@@ -213,15 +213,28 @@ impl<'a> Checker<'a, '_> {
                 let info = self.cx.infos.get(id.0 as usize).cloned()?;
                 if !info.mutable {
                     let t = self.text(s);
-                    self.push(
-                        Diagnostic::error(
-                            codes::IMMUTABLE,
-                            span,
-                            format!("`{t}` is fixed, so it cannot be assigned"),
-                        )
-                        .note_at(info.span, "it is declared here")
-                        .help(format!("declare it with `let mut {t}`")),
-                    );
+                    let d = Diagnostic::error(
+                        codes::IMMUTABLE,
+                        span,
+                        format!("`{t}` is fixed, so it cannot be assigned"),
+                    )
+                    .note_at(info.span, "it is declared here")
+                    .help(format!("declare it with `let mut {t}`"));
+                    let before = Span {
+                        start: 0,
+                        end: info.span.start,
+                        ..info.span
+                    };
+                    let is_let = self.sources.text(before).trim_end().ends_with("let");
+                    self.push(if is_let {
+                        d.fix(info.span.before(), "mut ")
+                    } else {
+                        d
+                    });
+                    // Told once: what follows is the same fault.
+                    if let Some(info) = self.cx.infos.get_mut(id.0 as usize) {
+                        info.mutable = true;
+                    }
                     return None;
                 }
                 let storable = self

@@ -86,6 +86,10 @@ impl<'a> Checker<'a, '_> {
             );
             return;
         }
+        if let Some(d) = self.foreign_name(name, what) {
+            self.push(d);
+            return;
+        }
         let mut all: Vec<Symbol> = extra.to_vec();
         if let Some(info) = self.module(m) {
             all.extend(info.names.keys().copied());

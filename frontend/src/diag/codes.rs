@@ -156,9 +156,40 @@ codes! {
     UNUSED_IMPORT = "W0708", "import that is not used";
 }
 
-/// Title of a code.
+/// What keeps a program from starting or ends its run, by the name that messages give it, with its title.
+pub const RUNTIME: &[(&str, &str)] = &[
+    ("L0001", "file that is not there"),
+    ("L0002", "file that is not text"),
+    ("L0003", "program that is too large"),
+    ("L0004", "wrong manifest or layout"),
+    ("refused", "capability that is not granted"),
+    ("overflow", "trap: integer overflow"),
+    ("zero_divide", "trap: division by zero"),
+    ("bounds", "trap: index out of bounds"),
+    ("shift", "trap: shift out of range"),
+    ("conversion", "trap: value that does not fit"),
+    ("missing_key", "trap: key that is not there"),
+    ("panic", "trap: panic or failed assertion"),
+    ("changed", "trap: collection changed while it was walked"),
+    ("variant", "trap: unexpected variant"),
+    ("unreachable", "trap: unreachable code"),
+    ("cancelled", "trap: run cancelled"),
+    ("revoked", "trap: grant taken back"),
+    ("handle", "trap: handle of another binding or closed"),
+    ("fuel", "limit: work"),
+    ("depth", "limit: nested calls"),
+    ("memory", "limit: heap"),
+    ("time", "limit: wall time"),
+    ("output", "limit: bytes written"),
+    ("handles", "limit: open handles"),
+];
+
+/// Title of a code, or of what ends a run.
 pub fn title(code: &str) -> Option<&'static str> {
-    ALL.iter().find(|(c, _)| *c == code).map(|(_, t)| *t)
+    ALL.iter()
+        .chain(RUNTIME)
+        .find(|(c, _)| *c == code)
+        .map(|(_, t)| *t)
 }
 
 #[cfg(test)]

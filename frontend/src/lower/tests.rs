@@ -257,6 +257,7 @@ impl Prog {
             name: name.into(),
             generics,
             uses: vec![],
+            needs: Vec::new(),
             params: (0..params).map(LocalId).collect(),
             ret: sig.0,
             errs: sig.1,

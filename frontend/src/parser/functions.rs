@@ -69,6 +69,9 @@ impl<'a> Parser<'a, '_> {
             self.unexpected("`(` behind the name of the function");
         }
         let ret = self.ret_type();
+        if let Some(ty) = &ret {
+            self.union_habit(ty);
+        }
         if ret.is_none() && self.at(T::Colon) && !self.peek_line_start(1) && place != Place::Local {
             self.colon_result();
         }
@@ -188,7 +191,21 @@ impl<'a> Parser<'a, '_> {
             }
             return None;
         }
-        if self.at(T::FatArrow) || self.at(T::Assign) {
+        if self.at(T::FatArrow) && self.colon_ends_line() {
+            let span = self.here();
+            self.report(
+                Diagnostic::error(
+                    codes::HABIT_ARROW,
+                    span,
+                    "the result of a function stands behind `->`",
+                )
+                .help("write `->`")
+                .fix(span, "->"),
+            );
+            self.bump();
+            self.ty();
+            self.header_colon("the signature");
+        } else if self.at(T::FatArrow) || self.at(T::Assign) {
             let span = self.here();
             self.report(
                 Diagnostic::error(
@@ -314,7 +331,11 @@ impl<'a> Parser<'a, '_> {
             return None;
         }
         let ty = if self.eat(T::Colon) {
-            Some(self.ty())
+            let ty = self.ty();
+            if typed {
+                self.union_habit(&ty);
+            }
+            Some(ty)
         } else {
             if typed && !self.panicking {
                 let shown = self.names.name(name.name).to_string();
@@ -412,7 +433,17 @@ impl<'a> Parser<'a, '_> {
             let error = self.error_expr();
             return FnBody::Expr(self.alloc(error));
         }
-        if self.at(T::Arrow) || self.at(T::LBrace) {
+        if self.at(T::LBrace) {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_BRACES,
+                    span,
+                    "a function literal has no braces",
+                )
+                .help("write `fn(x) => value`, or `fn(x):` and a block"),
+            );
+        } else if self.at(T::Arrow) {
             self.unexpected("`=>` or `:` behind the parameters");
         }
         if self.at(T::Colon) {
@@ -420,7 +451,21 @@ impl<'a> Parser<'a, '_> {
             let block = self.block();
             return FnBody::Block(self.alloc(block));
         }
-        if !self.expect(T::FatArrow) {
+        if !self.at(T::FatArrow)
+            && !self.panicking
+            && let Some(arrow) = self.literal_arrow()
+        {
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_ARROW,
+                    arrow,
+                    "the value of a function literal stands behind `=>`",
+                )
+                .help("write `fn(x) => …`")
+                .fix(arrow, "=>"),
+            );
+        }
+        if self.panicking || !self.expect(T::FatArrow) {
             let error = self.error_expr();
             return FnBody::Expr(self.alloc(error));
         }

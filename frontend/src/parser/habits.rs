@@ -128,6 +128,27 @@ impl<'a> Parser<'a, '_> {
                 };
             }
         }
+        if self.peek_at(1) == T::Ident
+            && self.peek_at(2) == T::Assign
+            && ![sym::var, sym::val, sym::type_]
+                .iter()
+                .any(|w| self.at_word(*w))
+        {
+            let span = self.here();
+            let word = self.token_text(self.raw()).to_string();
+            self.report(
+                Diagnostic::error(codes::HABIT_LET, span, "a new name begins with `let`")
+                    .help(format!("write `let` instead of `{word}`"))
+                    .fix(span, "let"),
+            );
+            return LineHabit::Let;
+        }
+        for word in ["elsif", "elseif"] {
+            if self.token_text(self.raw()) == word {
+                self.keyword_habit("elif", "write `elif`");
+                return self.skip_line();
+            }
+        }
         if !self.foreign_operand() && !self.block_word() {
             return LineHabit::None;
         }
@@ -181,6 +202,10 @@ impl<'a> Parser<'a, '_> {
         for (word, help) in told {
             if self.at_word(word) {
                 self.keyword_habit("", help);
+                if self.peek_at(1) == T::LBrace {
+                    self.bump();
+                    self.foreign_braces();
+                }
                 return self.skip_line();
             }
         }
@@ -189,11 +214,12 @@ impl<'a> Parser<'a, '_> {
 
     /// `do:`, `finally:`, `except:`: foreign words that are followed by a colon.
     fn block_word(&self) -> bool {
-        self.peek_at(1) == T::Colon
-            && self.token(self.pos + 2).line_start
-            && [sym::do_, sym::finally, sym::except]
-                .iter()
-                .any(|w| self.word_at(self.pos, *w))
+        (self.peek_at(1) == T::LBrace && self.at_word(sym::do_))
+            || self.peek_at(1) == T::Colon
+                && self.token(self.pos + 2).line_start
+                && [sym::do_, sym::finally, sym::except]
+                    .iter()
+                    .any(|w| self.word_at(self.pos, *w))
     }
 
     fn line_habit_again(&mut self) -> LineHabit {
@@ -245,12 +271,30 @@ impl<'a> Parser<'a, '_> {
                     format!("{} closes nothing here", kind.describe()),
                 ));
             }
+            T::If => {
+                let span = self.here();
+                self.fail(
+                    Diagnostic::error(
+                        codes::HABIT_TERNARY,
+                        span,
+                        "the condition stands before the value",
+                    )
+                    .help("write `if c: a else: b`"),
+                );
+            }
             _ => self.unexpected("the end of the line"),
         }
     }
 
     /// A tuple without parentheses.
     pub(super) fn tuple_habit(&mut self, span: Span) {
+        let told = self.sink.diagnostics().last().is_some_and(|d| {
+            let between = self.text.get(d.span.end as usize..span.start as usize);
+            d.code == codes::HABIT_TUPLE && between.is_some_and(|text| !text.contains('\n'))
+        });
+        if told {
+            return;
+        }
         self.report(
             Diagnostic::error(
                 codes::HABIT_TUPLE,
@@ -313,13 +357,17 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// `x++` and `++x`.
-    pub(super) fn increment_habit(&mut self) {
+    pub(super) fn increment_habit(&mut self, behind: bool) {
         let token = self.bump();
         let span = self.span_of(token);
-        self.report(
-            Diagnostic::error(codes::HABIT_INCREMENT, span, "there is no `++`")
-                .help("write `x += 1`"),
-        );
+        let d = Diagnostic::error(codes::HABIT_INCREMENT, span, "there is no `++`")
+            .help("write `x += 1`");
+        let ends = matches!(self.peek(), T::Newline | T::Eof);
+        self.report(if behind && ends {
+            d.fix(span, " += 1")
+        } else {
+            d
+        });
     }
 
     /// `x--` at the end of a line.
@@ -337,7 +385,8 @@ impl<'a> Parser<'a, '_> {
         let span = self.span_of(first).to(self.span_of(second));
         self.report(
             Diagnostic::error(codes::HABIT_INCREMENT, span, "there is no `--`")
-                .help("write `x -= 1`"),
+                .help("write `x -= 1`")
+                .fix(span, " -= 1"),
         );
         true
     }
@@ -421,14 +470,26 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn closure_habit(&mut self, span: Span) {
-        self.report(
-            Diagnostic::error(
-                codes::HABIT_CLOSURE,
-                span,
-                "a function literal is written with `fn`",
-            )
-            .help("write `fn(x) => …`"),
-        );
+        let d = Diagnostic::error(
+            codes::HABIT_CLOSURE,
+            span,
+            "a function literal is written with `fn`",
+        )
+        .help("write `fn(x) => …`");
+        let head = self.text.get(span.start as usize..span.end as usize);
+        let params = head.and_then(|head| {
+            let bars = head.strip_prefix('|').and_then(|h| h.strip_suffix('|'));
+            bars.or_else(|| {
+                let params = head.strip_suffix("=>")?.trim();
+                let inside = params.strip_prefix('(').and_then(|p| p.strip_suffix(')'));
+                Some(inside.unwrap_or(params))
+            })
+        });
+        let fix = params.map(|params| format!("fn({params}) =>"));
+        self.report(match fix {
+            Some(fix) if !self.at(T::LBrace) => d.fix(span, fix),
+            _ => d,
+        });
     }
 
     fn closure_param(&mut self) -> Option<Param<'a>> {
@@ -511,10 +572,25 @@ impl<'a> Parser<'a, '_> {
             T::Ident if self.at_word(sym::as_) && self.peek_at(1) == T::Ident => {
                 let ty = self.token(self.pos + 1);
                 let name = self.token_text(ty).to_string();
-                self.report(
-                    Diagnostic::error(codes::HABIT_CAST, span, "a conversion is a call")
-                        .help(format!("write `{name}(x)`")),
-                );
+                let to = match name.as_str() {
+                    "float" | "f64" | "f32" | "double" => "float",
+                    "byte" | "u8" => "byte",
+                    "char" => "char",
+                    "string" | "str" | "String" => "string",
+                    "int" | "i64" | "i32" | "u64" | "u32" | "usize" | "isize" => "int",
+                    _ => "",
+                };
+                let end = self.span_of(ty).end;
+                let behind = Span::new(span.file, left.span.end, end);
+                let mut d = Diagnostic::error(codes::HABIT_CAST, span, "a conversion is a call");
+                d = if to.is_empty() {
+                    d.help(format!("write `{name}(x)`"))
+                } else {
+                    d.help(format!("write `{to}(…)`"))
+                        .fix(left.span.before(), format!("{to}("))
+                        .fix(behind, ")")
+                };
+                self.report(d);
                 self.bump();
                 self.ty();
                 *left = self.told(start);
@@ -541,7 +617,9 @@ impl<'a> Parser<'a, '_> {
                 self.climb(Level::Range);
                 *left = self.told(start);
             }
-            T::PlusPlus => self.increment_habit(),
+            T::PlusPlus => self.increment_habit(true),
+            T::Bang if self.bang_habit(left) => *left = self.told(start),
+            T::LBrace if self.struct_braces(left) => *left = self.told(start),
             T::FatArrow
                 if matches!(self.layout.last(), Some(Ctx::Bracket { .. }))
                     && matches!(left.kind, ExprKind::Name(_) | ExprKind::Tuple(_)) =>

@@ -210,8 +210,15 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn import(&mut self) -> Option<ItemKind<'a>> {
-        self.bump();
+        let start = self.bump();
+        let start = self.span_of(start);
+        if self.at(T::LBrace) && self.import_from(start) {
+            return None;
+        }
         let path = self.path("the name of a module")?;
+        if self.import_from(start) {
+            return None;
+        }
         let alias = self.alias()?;
         if self.at(T::Comma) && !self.panicking {
             let span = self.here();
@@ -388,6 +395,7 @@ impl<'a> Parser<'a, '_> {
         self.bump();
         let name = self.ident("the name of the struct")?;
         let generics = self.generics();
+        self.parent_habit();
         let wheres = self.wheres();
         let (mut fields, mut methods) = (Vec::new(), Vec::new());
         self.members("the struct", |p| {
@@ -448,6 +456,7 @@ impl<'a> Parser<'a, '_> {
             return None;
         }
         let ty = self.ty();
+        self.union_habit(&ty);
         let default = if !self.panicking && self.eat(T::Assign) {
             Some(self.expression())
         } else {

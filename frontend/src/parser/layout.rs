@@ -87,6 +87,17 @@ impl<'a> Parser<'a, '_> {
         token
     }
 
+    /// Whether the last token ends an f-string that took the rest of the line with it, which was told.
+    fn behind_open_fstring(&self) -> bool {
+        let last = self.prev_span();
+        let mut told = self.sink.diagnostics().iter();
+        told.any(|d| {
+            d.code == codes::UNTERMINATED_FSTRING
+                && d.span.start <= last.start
+                && last.start <= d.span.end
+        })
+    }
+
     /// Takes the closing bracket of `opener`, or tells that it is missing and looks for it.
     pub(super) fn close(&mut self, opener: Token, closer: T) {
         if self.at(closer) {
@@ -101,7 +112,7 @@ impl<'a> Parser<'a, '_> {
             let raw = self.raw();
             let line_over = matches!(self.peek(), T::Newline | T::Eof)
                 || (raw.line_start && raw.indent <= base && !raw.kind.is_closer());
-            if self.at(T::Error) {
+            if self.at(T::Error) || line_over && self.behind_open_fstring() {
                 self.panicking = true;
             } else if line_over {
                 self.fail(
@@ -286,12 +297,16 @@ impl<'a> Parser<'a, '_> {
                 );
                 self.bump();
             }
+            T::Ident if self.token_text(self.raw()) == "then" => {
+                self.keyword_habit(":", "write `:`");
+                self.bump();
+            }
             _ => self.unexpected(&format!("`:` behind {what}")),
         }
     }
 
     /// Skips a block in braces, whose braces have been told, and the clauses that follow it.
-    fn skip_braces(&mut self) {
+    pub(super) fn skip_braces(&mut self) {
         loop {
             let mut depth = 0usize;
             loop {

@@ -345,7 +345,7 @@ impl<'a> Parser<'a, '_> {
                 return self.climb(Level::Unary);
             }
             T::PlusPlus => {
-                self.increment_habit();
+                self.increment_habit(false);
                 return self.climb(Level::Unary);
             }
             _ => return self.postfix(),

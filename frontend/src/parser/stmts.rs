@@ -104,7 +104,20 @@ impl<'a> Parser<'a, '_> {
             T::Return | T::Raise | T::Break | T::Continue => self
                 .jump()
                 .map_or(StmtKind::Error, |jump| StmtKind::Expr(self.alloc(jump))),
-            T::Import | T::Const | T::Struct | T::Enum | T::Trait | T::Impl | T::Pub => {
+            T::Const => {
+                let span = self.here();
+                self.report(
+                    Diagnostic::error(
+                        codes::ITEM_IN_FUNCTION,
+                        span,
+                        "constants stand at the top of a module",
+                    )
+                    .help("inside of a function write `let`, which is fixed too")
+                    .fix(span, "let"),
+                );
+                self.let_stmt()
+            }
+            T::Import | T::Struct | T::Enum | T::Trait | T::Impl | T::Pub => {
                 self.item_in_function()
             }
             T::Elif | T::Else | T::Catch => {
@@ -228,7 +241,9 @@ impl<'a> Parser<'a, '_> {
                 let span = self.here();
                 self.report(
                     Diagnostic::error(codes::HABIT_LET, span, "a new name begins with `let`")
-                        .help("write `let x = …`"),
+                        .help("write `let x = …`")
+                        .fix(expr.span.before(), "let ")
+                        .fix(span, "="),
                 );
                 self.bump();
                 let value = self.expression();
@@ -370,6 +385,7 @@ impl<'a> Parser<'a, '_> {
         }
         let ty = if !self.panicking && self.eat(T::Colon) {
             let ty = self.ty();
+            self.union_habit(&ty);
             Some(self.alloc(ty))
         } else {
             None
@@ -458,7 +474,15 @@ impl<'a> Parser<'a, '_> {
 
     fn for_stmt(&mut self, label: Option<Ident>) -> StmtKind<'a> {
         self.bump();
-        let first = self.pattern();
+        if self.at(T::LParen) {
+            self.for_parens();
+        }
+        let first = if self.panicking {
+            let span = self.here();
+            self.pat(span, PatKind::Wild)
+        } else {
+            self.pattern()
+        };
         let mut pat = first;
         if self.at(T::Comma) {
             let mut pats = vec![first];

@@ -192,7 +192,7 @@ impl<'a> Parser<'a, '_> {
                     span,
                     "type arguments stand in square brackets",
                 )
-                .help(format!("write `{name}[…]`")),
+                .help(Self::generic_advice(&name)),
             );
             self.skip_angles();
         }

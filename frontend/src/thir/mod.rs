@@ -270,6 +270,8 @@ pub struct FnDef {
     /// Hidden capability parameters, canonical order (declaring package's name, then capability's name),
     /// and the locals that hold them.
     pub uses: Vec<(CapId, LocalId)>,
+    /// Those of `uses` that the body needs.
+    pub needs: Vec<CapId>,
     /// Parameters, the receiver first.
     pub params: Vec<LocalId>,
     /// Result.

@@ -48,7 +48,11 @@ pub enum Command {
     /// Compiles a program into a bundle.
     Build(BuildArgs),
     /// Checks a program without running it.
-    Check(InputArgs),
+    Check(CheckArgs),
+    /// Explains a code of a message, or lists all.
+    Explain(ExplainArgs),
+    /// Runs what is typed, entry by entry.
+    Repl(Box<ReplArgs>),
     /// Verifies a bundle.
     Verify(InputArgs),
     /// Shows what authority a program asks for and what it makes of it.
@@ -68,6 +72,49 @@ pub struct InputArgs {
     #[arg(value_name = "FILE|DIR")]
     pub input: PathBuf,
 }
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// FILE.jet, a folder with `main.jet` or `jet.toml`, or FILE.jbc.
+    #[arg(value_name = "FILE|DIR")]
+    pub input: PathBuf,
+    /// Repairs the sources where the repair is certain.
+    #[arg(long)]
+    pub fix: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code such as E0601, or the name of a trap or limit [default: list all].
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+}
+
+/// `repl`.
+#[derive(Debug, Args)]
+pub struct ReplArgs {
+    #[command(flatten)]
+    grants: GrantArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    modes: ModeArgs,
+}
+
+impl ReplArgs {
+    /// The flags, put together. The limits are those of one entry.
+    #[must_use]
+    pub fn options(&self) -> RunOptions {
+        let mut options = RunOptions::of(&self.grants, &self.limits, &self.modes);
+        options.limits.time = options.limits.time.or(Some(REPL_TIME));
+        options
+    }
+}
+
+/// How long an entry of the REPL may run unless a flag says otherwise.
+const REPL_TIME: Duration = Duration::from_secs(60);
 
 /// `build`.
 #[derive(Debug, Args)]
@@ -388,19 +435,24 @@ pub struct RunOptions {
     pub seed: Option<u64>,
 }
 
-impl RunArgs {
-    /// The flags, put together.
-    #[must_use]
-    pub fn options(&self) -> RunOptions {
-        let modes = &self.modes;
+impl RunOptions {
+    fn of(grants: &GrantArgs, limits: &LimitArgs, modes: &ModeArgs) -> RunOptions {
         RunOptions {
-            grants: self.grants.grants(),
-            limits: self.limits.limits(),
+            grants: grants.grants(),
+            limits: limits.limits(),
             jit: modes.jit.into(),
             gc: modes.gc,
             stats: modes.stats,
             seed: modes.seed,
         }
+    }
+}
+
+impl RunArgs {
+    /// The flags, put together.
+    #[must_use]
+    pub fn options(&self) -> RunOptions {
+        RunOptions::of(&self.grants, &self.limits, &self.modes)
     }
 }
 
@@ -463,13 +515,12 @@ impl LimitArgs {
 
 /// Subcommands that this version answers.
 const COMMANDS: &[&str] = &[
-    "run", "build", "check", "verify", "audit", "disasm", "test", "fmt", "help",
+    "run", "build", "check", "verify", "audit", "disasm", "test", "fmt", "explain", "repl", "help",
 ];
 
 /// Subcommands to come.
 const LATER_COMMANDS: &[&str] = &[
-    "doc", "new", "inspect", "asm", "repl", "explain", "add", "update", "publish", "install",
-    "lsp", "worker", "mcp",
+    "doc", "new", "inspect", "asm", "add", "update", "publish", "install", "lsp", "worker", "mcp",
 ];
 
 /// Flags to come.

@@ -4,9 +4,12 @@
 //! verified); 4 a limit; 101 a bug of ours; 130 interrupted.
 
 pub mod args;
+mod explain;
+mod fix;
 mod fmt;
 mod program;
 pub mod quantity;
+mod repl;
 mod run;
 mod test;
 
@@ -137,7 +140,10 @@ fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
     match &cli.command {
         Command::Run(args) => run::run(args, style),
         Command::Build(args) => build(args, style),
+        Command::Check(args) if args.fix => fix::fix(&args.input, style),
         Command::Check(args) => check(&args.input, style),
+        Command::Explain(args) => explain::explain(args.code.as_deref(), style),
+        Command::Repl(args) => repl::repl(args, style),
         Command::Verify(args) => verify(&args.input, style),
         Command::Audit(args) => show_audit(args, style),
         Command::Disasm(args) => disasm(&args.input, style),

@@ -127,7 +127,7 @@ fn conclude(end: &End, loaded: &Loaded, options: &RunOptions, style: Style) -> u
 }
 
 /// A seed that a program's input cannot anticipate.
-fn random_seed() -> u64 {
+pub(super) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new()
         .build_hasher()

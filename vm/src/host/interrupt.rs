@@ -23,6 +23,21 @@ pub fn interrupted() -> bool {
 
 static FLAGS: Mutex<Vec<Arc<AtomicBool>>> = Mutex::new(Vec::new());
 
+/// Whether the process outlives Ctrl-C.
+static SESSION: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C ends the work and not the process.
+pub fn keep_running() {
+    SESSION.store(true, Ordering::Relaxed);
+}
+
+/// Forgets that Ctrl-C was pressed, and the flags of work that is over.
+pub fn clear() {
+    let mut flags = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    flags.clear();
+    INTERRUPTED.store(false, Ordering::Relaxed);
+}
+
 /// Sets the flag too when Ctrl-C is pressed: for work that looks at a flag of its own.
 pub fn also_set(flag: Arc<AtomicBool>) {
     let mut flags = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,16 +47,22 @@ pub fn also_set(flag: Arc<AtomicBool>) {
     flags.push(flag);
 }
 
+/// What Ctrl-C does, for input that takes it as a key.
+pub fn interrupt() {
+    raise();
+}
+
 fn raise() {
+    let flags = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
     INTERRUPTED.store(true, Ordering::Relaxed);
-    for flag in FLAGS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    for flag in flags.iter() {
         flag.store(true, Ordering::Relaxed);
     }
 }
 
 /// Takes over Ctrl-C for this process: the first sets the flag of [`interrupted`], and if the
 /// process has not ended half a second later, or is interrupted again, it ends with
-/// [`EXIT_INTERRUPTED`]. Must be called before other threads start. Does nothing if the process was
+/// [`EXIT_INTERRUPTED`]. After [`keep_running`] the flag is all. Must be called before other threads start. Does nothing if the process was
 /// started with interrupts ignored.
 pub fn install() {
     // SAFETY: the structs are plain data for which all-zero bytes are valid, they live across the
@@ -66,6 +87,10 @@ pub fn install() {
     let waiting = thread.spawn(move || {
         wait(&set);
         raise();
+        while SESSION.load(Ordering::Relaxed) {
+            wait(&set);
+            raise();
+        }
         let again = std::thread::Builder::new().spawn(move || {
             wait(&set);
             leave();

@@ -348,7 +348,7 @@ fn fixes_repair() {
     ] {
         let arena = Bump::new();
         let parsed = parse_as(&arena, text, false);
-        let fix = parsed.errors[0].fix.clone().unwrap();
+        let fix = parsed.errors[0].fix[0].clone();
         let mut fixed = text.to_string();
         fixed.replace_range(
             fix.span.start as usize..fix.span.end as usize,

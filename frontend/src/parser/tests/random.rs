@@ -161,7 +161,7 @@ fn check(text: &str) {
         let (a, b) = (d.span.start as usize, d.span.end as usize);
         assert!(text.get(a..b).is_some(), "{d:?}");
         assert!(!d.message.is_empty());
-        if let Some(fix) = &d.fix {
+        for fix in &d.fix {
             let (a, b) = (fix.span.start as usize, fix.span.end as usize);
             assert!(text.get(a..b).is_some(), "{d:?}");
         }

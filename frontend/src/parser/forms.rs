@@ -1,0 +1,275 @@
+//! Forms of other languages that span several tokens: loops in parentheses, macros, struct literals,
+//! union types. As with `habits`, each is told once, with the whole change where it is certain.
+
+use super::Parser;
+use crate::ast::{Expr, ExprKind, TypeExpr};
+use crate::diag::{Diagnostic, codes};
+use crate::source::{Span, sym};
+use crate::token::{T, Token};
+
+impl<'a> Parser<'a, '_> {
+    /// Tokens up to the end of the line, from `n` ahead, at most 200.
+    fn line_ahead(&self, n: usize) -> Vec<Token> {
+        (n..n + 200)
+            .map(|n| self.token(self.pos + n))
+            .take_while(|token| !token.line_start && token.kind != T::Eof)
+            .collect()
+    }
+
+    /// `for (x in xs):` and `for (let i = 0; …)`; the next token is the parenthesis.
+    pub(super) fn for_parens(&mut self) {
+        let (mut depth, mut inside, mut close) = (0usize, false, None);
+        for token in self.line_ahead(0) {
+            match token.kind {
+                T::LParen => depth += 1,
+                T::RParen => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        close = Some(token);
+                        break;
+                    }
+                }
+                T::In if depth == 1 => inside = true,
+                T::Semi => {
+                    let span = self.here();
+                    self.fail(
+                        Diagnostic::error(
+                            codes::UNEXPECTED,
+                            span,
+                            "a `for` loop walks over a value",
+                        )
+                        .help("write `for i in 0..n:`, or `while` for other conditions"),
+                    );
+                    return self.skip_to_braces();
+                }
+                _ => {}
+            }
+        }
+        if let Some(close) = close.filter(|_| inside) {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(
+                    codes::UNEXPECTED,
+                    span,
+                    "the head of a `for` loop has no parentheses",
+                )
+                .help("write `for x in xs:`")
+                .fix(span, "")
+                .fix(self.span_of(close), ""),
+            );
+            self.skip_to_braces();
+        }
+    }
+
+    /// Skips a block in braces that begins on this line: it belongs to what was told.
+    fn skip_to_braces(&mut self) {
+        let brace = self.line_ahead(0).iter().position(|t| t.kind == T::LBrace);
+        if let Some(at) = brace {
+            self.pos += at;
+            self.skip_braces();
+        }
+    }
+
+    /// `do { … }`, `unsafe { … }`; the word has been told and taken.
+    pub(super) fn foreign_braces(&mut self) {
+        if self.at(T::LBrace) {
+            self.skip_braces();
+        }
+    }
+
+    /// `println!(…)` and `x!`; the next token is the `!`. `false`: neither.
+    pub(super) fn bang_habit(&mut self, left: &Expr<'a>) -> bool {
+        let span = left.span.to(self.here());
+        if let ExprKind::Name(name) = left.kind
+            && matches!(self.peek_at(1), T::LParen | T::LBracket)
+        {
+            let name = self.names.name(name).to_string();
+            let d = Diagnostic::error(
+                codes::HABIT_OPERATOR,
+                span,
+                format!("`{name}!` is a macro of another language"),
+            );
+            self.fail(match name.as_str() {
+                "println" | "print" | "eprintln" => d
+                    .help("write `Console.print(…)`; the function says `uses Console`")
+                    .fix(span, "Console.print"),
+                "format" => d.help("write an f-string: `f\"{x}\"`"),
+                "vec" => d.help("a list is written `[a, b]`"),
+                "assert" | "assert_eq" => d.help("write `assert a == b`"),
+                _ => d.help(format!("a call is `{name}(…)`")),
+            });
+            return true;
+        }
+        let ends = matches!(
+            self.peek_at(1),
+            T::Newline | T::Eof | T::Dot | T::RParen | T::RBracket | T::Comma
+        );
+        if ends {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_OPERATOR,
+                    span,
+                    "`!` behind a value is not an operator",
+                )
+                .help("write `?` to pass an error on, or `else` with a value or a way out"),
+            );
+        }
+        ends
+    }
+
+    /// `Point { x: 1 }`; the next token is the brace. `false`: it is something else.
+    pub(super) fn struct_braces(&mut self, left: &Expr<'a>) -> bool {
+        let ExprKind::Name(name) = left.kind else {
+            return false;
+        };
+        let name = self.names.name(name).to_string();
+        let first = self.token(self.pos + 1);
+        let field = first.kind == T::Ident && self.token(self.pos + 2).kind == T::Colon;
+        if !field || !name.starts_with(char::is_uppercase) {
+            return false;
+        }
+        let field = self.token_text(first).to_string();
+        let span = left.span.to(self.here());
+        self.fail(
+            Diagnostic::error(codes::HABIT_LITERAL, span, "a struct is built by a call")
+                .help(format!("write `{name}({field} = …)`")),
+        );
+        self.skip_braces();
+        true
+    }
+
+    /// `int | None` where one type stands.
+    pub(super) fn union_habit(&mut self, ty: &TypeExpr<'a>) {
+        if !self.at(T::Pipe) || self.panicking {
+            return;
+        }
+        let start = ty.span.start;
+        let text = self.type_text(ty.span);
+        let mut parts = vec![text];
+        while self.eat(T::Pipe) {
+            if self.at_word(sym::null) || self.at_word(sym::nil) {
+                let token = self.bump();
+                parts.push(self.token_text(token).to_string());
+            } else {
+                let part = self.ty();
+                parts.push(self.type_text(part.span));
+            }
+            if self.panicking {
+                return;
+            }
+        }
+        let span = self.span_from(start);
+        let d = Diagnostic::error(codes::HABIT_TYPE, span, "a value has one type");
+        let nothing = |part: &String| ["None", "null", "nil", "undefined"].contains(&part.as_str());
+        let rest: Vec<&String> = parts.iter().filter(|part| !nothing(part)).collect();
+        self.report(match rest.as_slice() {
+            [one] if parts.len() == 2 => d
+                .help(format!("a value that may be missing is `{one}?`"))
+                .fix(span, format!("{one}?")),
+            _ => d.help("declare an `enum` with a variant for each; errors stand behind `!`"),
+        });
+    }
+
+    fn type_text(&self, span: Span) -> String {
+        let text = self.text.get(span.start as usize..span.end as usize);
+        text.unwrap_or("").to_string()
+    }
+
+    /// What is written instead of `List<…>`.
+    pub(super) fn generic_advice(name: &str) -> String {
+        match name {
+            "List" | "Vec" | "Array" | "list" | "ArrayList" => "a list is written `[T]`".into(),
+            "HashMap" | "Dict" | "dict" | "map" | "BTreeMap" => "a map is `Map[K, V]`".into(),
+            "HashSet" | "set" => "a set is `Set[T]`".into(),
+            "Option" | "Optional" | "Maybe" => "a value that may be missing is `T?`".into(),
+            _ => format!("write `{name}[…]`"),
+        }
+    }
+
+    /// `struct A(B):` — a parent, which structs do not have.
+    pub(super) fn parent_habit(&mut self) {
+        if !self.at(T::LParen) || self.panicking {
+            return;
+        }
+        let span = self.here();
+        let told = self.sink.diagnostics().last().is_some_and(|d| {
+            d.code == codes::HABIT_KEYWORD
+                && d.span.file == span.file
+                && !self
+                    .text
+                    .get(d.span.end as usize..span.start as usize)
+                    .is_none_or(|between| between.contains('\n'))
+        });
+        if !told {
+            self.report(
+                Diagnostic::error(codes::HABIT_KEYWORD, span, "a struct has no parent")
+                    .help("put the other struct into a field, or implement a trait for both"),
+            );
+        }
+        let mut depth = 0usize;
+        loop {
+            match self.raw().kind {
+                T::LParen => depth += 1,
+                T::RParen => depth = depth.saturating_sub(1),
+                T::Eof => return,
+                _ => {}
+            }
+            self.bump();
+            if depth == 0 || self.raw().line_start {
+                return;
+            }
+        }
+    }
+
+    /// The arrow of `fn(x) -> e`, if the parameters of a literal lie right before this place.
+    pub(super) fn literal_arrow(&self) -> Option<Span> {
+        let mut depth = 0usize;
+        for n in 1..60 {
+            let token = self.token(self.pos.checked_sub(n)?);
+            match token.kind {
+                T::RParen | T::RBracket => depth += 1,
+                T::LParen | T::LBracket => depth = depth.checked_sub(1)?,
+                T::Arrow if depth == 0 => return Some(self.span_of(token)),
+                T::Fn | T::Colon | T::FatArrow if depth == 0 => return None,
+                _ => {}
+            }
+            if token.line_start {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether a `:` ends this line.
+    pub(super) fn colon_ends_line(&self) -> bool {
+        let last = self.line_ahead(0);
+        last.last().is_some_and(|token| token.kind == T::Colon)
+    }
+
+    /// `import x from y`, `import { a } from "b"`; behind the word `import` and a name.
+    pub(super) fn import_from(&mut self, start: Span) -> bool {
+        if !(self.at_word(sym::from) || self.at(T::LBrace)) || self.panicking {
+            return false;
+        }
+        let named = self.at_word(sym::from).then(|| self.token(self.pos + 1));
+        let module = named
+            .filter(|t| t.kind == T::Ident)
+            .map(|t| self.token_text(t).to_string());
+        let name = self.token(self.pos.saturating_sub(1));
+        let name = self.token_text(name).to_string();
+        let whole = start.to(named.map_or(self.here(), |t| self.span_of(t)));
+        let d = Diagnostic::error(
+            codes::HABIT_KEYWORD,
+            self.here(),
+            "names are imported with `from` in front",
+        );
+        self.fail(match module {
+            Some(module) => d
+                .help(format!("write `from {module} import {name}`"))
+                .fix(whole, format!("from {module} import {name}")),
+            None => d.help("write `from module import a, b`"),
+        });
+        true
+    }
+}

@@ -1,0 +1,184 @@
+//! `jetvm check --fix`: applies the edits of diagnostics until none is left.
+//!
+//! A round checks the program, takes each fix whose edits touch no other's, and changes the texts in
+//! memory; so a capability that a function lacks travels call by call up to where it is bound, or to
+//! `main`. Files are written once, at the end, each by a rename: a reader sees the old text or the new
+//! one. Only the program's own package is changed, never a dependency.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::{self, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jet_frontend::diag::{Diagnostic, Edit, Severity};
+use jet_frontend::driver::{self, CompileOutput};
+use jet_frontend::source::SourceMap;
+
+use super::{FAILED, USAGE, check, say};
+use crate::render::Style;
+use crate::sources::{self, Input, Texts};
+
+/// Rounds at most; a path of calls takes one each.
+const MAX_ROUNDS: usize = 200;
+
+/// Repairs what can be repaired, says what is left, and gives the exit code.
+pub(super) fn fix(input: &Path, style: Style) -> u8 {
+    let fail = |message: &str| {
+        say(&style.plain("", message, None, &[]));
+        USAGE
+    };
+    let mut texts = match sources::load(input) {
+        Ok(Input::Texts(texts)) => texts,
+        Ok(Input::Bundle(_)) => return fail("a bundle has no sources to repair"),
+        Err(error) => {
+            say(&style.load_error(&error));
+            return if error.code == sources::UNREADABLE {
+                USAGE
+            } else {
+                FAILED
+            };
+        }
+    };
+    let (repaired, changed) = repair(&mut texts);
+    let written: BTreeMap<&str, &str> = texts
+        .program
+        .packages
+        .last()
+        .into_iter()
+        .flat_map(|package| &package.files)
+        .filter(|file| changed.contains(&file.path))
+        .map(|file| (file.path.as_str(), file.text.as_str()))
+        .collect();
+    for (path, text) in &written {
+        let place = texts.display(path);
+        if let Err(error) = replace(Path::new(place), text) {
+            return fail(&format!("cannot write `{place}`: {error}"));
+        }
+    }
+    if repaired > 0 {
+        let faults = if repaired == 1 { "fault" } else { "faults" };
+        let files: Vec<&str> = written.keys().map(|path| texts.display(path)).collect();
+        say(&format!(
+            "repaired {repaired} {faults} in {}\n",
+            files.join(", ")
+        ));
+    }
+    check(input, style)
+}
+
+/// Repairs texts in memory. Gives how many diagnostics were answered, and the files that changed.
+fn repair(texts: &mut Texts) -> (usize, BTreeSet<String>) {
+    let mut repaired = 0;
+    let mut changed = BTreeSet::new();
+    let mut seen = HashSet::new();
+    for _ in 0..MAX_ROUNDS {
+        let mut hasher = DefaultHasher::new();
+        for package in &texts.program.packages {
+            package
+                .files
+                .iter()
+                .for_each(|file| file.text.hash(&mut hasher));
+        }
+        // Fixes that undo each other end here.
+        if !seen.insert(hasher.finish()) {
+            break;
+        }
+        let output = driver::check_only(&texts.program);
+        let edits = accept(&output, texts);
+        if edits.0 == 0 {
+            break;
+        }
+        repaired += edits.0;
+        for (path, edits) in edits.1 {
+            if apply(texts, &path, edits) {
+                changed.insert(path);
+            }
+        }
+    }
+    (repaired, changed)
+}
+
+/// The fixes of one round: how many, and their edits by file. Warnings come when no error is left.
+fn accept(output: &CompileOutput, texts: &Texts) -> (usize, BTreeMap<String, Vec<Edit>>) {
+    let severity = if output.has_errors() {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let mut count = 0;
+    let mut taken: BTreeMap<String, Vec<Edit>> = BTreeMap::new();
+    for diagnostic in &output.diagnostics {
+        if diagnostic.severity != severity || !fits(diagnostic, &output.sources, texts, &taken) {
+            continue;
+        }
+        count += 1;
+        for edit in &diagnostic.fix {
+            let path = output.sources.path(edit.span.file).to_owned();
+            taken.entry(path).or_default().push(edit.clone());
+        }
+    }
+    (count, taken)
+}
+
+/// Whether all edits of a fix lie in files of the program's own package, beside those taken already.
+fn fits(
+    diagnostic: &Diagnostic,
+    sources: &SourceMap,
+    texts: &Texts,
+    taken: &BTreeMap<String, Vec<Edit>>,
+) -> bool {
+    let own = |path: &str| {
+        let package = texts.program.packages.last();
+        package.is_some_and(|package| package.files.iter().any(|file| file.path == path))
+    };
+    // Two insertions at one place touch: the second waits for the next round.
+    let apart = |a: &Edit, b: &Edit| a.span.end < b.span.start || b.span.end < a.span.start;
+    !diagnostic.fix.is_empty()
+        && diagnostic.fix.iter().all(|edit| {
+            let path = sources.path(edit.span.file);
+            let others = taken.get(path).into_iter().flatten();
+            own(path) && others.into_iter().all(|other| apart(edit, other))
+        })
+}
+
+fn apply(texts: &mut Texts, path: &str, mut edits: Vec<Edit>) -> bool {
+    let package = texts.program.packages.last_mut();
+    let file = package.and_then(|package| package.files.iter_mut().find(|file| file.path == path));
+    let Some(file) = file else {
+        return false;
+    };
+    // From the end on, so that the places of the others stay right; of one place the later edit first.
+    edits.reverse();
+    edits.sort_by_key(|edit| std::cmp::Reverse((edit.span.start, edit.span.end)));
+    for edit in edits {
+        let (start, end) = (edit.span.start as usize, edit.span.end as usize);
+        if file.text.get(start..end).is_some() {
+            file.text.replace_range(start..end, &edit.replacement);
+        }
+    }
+    true
+}
+
+/// Puts a text in the place of a file, whole or not at all.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let real = path.canonicalize()?;
+    let folder = real.parent().unwrap_or(Path::new("."));
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    let temporary: PathBuf = folder.join(format!(".{name}.{}", std::process::id()));
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.set_permissions(fs::metadata(&real)?.permissions())?;
+        file.sync_all()?;
+        fs::rename(&temporary, &real)
+    };
+    let done = write();
+    if done.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    done
+}
