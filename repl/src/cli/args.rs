@@ -758,8 +758,8 @@ mod tests {
             "`--allow-net` is not supported yet"
         );
         assert_eq!(
-            cli("fmt .").unwrap_err(),
-            "`jetvm fmt` is not supported yet"
+            cli("doc .").unwrap_err(),
+            "`jetvm doc` is not supported yet"
         );
         assert_eq!(
             cli("build a.jet --sign=key").unwrap_err(),
