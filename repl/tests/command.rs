@@ -123,7 +123,7 @@ fn sources_and_bundles_run_alike() {
 #[test]
 fn a_missing_grant_is_refused_before_anything_runs() {
     let text = "fn main() uses Console + FileRead ! IoError:\n    Console.print(\"started\")\n    load()?\n\n\
-        fn load() uses FileRead ! IoError:\n    let text = FileRead.read_text(\"x\")?\n";
+        fn load() uses FileRead ! IoError:\n    let _text = FileRead.read_text(\"x\")?\n";
     let folder = Folder::new(&[("main.jet", text), ("x", "")]);
     folder
         .run("main.jet")
@@ -166,7 +166,7 @@ fn errors_of_main_and_traps_exit_with_1() {
         ("fail.jet", text),
         (
             "trap.jet",
-            "fn main():\n    let xs = [1]\n    let i = xs.len() + 2\n    let x = xs[i]\n",
+            "fn main():\n    let xs = [1]\n    let i = xs.len() + 2\n    let _x = xs[i]\n",
         ),
     ]);
     folder
@@ -175,7 +175,7 @@ fn errors_of_main_and_traps_exit_with_1() {
     folder.run("trap.jet").expect(
         1,
         "",
-        &["trap[bounds]", "index 3", "trap.jet:4", "let x = xs[i]"],
+        &["trap[bounds]", "index 3", "trap.jet:4", "let _x = xs[i]"],
     );
     let short = folder
         .run("trap.jet --message-format=short")
@@ -467,7 +467,7 @@ fn the_command_line_is_refused_with_2() {
     folder
         .run("hello.jet --allow-net")
         .expect(2, "", &["not supported yet"]);
-    folder.run("repl").expect(2, "", &["not supported yet"]);
+    folder.run("lsp").expect(2, "", &["not supported yet"]);
     assert!(folder.run("--help").out.contains("Usage"));
     assert!(Path::new(env!("CARGO_BIN_EXE_jetvm")).exists());
 }
