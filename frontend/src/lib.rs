@@ -18,6 +18,7 @@ mod ceiling;
 pub mod check;
 mod derived_json;
 pub mod diag;
+pub mod docs;
 pub mod driver;
 pub mod fmt;
 pub mod lexer;

@@ -186,6 +186,27 @@ impl Style {
         }
     }
 
+    /// Something that is not wrong, and what to type next.
+    #[must_use]
+    pub fn note(self, message: &str, help: &str) -> String {
+        match self.format {
+            MessageFormat::Human => {
+                let group = Group::with_title(Level::NOTE.primary_title(clean(message)))
+                    .element(Level::HELP.message(clean(help)));
+                let mut out = self.renderer().render(&[group]);
+                out.push('\n');
+                out
+            }
+            MessageFormat::Short => format!("note: {}\n", clean_line(message)),
+            MessageFormat::Json => {
+                let mut object = empty_json("", message);
+                object["severity"] = json!("note");
+                object["help"] = json!(help);
+                format!("{object}\n")
+            }
+        }
+    }
+
     /// Why a program's texts could not be had.
     #[must_use]
     pub fn load_error(self, error: &LoadError) -> String {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use jet_vm::host::limits::MEMORY_RANGE;
 use jet_vm::host::{EnvGrant, Grants, Limits, PathGrant};
 
@@ -63,6 +63,10 @@ pub enum Command {
     Test(Box<TestArgs>),
     /// Brings source files into the one style.
     Fmt(FmtArgs),
+    /// Shows the documentation of a package or of the standard library.
+    Doc(DocArgs),
+    /// Makes a package to start from.
+    New(NewArgs),
 }
 
 /// A program to look at.
@@ -139,6 +143,58 @@ pub struct FmtArgs {
     /// Formats standard input to standard output.
     #[arg(long, conflicts_with = "inputs")]
     pub stdin: bool,
+}
+
+/// `doc`.
+#[derive(Debug, Args)]
+pub struct DocArgs {
+    /// FILE.jet, or a folder with `main.jet` or `jet.toml`.
+    #[arg(
+        value_name = "FILE|DIR",
+        required_unless_present = "std",
+        conflicts_with = "std"
+    )]
+    pub input: Option<PathBuf>,
+    /// The standard library instead of a package.
+    #[arg(long)]
+    pub std: bool,
+    /// One module only.
+    #[arg(long, value_name = "NAME", require_equals = true)]
+    pub module: Option<String>,
+    /// Shows what is not `pub`, too.
+    #[arg(long)]
+    pub private: bool,
+    /// How it is written.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        require_equals = true,
+        default_value = "markdown"
+    )]
+    pub format: DocFormat,
+    /// A folder to write a page for each module to, instead of showing them.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// `doc --format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DocFormat {
+    /// A page for each module.
+    Markdown,
+    /// One JSON object.
+    Json,
+}
+
+/// `new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The folder to make; its name is the package's.
+    #[arg(value_name = "NAME")]
+    pub path: PathBuf,
+    /// A package for others to use, with `src/lib.jet` instead of `src/main.jet`.
+    #[arg(long)]
+    pub lib: bool,
 }
 
 /// `audit`.
@@ -513,14 +569,14 @@ impl LimitArgs {
     }
 }
 
-/// Subcommands that this version answers.
-const COMMANDS: &[&str] = &[
-    "run", "build", "check", "verify", "audit", "disasm", "test", "fmt", "explain", "repl", "help",
-];
+/// Whether this version answers a subcommand.
+fn is_command(word: &str) -> bool {
+    word == "help" || Cli::command().find_subcommand(word).is_some()
+}
 
 /// Subcommands to come.
 const LATER_COMMANDS: &[&str] = &[
-    "doc", "new", "inspect", "asm", "add", "update", "publish", "install", "lsp", "worker", "mcp",
+    "inspect", "asm", "add", "update", "publish", "install", "lsp", "worker", "mcp",
 ];
 
 /// Flags to come.
@@ -590,7 +646,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
                 .get(at)
                 .map(|arg| arg.to_string_lossy().into_owned())
                 .unwrap_or_default();
-            if COMMANDS.contains(&word.as_str()) {
+            if is_command(&word) {
                 let word = args.remove(at);
                 args.insert(0, word);
             } else if LATER_COMMANDS.contains(&word.as_str()) {
@@ -758,8 +814,8 @@ mod tests {
             "`--allow-net` is not supported yet"
         );
         assert_eq!(
-            cli("doc .").unwrap_err(),
-            "`jetvm doc` is not supported yet"
+            cli("lsp .").unwrap_err(),
+            "`jetvm lsp` is not supported yet"
         );
         assert_eq!(
             cli("build a.jet --sign=key").unwrap_err(),

@@ -4,9 +4,11 @@
 //! verified); 4 a limit; 101 a bug of ours; 130 interrupted.
 
 pub mod args;
+mod doc;
 mod explain;
 mod fix;
 mod fmt;
+mod new;
 mod program;
 pub mod quantity;
 mod repl;
@@ -149,6 +151,8 @@ fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Disasm(args) => disasm(&args.input, style),
         Command::Test(args) => test::test(args, style),
         Command::Fmt(args) => fmt::fmt(args, style),
+        Command::Doc(args) => doc::doc(args, style),
+        Command::New(args) => new::new(args, style),
     }
 }
 
