@@ -19,6 +19,7 @@ use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
     Header, LENGTH_OFFSET, RECORD_REFS,
 };
+use crate::stats::Collection;
 use std::time::Instant;
 
 /// Byte that evacuated memory is filled with in stress modes.
@@ -76,10 +77,26 @@ impl Heap {
             self.assert_sound("before", roots);
         }
         let start = Instant::now();
+        let before = self.used_bytes();
+        let copied = self.stats.bytes_copied;
         self.collect_now(kind, stress, roots)?;
-        let pause = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.stats.pause_total_ns += pause;
-        self.stats.pause_max_ns = self.stats.pause_max_ns.max(pause);
+        let pause_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        match kind {
+            Kind::Minor => self.stats.minor.add(pause_ns),
+            Kind::Full => self.stats.full.add(pause_ns),
+        }
+        if let Some(log) = self.log {
+            log(&Collection {
+                number: self.stats.collections(),
+                full: kind == Kind::Full,
+                pause_ns,
+                before,
+                after: self.stats.live_after_last,
+                copied: self.stats.bytes_copied - copied,
+                committed: self.cage.committed(),
+                external: self.external.bytes(),
+            });
+        }
         if stress {
             self.assert_sound("after", roots);
         }
@@ -203,12 +220,13 @@ impl Heap {
         let live = self.old_used + self.large_bytes;
         self.stats.live_after_last = live;
         self.stats.bytes_copied += copied;
+        if !full {
+            self.stats.bytes_promoted += copied;
+        }
+        self.stats.fragmented = self.old_bytes - self.old_used;
         if full {
-            self.stats.full_collections += 1;
             let live = live + self.external.bytes();
             self.full_threshold = live + live.max(MIN_GROWTH);
-        } else {
-            self.stats.minor_collections += 1;
         }
         let keeps_pool = self.grown || self.chunk_bytes == SMALL_CHUNK;
         self.trim_pool(if keeps_pool {

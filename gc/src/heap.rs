@@ -13,7 +13,7 @@ use crate::chunk::{Chunk, FREE, Large, PageTable, YOUNG};
 use crate::external::ExternalTable;
 use crate::handles::{Handle, HandleTable, TooManyHandles};
 use crate::layout::{GRANULE_SHIFT, Ref};
-use crate::stats::Stats;
+use crate::stats::{CollectionLog, Stats};
 use std::fmt;
 
 /// Smallest chunk: the first of a heap, and every one of a heap with a low limit.
@@ -62,6 +62,8 @@ pub struct HeapConfig {
     pub generational: bool,
     /// Most root handles at a time.
     pub max_handles: u32,
+    /// Who is told of each collection.
+    pub log: Option<CollectionLog>,
 }
 
 impl Default for HeapConfig {
@@ -71,6 +73,7 @@ impl Default for HeapConfig {
             mode: GcMode::Normal,
             generational: true,
             max_handles: 1 << 20,
+            log: None,
         }
     }
 }
@@ -212,6 +215,7 @@ pub struct Heap {
     pub(crate) fail_after: Option<u64>,
     pub(crate) stress_count: u32,
     pub(crate) stats: Stats,
+    pub(crate) log: Option<CollectionLog>,
 }
 
 impl Heap {
@@ -262,6 +266,7 @@ impl Heap {
             fail_after: None,
             stress_count: 0,
             stats: Stats::default(),
+            log: config.log,
         })
     }
 
@@ -340,14 +345,24 @@ impl Heap {
         &self.external
     }
 
-    /// The counters.
-    pub fn stats(&self) -> Stats {
-        let current = match self.young.last() {
+    /// Bytes of objects in the current young chunk that are in no counter yet.
+    fn uncounted(&self) -> u64 {
+        match self.young.last() {
             Some(chunk) => ((self.core.alloc_ptr - chunk.top) as u64) << GRANULE_SHIFT,
             None => 0,
-        };
+        }
+    }
+
+    /// Bytes of objects, dead ones included (small ones exactly, large ones by page).
+    pub(crate) fn used_bytes(&self) -> u64 {
+        let young: u64 = self.young.iter().map(Chunk::used).sum();
+        young + self.uncounted() + self.old_used + self.large_bytes
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
         Stats {
-            bytes_allocated: self.stats.bytes_allocated + current,
+            bytes_allocated: self.stats.bytes_allocated + self.uncounted(),
             committed: self.cage.committed(),
             external: self.external.bytes(),
             ..self.stats

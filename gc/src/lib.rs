@@ -32,4 +32,4 @@ pub use heap::{
     OutOfMemoryCause, Roots, SliceRoots,
 };
 pub use layout::{Format, Header, Ref};
-pub use stats::Stats;
+pub use stats::{Collection, CollectionLog, Pauses, Stats};

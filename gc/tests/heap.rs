@@ -73,7 +73,7 @@ fn an_endless_list_meets_its_limit_soon() {
         assert!(start.elapsed() < Duration::from_secs(20));
         assert!(h.stats().peak <= limit, "{} > {limit}", h.stats().peak);
         assert!(n * 24 > limit / 4, "only {n} nodes under {limit}");
-        assert!(h.stats().full_collections < 20);
+        assert!(h.stats().full.count < 20);
         assert_eq!(list_len(&h, Ref::from_word(slots[0])), n);
         h.check(&mut roots(&mut slots)).unwrap();
         // The heap is usable once the list is gone.
@@ -333,16 +333,16 @@ fn stress_moves_everything_at_each_allocation() {
             assert_ne!(next.to_word(), before);
         }
     }
-    assert_eq!(h.stats().full_collections, 300);
+    assert_eq!(h.stats().full.count, 300);
     assert_eq!(list_len(&h, Ref::from_word(slots[0])), 300);
     h.set_mode(GcMode::Stress(100));
     for i in 0..300 {
         push(&mut h, &mut slots, i).unwrap();
     }
-    assert_eq!(h.stats().full_collections, 303);
+    assert_eq!(h.stats().full.count, 303);
     h.set_mode(GcMode::Off);
     h.collect(&mut roots(&mut slots)).unwrap();
-    assert_eq!(h.stats().full_collections, 303);
+    assert_eq!(h.stats().full.count, 303);
 }
 
 #[test]

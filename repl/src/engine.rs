@@ -87,6 +87,8 @@ pub struct Config {
     pub gc: GcChoice,
     /// Key of its hash tables.
     pub seed: u64,
+    /// Told of each collection.
+    pub gc_log: Option<jet_vm::CollectionLog>,
 }
 
 /// When a heap collects.
@@ -130,12 +132,8 @@ pub struct Report {
     pub end: End,
     /// Fuel used.
     pub fuel: u64,
-    /// Bytes of heap at the end.
-    pub heap_bytes: u64,
-    /// Most bytes of heap.
-    pub heap_peak: u64,
-    /// Collections.
-    pub collections: u64,
+    /// What its heap went through.
+    pub heap: jet_vm::HeapStats,
     /// Calls of and output through host capabilities.
     pub usage: HostUsage,
 }
@@ -155,6 +153,7 @@ impl Module {
                 GcChoice::Stress(n) => GcMode::Stress(n),
             },
             seed: config.seed,
+            gc_log: config.gc_log,
             ..jet_vm::Config::default()
         };
         let grants = grants.into_iter().map(Binding::from).collect();
@@ -182,9 +181,7 @@ impl Module {
         Ok(Report {
             end,
             fuel: stats.fuel,
-            heap_bytes: stats.gc.committed,
-            heap_peak: stats.gc.peak,
-            collections: stats.gc.collections(),
+            heap: stats.gc,
             usage: stats.host,
         })
     }
@@ -203,9 +200,7 @@ impl Report {
         Report {
             end: End::Ended(ending),
             fuel: 0,
-            heap_bytes: 0,
-            heap_peak: 0,
-            collections: 0,
+            heap: jet_vm::HeapStats::default(),
             usage: HostUsage::default(),
         }
     }

@@ -605,6 +605,7 @@ impl Session {
             limits,
             gc: self.options.gc,
             seed: self.seed,
+            gc_log: None,
         };
         interrupt::clear();
         self.tape.start();

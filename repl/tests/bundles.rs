@@ -98,6 +98,7 @@ fn run(module: &Module, grants: &Grants, args: &[&str], limits: Limits) -> Repor
         limits,
         gc: GcChoice::Stress(1),
         seed: 1,
+        gc_log: None,
     };
     let mut capabilities = grants.capabilities(here).unwrap();
     let (input, out, error) = (std::io::empty(), std::io::sink(), std::io::sink());
@@ -170,6 +171,7 @@ fn without_its_grants_nothing_runs() {
         limits: Limits::default(),
         gc: GcChoice::Normal,
         seed: 1,
+        gc_log: None,
     };
     let only_console = Grants {
         console: true,

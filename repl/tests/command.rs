@@ -337,9 +337,32 @@ fn stats_say_what_it_cost_and_what_ran() {
     let again = folder.run("hello.jet --stats=json --jit=off --gc=stress --seed=7");
     let again: serde_json::Value = serde_json::from_str(&again.err).unwrap();
     assert_eq!(again["fuel"], stats["fuel"]);
+    assert!(again["full"]["collections"].as_u64().unwrap() > 0);
+    assert!(again["full"]["p50_ms"].as_f64().unwrap() > 0.0);
     folder
         .run("hello.jet --stats")
         .expect(0, "hello\n", &["engine interpreter"]);
+}
+
+#[test]
+fn each_collection_is_told() {
+    let text = "fn main():\n    let mut keep: [[int]] = []\n    for i in 0..200_000:\n        keep.push([i, i + 1])\n";
+    let folder = Folder::new(&[("grow.jet", text)]);
+    let human = folder
+        .run("grow.jet --gc-log")
+        .expect(0, "", &["gc 1: nursery, "]);
+    let json = folder.run("grow.jet --gc-log --message-format=json");
+    let events: Vec<serde_json::Value> = json
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.len(), human.err.lines().count());
+    for (i, event) in events.iter().enumerate() {
+        assert_eq!(event["gc"], i + 1);
+        assert!(event["before"].as_u64() >= event["after"].as_u64());
+        assert!(event["committed"].as_u64() > event["after"].as_u64());
+    }
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct Config {
     pub seed: u64,
     /// Told of each host call.
     pub audit: Option<AuditSink>,
+    /// Told of each collection.
+    pub gc_log: Option<jet_gc::CollectionLog>,
 }
 
 impl Default for Config {
@@ -57,6 +59,7 @@ impl Default for Config {
             generational: true,
             seed: 0x6a65_7476_6d5f_7631,
             audit: None,
+            gc_log: None,
         }
     }
 }
@@ -216,6 +219,7 @@ impl Instance {
             limit: config.limits.memory,
             mode: config.gc,
             generational: config.generational,
+            log: config.gc_log,
             ..HeapConfig::default()
         });
         let mut heap_box = Box::new(heap.map_err(|e| InstanceError::System(e.to_string()))?);

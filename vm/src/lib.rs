@@ -36,6 +36,6 @@ mod trap;
 
 pub use capability::AuditSink;
 pub use instance::{Binding, Config, Failure, Instance, InstanceError, Outcome, RunStats};
-pub use jet_gc::GcMode;
+pub use jet_gc::{Collection, CollectionLog, GcMode, Pauses, Stats as HeapStats};
 pub use load::{LoadError, Loaded};
 pub use trap::{TraceFrame, Trap, limit_of};

@@ -288,6 +288,7 @@ impl TestArgs {
             jit: self.modes.jit.into(),
             gc: self.modes.gc,
             stats: self.modes.stats,
+            gc_log: self.modes.gc_log,
             seed: self.modes.seed,
         }
     }
@@ -405,6 +406,9 @@ struct ModeArgs {
     /// Says at the end what the run cost.
     #[arg(long, value_name = "json", require_equals = true, num_args = 0..=1, default_missing_value = "human")]
     stats: Option<StatsFormat>,
+    /// Tells each collection on standard error.
+    #[arg(long)]
+    gc_log: bool,
     /// Seed of the stress modes and of hash tables.
     #[arg(long, value_name = "N", require_equals = true, value_parser = count)]
     seed: Option<u64>,
@@ -487,6 +491,8 @@ pub struct RunOptions {
     pub gc: GcChoice,
     /// `--stats`.
     pub stats: Option<StatsFormat>,
+    /// `--gc-log`.
+    pub gc_log: bool,
     /// `--seed`.
     pub seed: Option<u64>,
 }
@@ -499,6 +505,7 @@ impl RunOptions {
             jit: modes.jit.into(),
             gc: modes.gc,
             stats: modes.stats,
+            gc_log: modes.gc_log,
             seed: modes.seed,
         }
     }

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::args::{RunArgs, RunOptions, StatsFormat};
+use jet_vm::{Collection, CollectionLog, Pauses};
+
+use super::args::{MessageFormat, RunArgs, RunOptions, StatsFormat};
 use super::program::{self, Loaded};
 use super::{FAILED, INTERRUPTED, LIMIT, OK, REFUSED, USAGE, report_bug, say};
 use crate::audit::{self, Request};
@@ -70,6 +72,10 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         limits: options.limits.clone(),
         gc: options.gc,
         seed: options.seed.unwrap_or_else(random_seed),
+        gc_log: options.gc_log.then_some(match style.format {
+            MessageFormat::Json => log_as_json as CollectionLog,
+            _ => log_line,
+        }),
     };
     let prepared = started.elapsed();
     let started = Instant::now();
@@ -145,17 +151,61 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
         End::Interrupted => ("interrupted", None),
         End::Bug(_) => ("bug", None),
     };
+    let heap = &report.heap;
     json!({
         "end": end,
         "limit": limit,
         "fuel": report.fuel,
-        "heap": { "bytes": report.heap_bytes, "peak": report.heap_peak, "collections": report.collections },
+        "heap": {
+            "bytes": heap.committed, "peak": heap.peak, "external": heap.external, "allocated": heap.bytes_allocated,
+            "live": heap.live_after_last, "copied": heap.bytes_copied, "promoted": heap.bytes_promoted,
+            "fragmented": heap.fragmented, "collections": heap.collections(), "seconds": seconds(heap.pause_total_ns()),
+        },
+        "nursery": pauses(&heap.minor),
+        "full": pauses(&heap.full),
         "host": { "calls": report.usage.calls, "output": report.usage.output },
         "seconds": { "prepare": prepared, "run": ran },
         "jit": { "mode": options.jit.name(), "engine": options.jit.engine() },
         "gc": options.gc.to_string(),
         "seed": seed,
     })
+}
+
+/// Pauses of one kind of collection.
+fn pauses(of: &Pauses) -> Value {
+    let milliseconds = |ns: u64| ns as f64 / 1e6;
+    json!({
+        "collections": of.count, "seconds": seconds(of.total_ns), "p50_ms": milliseconds(of.quantile(0.5)),
+        "p99_ms": milliseconds(of.quantile(0.99)), "max_ms": milliseconds(of.max_ns),
+    })
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// `--gc-log`, for people.
+fn log_line(c: &Collection) {
+    let kind = if c.full { "full" } else { "nursery" };
+    say(&format!(
+        "gc {}: {kind}, {:.3} ms, {} KiB -> {} KiB, copied {} KiB, committed {} KiB, external {} KiB\n",
+        c.number,
+        c.pause_ns as f64 / 1e6,
+        c.before >> 10,
+        c.after >> 10,
+        c.copied >> 10,
+        c.committed >> 10,
+        c.external >> 10,
+    ));
+}
+
+/// `--gc-log --message-format=json`.
+fn log_as_json(c: &Collection) {
+    let event = json!({
+        "gc": c.number, "kind": if c.full { "full" } else { "nursery" }, "pause_ms": c.pause_ns as f64 / 1e6,
+        "before": c.before, "after": c.after, "copied": c.copied, "committed": c.committed, "external": c.external,
+    });
+    say(&format!("{event}\n"));
 }
 
 fn table(stats: &Value) -> String {

@@ -72,6 +72,7 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
         gc: options.gc,
         // Tests are the same every time unless told otherwise.
         seed: options.seed.unwrap_or(1),
+        gc_log: None,
     };
     let lines = Lines::new(Some(&texts));
     let mut ran = Vec::new();

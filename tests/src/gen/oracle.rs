@@ -125,6 +125,7 @@ pub fn run(loaded: &Arc<Loaded>, gc: GcMode) -> Result<(Run, Ending), String> {
         limits: limits(),
         gc,
         seed: 1,
+        gc_log: None,
         ..Config::default()
     };
     let mut instance = Instance::new(Arc::clone(loaded), config, vec![Binding::from(console)])
