@@ -270,3 +270,23 @@ fn the_page_for_models_is_short() {
     let words = text.split_whitespace().count();
     assert!(words <= 2_500, "{words} words");
 }
+
+/// Every function that the standard library offers says what it does.
+#[test]
+fn the_standard_library_is_documented() {
+    fn undocumented(of: &[jet_frontend::docs::ItemDoc], owner: &str, out: &mut Vec<String>) {
+        for item in of.iter().filter(|i| i.is_pub) {
+            let name = format!("{owner}.{}", item.name);
+            if item.docs.is_empty() && !matches!(item.kind, "impl" | "field" | "variant") {
+                out.push(name.clone());
+            }
+            undocumented(&item.members, &name, out);
+        }
+    }
+    let mut missing = Vec::new();
+    for source in &jet_frontend::std::package().files {
+        let module = jet_frontend::docs::module(source, true).expect("std parses");
+        undocumented(&module.items, &module.name, &mut missing);
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
