@@ -33,6 +33,7 @@ mod patterns;
 mod places;
 mod prove;
 mod report;
+pub mod rules;
 mod sigs;
 mod stmts;
 mod types;

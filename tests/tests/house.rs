@@ -102,3 +102,25 @@ fn arrows_point_down() {
         }
     }
 }
+
+#[test]
+fn only_tests_can_switch_rules_off() {
+    for room in [
+        ".", "bytecode", "frontend", "gc", "vm", "jit", "repl", "bench", "tests",
+    ] {
+        let path = root().join(room).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(path).expect("manifest");
+        let mut section = "";
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                section = line;
+            }
+            let declares = section == "[features]" && line == "rule-switches = []";
+            let tests = room == "tests" && section == "[dev-dependencies]";
+            assert!(
+                !line.contains("rule-switches") || declares || tests,
+                "{room}/Cargo.toml, {section}: {line}"
+            );
+        }
+    }
+}

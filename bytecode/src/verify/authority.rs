@@ -175,11 +175,14 @@ pub(super) fn check_entry(prog: &mut Program, bundle: &Bundle) -> Result<()> {
                 && f.kind == FnKind::Named
                 && params
                 && *prog.ty(f.sig.ret) == LType::Unit
-                && f.sig.uses.len() == e.paths.len()
         });
         let Some(f) = f else {
             return super::refuse(Rule::Entry, "entry function").map_err(place);
         };
+        ensure(f.sig.uses.len() == e.paths.len(), Rule::Entry, || {
+            String::from("entry with requests that have no path, or paths without request")
+        })
+        .map_err(place)?;
         prog.entry = Some(LEntry {
             function: id,
             requests: f.sig.uses.clone(),

@@ -15,9 +15,10 @@ use crate::opcodes::Op;
 impl<'a> Operands<'a> {
     /// Hidden capabilities, then the rest.
     fn hand_over<'b>(&self, uses: &[CapId], args: &'b [u16]) -> Result<&'b [u16]> {
-        let (hidden, rest) = args
-            .split_at_checked(uses.len())
-            .ok_or_else(|| error(Rule::Hidden, format!("{} of {}", args.len(), uses.len())))?;
+        ensure(args.len() >= uses.len(), Rule::Hidden, || {
+            format!("{} of {}", args.len(), uses.len())
+        })?;
+        let (hidden, rest) = args.split_at(uses.len().min(args.len()));
         for (r, cap) in hidden.iter().zip(uses) {
             let ok = *self.lty(*r)? == LType::Cap(*cap);
             ensure(ok, Rule::Hidden, || {

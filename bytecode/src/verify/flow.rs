@@ -169,9 +169,10 @@ impl Flow<'_> {
             let r = usize::from(r);
             if single.get(r) == Some(&true)
                 && let Some(d) = defined.get_mut(r)
-                && std::mem::replace(d, true)
             {
-                return Err(error(Rule::OneDefinition, format!("register {r}")).at(instr.pc));
+                let again = std::mem::replace(d, true);
+                ensure(!again, Rule::OneDefinition, || format!("register {r}"))
+                    .map_err(|e| e.at(instr.pc))?;
             }
         }
         Ok(())

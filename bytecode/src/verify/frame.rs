@@ -29,12 +29,11 @@ pub(super) fn check(
         )?;
         sig.params.remove(0);
     }
-    if let Some(att) = sig.params.iter().find(|t| prog.kind(**t) == Kind::Att) {
-        return super::refuse(
-            Rule::AttenuatorParameter,
-            format!("parameter {}", spell(prog, *att)),
-        );
-    }
+    let second = sig.params.iter().find(|t| prog.kind(**t) == Kind::Att);
+    ensure(second.is_none(), Rule::AttenuatorParameter, || {
+        let name = second.map(|t| spell(prog, *t));
+        format!("parameter {}", name.unwrap_or_default())
+    })?;
     formation::signature(prog, &sig, meter)?;
 
     let entry = f.entry_regs();

@@ -206,7 +206,7 @@ impl<'a> Linker<'a> {
     ) -> Result<()> {
         let differs = |name: &str| {
             let what = format!("`{}` has another content elsewhere", name.escape_debug());
-            refuse(Rule::Identity, what)
+            ensure(false, Rule::Identity, || what)
         };
         for (n, id) in package.nominals.iter().zip(&lp.nominals) {
             let kind = match &n.kind {
@@ -217,7 +217,7 @@ impl<'a> Linker<'a> {
             };
             match self.prog.nominals.get(id.index()) {
                 Some(known) if known.kind == kind => {}
-                Some(_) => return differs(&n.name),
+                Some(_) => differs(&n.name)?,
                 None => {
                     let ty = self.intern(LType::Nominal(*id));
                     self.prog.nominals.push(LNominal {
@@ -235,7 +235,7 @@ impl<'a> Linker<'a> {
             let parent = c.parent.and_then(|p| lp.caps.get(usize::from(p)).copied());
             match self.prog.caps.get(id.index()) {
                 Some(known) if known.methods == methods && known.parent == parent => {}
-                Some(_) => return differs(&c.name),
+                Some(_) => differs(&c.name)?,
                 None => {
                     let ty = self.intern(LType::Cap(*id));
                     self.prog.caps.push(LCap {
@@ -252,7 +252,7 @@ impl<'a> Linker<'a> {
             let methods = self.methods(lp, &t.methods, meter)?;
             match self.prog.traits.get(id.index()) {
                 Some(known) if known.methods == methods => {}
-                Some(_) => return differs(&t.name),
+                Some(_) => differs(&t.name)?,
                 None => {
                     let ty = self.intern(LType::Dyn(*id));
                     self.prog.traits.push(LTrait {

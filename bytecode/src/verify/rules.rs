@@ -1,6 +1,7 @@
 //! The table of rules: every reason why a bundle is refused, with its sentence.
 //!
-//! What must stay true: each rule is refused by a test of its own.
+//! What must stay true: each rule is refused by a test of its own; a rule can be out of force only in builds with the
+//! feature `rule-switches`, which nothing but the development dependencies of the test suite turns on.
 
 macro_rules! rules {
     ($($variant:ident $name:literal $sentence:literal;)*) => {
@@ -97,4 +98,64 @@ rules! {
     Receiver "receiver" "An attenuator's fields and methods are used through the receiver register of its own methods, or a literal's capture of it.";
     NewAttenuator "new_att" "`new_att` makes attenuators only, `new` anything else.";
     Conversion "conversion" "`make_dyn` and `as_cap` have an implementation record, `recap` a declared relation.";
+}
+
+impl Rule {
+    /// The capability rules of the language that this one keeps in the bytecode; none if it is about something else.
+    #[must_use]
+    pub fn keeps(self) -> &'static [u8] {
+        match self {
+            Rule::CapMethod => &[1, 10],
+            Rule::Parent | Rule::Identity => &[1],
+            Rule::Registers | Rule::Import | Rule::Order | Rule::ImplSignature => &[2],
+            Rule::Hidden => &[2, 7],
+            Rule::OneDefinition => &[2, 4],
+            Rule::FirstClass => &[3, 6, 7],
+            Rule::Parameter => &[3, 6],
+            Rule::AttenuatorParameter | Rule::AttenuatorField => &[3, 5],
+            Rule::Conversion => &[4],
+            Rule::Receiver | Rule::NewAttenuator | Rule::ImplForm | Rule::ImplOrigin => &[5],
+            Rule::TypeForm => &[6],
+            Rule::Literal => &[6, 7],
+            Rule::Capture => &[7],
+            Rule::ErrorType | Rule::Return => &[8],
+            Rule::Entry => &[14],
+            _ => &[],
+        }
+    }
+}
+
+/// Whether a rule that is broken here is in force.
+#[cfg(not(feature = "rule-switches"))]
+pub(super) fn broken(_: Rule) -> bool {
+    true
+}
+
+#[cfg(feature = "rule-switches")]
+pub(super) use switches::broken;
+#[cfg(feature = "rule-switches")]
+pub use switches::watch;
+
+/// Switches for tests of the rules themselves.
+#[cfg(feature = "rule-switches")]
+mod switches {
+    use super::Rule;
+    use std::cell::Cell;
+
+    thread_local! {
+        static OFF: Cell<Option<Rule>> = const { Cell::new(None) };
+    }
+
+    /// Whether a rule that is broken here is in force.
+    pub(in crate::verify) fn broken(rule: Rule) -> bool {
+        OFF.get() != Some(rule)
+    }
+
+    /// Runs `f` on this thread with a rule switched off.
+    pub fn watch<T>(off: Option<Rule>, f: impl FnOnce() -> T) -> T {
+        let before = OFF.replace(off);
+        let result = f();
+        OFF.set(before);
+        result
+    }
 }

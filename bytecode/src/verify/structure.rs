@@ -3,7 +3,7 @@
 //! What must stay true: after this, every index of the package's tables (operands of code apart) may be
 //! followed, structural types are acyclic and shallow, and sizes fit the layout.
 
-use super::{Meter, Result, Rule, VerifyLimits, ensure, error, refuse};
+use super::{Meter, Result, Rule, VerifyLimits, ensure, error};
 use crate::layout::{MAX_RECORD_FIELDS, MAX_VARIANTS};
 use crate::module::*;
 use std::collections::HashSet;
@@ -75,9 +75,8 @@ fn unique<T: Eq + Hash>(items: impl Iterator<Item = T>, what: &str) -> Result<()
 fn ascending<T: PartialOrd>(mut items: impl Iterator<Item = T>, what: &str) -> Result<()> {
     let mut last = items.next();
     for item in items {
-        if last.as_ref().is_some_and(|l| *l >= item) {
-            return refuse(Rule::Order, format!("{what} do not ascend"));
-        }
+        let ascends = last.as_ref().is_none_or(|l| *l < item);
+        ensure(ascends, Rule::Order, || format!("{what} do not ascend"))?;
         last = Some(item);
     }
     Ok(())

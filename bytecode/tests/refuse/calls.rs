@@ -1,7 +1,7 @@
 //! Calls, function values, authority.
 
-use crate::Cases;
-use crate::common::{World, field};
+use super::Cases;
+use super::common::{World, field};
 use jet_bytecode::builder::*;
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::Op;

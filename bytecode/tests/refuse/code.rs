@@ -1,7 +1,7 @@
 //! Frames, flow, operands.
 
-use crate::common::variant;
-use crate::{Cases, find, ret};
+use super::common::variant;
+use super::{Cases, find, ret};
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::{Op, Word};
 use jet_bytecode::verify::Rule;

@@ -18,15 +18,17 @@ use jet_bytecode::module::*;
 use jet_bytecode::opcodes::{Op, Word};
 use jet_bytecode::verify::{RULES, Rule, VerifyLimits, verify, verify_with};
 
+/// What the verifier refuses.
 #[derive(Default)]
-struct Cases {
-    seen: Vec<Rule>,
+pub struct Cases {
+    /// Each with the rule that refuses it, and what is wrong.
+    pub all: Vec<(Rule, String, Bundle)>,
     wrong: Vec<String>,
 }
 
 impl Cases {
     fn bundle(&mut self, rule: Rule, what: &str, b: Bundle) {
-        self.seen.push(rule);
+        self.all.push((rule, what.to_string(), b.clone()));
         match verify(b) {
             Err(e) if e.rule == rule => {
                 assert!(!e.to_string().is_empty());
@@ -92,8 +94,8 @@ fn find(p: &mut Package, name: &str) -> usize {
     p.functions.iter().position(|f| f.name == name).unwrap()
 }
 
-#[test]
-fn every_rule_refuses() {
+/// All cases.
+pub fn cases() -> Cases {
     let mut c = Cases::default();
     tables::structure(&mut c);
     tables::formation(&mut c);
@@ -103,6 +105,12 @@ fn every_rule_refuses() {
     code::operands(&mut c);
     calls::calls(&mut c);
     tables::packages(&mut c);
+    c
+}
+
+#[test]
+fn every_rule_refuses() {
+    let c = cases();
     // Work: the same program under a small limit.
     let limits = VerifyLimits {
         work: 100,
@@ -112,9 +120,9 @@ fn every_rule_refuses() {
         verify_with(everything(), limits).unwrap_err().rule,
         Rule::Work
     );
-    c.seen.push(Rule::Work);
     assert!(c.wrong.is_empty(), "{}", c.wrong.join("\n"));
-    assert!(c.seen.len() >= 100, "{} cases", c.seen.len());
-    let untested: Vec<_> = RULES.iter().filter(|r| !c.seen.contains(r)).collect();
+    assert!(c.all.len() >= 100, "{} cases", c.all.len());
+    let tested = |r: &Rule| *r == Rule::Work || c.all.iter().any(|(seen, ..)| seen == r);
+    let untested: Vec<_> = RULES.iter().filter(|r| !tested(r)).collect();
     assert!(untested.is_empty(), "no test for {untested:?}");
 }

@@ -1,7 +1,7 @@
 //! Structure, formation, implementation records, linking.
 
-use crate::common::{World, field, variant};
-use crate::{Cases, find};
+use super::common::{World, field, variant};
+use super::{Cases, find};
 use jet_bytecode::builder::*;
 use jet_bytecode::format::package_hash;
 use jet_bytecode::module::*;

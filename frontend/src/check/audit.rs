@@ -4,6 +4,7 @@
 //! The walk is the one place that enforces where capabilities, attenuators and borrowed functions may
 //! stand: a form that does not name them here refuses them.
 
+use super::rules::Rule;
 use super::{Checker, codes};
 use crate::diag::Diagnostic;
 use crate::source::Span;
@@ -29,8 +30,8 @@ impl<'a> Checker<'a, '_> {
 
     fn audit_ty(&mut self, ty: Ty, span: Span) {
         if let Some(what) = self.second_class(ty, false) {
-            self.err_help(
-                codes::SECOND_CLASS,
+            self.breach(
+                Rule::TypeArgument,
                 span,
                 format!("{what} cannot stand for a type parameter or be part of data here"),
                 "authority and borrowed functions are only passed down; pass data, or an `own fn`",
@@ -57,22 +58,26 @@ impl<'a> Checker<'a, '_> {
             _ => true,
         };
         if !fits {
-            let (what, help) = match &kind {
+            let (rule, what, help) = match &kind {
                 TyKind::Borrowed(_) => (
+                    Rule::BorrowedValue,
                     "a borrowed function cannot be used here: it is only called, `let`-bound, captured by a borrowed literal, or passed to a parameter `f: fn(…)`",
                     "to store it, make it storable: capture data only, and declare parameters as `own fn(…)`",
                 ),
                 TyKind::Cap(_) => (
+                    Rule::CapabilityValue,
                     "a capability cannot be used here",
                     "it stands before a method's dot, right of `with`, and as an attenuator's field",
                 ),
                 _ => (
+                    Rule::AttenuatorValue,
                     "an attenuator cannot be used here",
                     "it stands right of `with`, and as another attenuator's field",
                 ),
             };
-            self.err_help(codes::SECOND_CLASS, span, what, help);
-            return;
+            if self.breach(rule, span, what, help) {
+                return;
+            }
         }
         let told = self.told;
         let att = matches!(&kind, TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator);

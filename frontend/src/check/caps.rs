@@ -7,6 +7,7 @@
 use super::body::{bad, ex};
 use super::cx::{EnvEntry, LocalInfo, Want};
 use super::expr::St;
+use super::rules::{Rule, broken};
 use super::{Checker, Def, PendingCap, Sig, UseKind, UseSite, codes};
 use crate::ast::{self, Arg, ExprKind as A, Ident, Path, TypeExpr};
 use crate::diag::Diagnostic;
@@ -31,13 +32,14 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn find_cap(&mut self, cap: CapId, span: Span, who: &Callee) -> Expr {
         let ty = self.prog.tys.intern(TyKind::Cap(cap));
         let name = self.cap_name(cap);
-        if let Some(why) = self.cx.pure {
-            self.err_help(
-                codes::NOT_PURE,
+        if let Some(why) = self.cx.pure
+            && self.breach(
+                Rule::PureCapability,
                 span,
                 format!("{why} is pure: it cannot use `{name}`"),
                 "compute the value before",
-            );
+            )
+        {
             return bad(span);
         }
         let mut found = None;
@@ -55,7 +57,7 @@ impl<'a> Checker<'a, '_> {
                 }
                 EnvEntry::Bind { .. } => {}
                 EnvEntry::Allow { caps, span: at } => {
-                    if !caps.contains(&cap) {
+                    if !caps.contains(&cap) && broken(Rule::AllowUse) {
                         let list = if caps.is_empty() {
                             "none".to_string()
                         } else {
@@ -63,7 +65,7 @@ impl<'a> Checker<'a, '_> {
                         };
                         let at = *at;
                         let d = Diagnostic::error(
-                            codes::NOT_ALLOWED,
+                            Rule::AllowUse.code(),
                             span,
                             format!("`{name}` is used here, but the block allows {list}"),
                         )
@@ -76,8 +78,10 @@ impl<'a> Checker<'a, '_> {
                     }
                 }
                 EnvEntry::Barrier => {
-                    barrier = true;
-                    break;
+                    if broken(Rule::StorableUses) {
+                        barrier = true;
+                        break;
+                    }
                 }
             }
         }
@@ -135,7 +139,7 @@ impl<'a> Checker<'a, '_> {
         };
         if barrier {
             let d = Diagnostic::error(
-                codes::MISSING_CAP,
+                Rule::StorableUses.code(),
                 span,
                 format!("{what}, but a stored function sees only its own `uses`"),
             )
@@ -149,9 +153,19 @@ impl<'a> Checker<'a, '_> {
         let of_cap = f
             .and_then(|f| self.fns.get(f.0 as usize))
             .is_some_and(|i| i.of_cap);
+        let rule = if of_cap {
+            Rule::AttenuatorOwnFields
+        } else {
+            Rule::UsesDeclared
+        };
+        if !broken(rule) {
+            // There is no binding to hand over: nothing can be compiled.
+            self.poisoned = true;
+            return;
+        }
         let Some(f) = f else {
             self.err(
-                codes::MISSING_CAP,
+                rule.code(),
                 span,
                 format!("{what}, which is not available here"),
             );
@@ -160,7 +174,7 @@ impl<'a> Checker<'a, '_> {
         let sig = self.sig(f);
         if of_cap {
             let d = Diagnostic::error(
-                codes::MISSING_CAP,
+                rule.code(),
                 span,
                 format!("{what}, but a capability's method uses only the fields of `self`"),
             )
@@ -184,7 +198,7 @@ impl<'a> Checker<'a, '_> {
             return;
         }
         let mut d = Diagnostic::error(
-            codes::MISSING_CAP,
+            rule.code(),
             span,
             format!("{what}, but `{}` does not have it", sig.display),
         );
@@ -235,13 +249,15 @@ impl<'a> Checker<'a, '_> {
             && let Some(why) = self.cx.pure
         {
             let list = self.caps_text(uses);
-            self.err_help(
-                codes::NOT_PURE,
+            let refused = self.breach(
+                Rule::PureCapability,
                 span,
                 format!("{why} is pure: it cannot call what uses `{list}`"),
                 "compute the value before",
             );
-            return uses.iter().map(|_| bad(span)).collect();
+            if refused {
+                return uses.iter().map(|_| bad(span)).collect();
+            }
         }
         uses.iter().map(|c| self.find_cap(*c, span, &who)).collect()
     }
@@ -277,8 +293,16 @@ impl<'a> Checker<'a, '_> {
                     format!("what `{name}` captured is not known here, so `allow` cannot be proved")
                 }
             };
+            let rule = if cap.is_some() {
+                Rule::AllowCaptured
+            } else {
+                Rule::AllowUnknown
+            };
+            if !broken(rule) {
+                return;
+            }
             self.push(
-                Diagnostic::error(codes::NOT_ALLOWED, span, msg)
+                Diagnostic::error(rule.code(), span, msg)
                     .note_at(at, "the block is here")
                     .help("call it outside of the block, or take an `own fn` with its `uses`"),
             );
@@ -314,21 +338,24 @@ impl<'a> Checker<'a, '_> {
                 Some(Def::Cap(c)) => c,
                 Some(d) => {
                     let k = self.def_kind(d);
-                    self.err(
-                        codes::NOT_A_CAP,
+                    self.breach(
+                        Rule::UsesNames,
                         b.cap.span,
                         format!("`with` binds one capability, this is {k}"),
+                        "",
                     );
                     continue;
                 }
                 None => continue,
             };
-            if binds.iter().any(|(c, _)| *c == cap) {
-                self.err(
-                    codes::DUPLICATE,
+            if binds.iter().any(|(c, _)| *c == cap)
+                && self.breach(
+                    Rule::WithTwice,
                     b.cap.span,
                     "this capability is bound twice here",
-                );
+                    "",
+                )
+            {
                 continue;
             }
             let v = self.with_value(&b.value, cap);
@@ -368,12 +395,15 @@ impl<'a> Checker<'a, '_> {
             }
             _ => {
                 let (t, n) = (self.show(v.ty), self.cap_name(cap));
-                self.err_help(
-                    codes::BAD_WITH,
+                let refused = self.breach(
+                    Rule::WithImplements,
                     e.span,
                     format!("`{t}` does not implement `{n}`"),
                     format!("write `impl {n} for {t}:` in its module, or bind another value"),
                 );
+                if !refused {
+                    return ex(ExprKind::AsCap(Box::new(v)), cap_ty, e.span);
+                }
                 bad(e.span)
             }
         }
@@ -398,12 +428,15 @@ impl<'a> Checker<'a, '_> {
         } else {
             format!("bind an attenuator that implements `{b}`")
         };
-        self.err_help(
-            codes::BAD_WITH,
+        let refused = self.breach(
+            Rule::WithRelated,
             span,
             format!("`{a}` cannot be bound as `{b}`"),
             help,
         );
+        if !refused {
+            return ex(ExprKind::Recap(Box::new(v)), ty, span);
+        }
         bad(span)
     }
 
@@ -426,7 +459,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// The name of a capability where one may be mentioned (`with`, constructor of an attenuator).
-    fn cap_mention(&mut self, e: &'a ast::Expr<'a>) -> Option<Expr> {
+    pub(super) fn cap_mention(&mut self, e: &'a ast::Expr<'a>) -> Option<Expr> {
         let is_path = matches!(e.kind, A::Name(_) | A::Field { .. });
         if !is_path {
             return None;
@@ -457,12 +490,16 @@ impl<'a> Checker<'a, '_> {
             }
             _ => {
                 let (t, n) = (self.show(v.ty), self.cap_name(cap));
-                self.err_help(
-                    codes::BAD_WITH,
+                let refused = self.breach(
+                    Rule::AttenuatorArgument,
                     e.span,
                     format!("capability `{n}` is needed here, not `{t}`"),
                     format!("pass `{n}`, or bind the value first: `with {n} = …:`"),
                 );
+                if !refused {
+                    let ty = self.prog.tys.intern(TyKind::Cap(cap));
+                    return ex(ExprKind::AsCap(Box::new(v)), ty, e.span);
+                }
                 bad(e.span)
             }
         }
@@ -573,20 +610,23 @@ impl<'a> Checker<'a, '_> {
     fn field_use(&mut self, cap: CapId, span: Span) {
         let name = self.cap_name(cap);
         if let Some(why) = self.cx.pure {
-            self.err(
-                codes::NOT_PURE,
+            self.breach(
+                Rule::PureCapability,
                 span,
                 format!("{why} is pure: it cannot use `{name}`"),
+                "",
             );
         }
         let bad_block = self.cx.env.iter().find_map(|e| match e {
             EnvEntry::Allow { caps, span } if !caps.contains(&cap) => Some(*span),
             _ => None,
         });
-        if let Some(at) = bad_block {
+        if let Some(at) = bad_block
+            && broken(Rule::AllowField)
+        {
             self.push(
                 Diagnostic::error(
-                    codes::NOT_ALLOWED,
+                    Rule::AllowField.code(),
                     span,
                     format!("`{name}` is used here, but the block does not allow it"),
                 )

@@ -2,7 +2,8 @@
 //! fields, constants and capability methods.
 
 use super::collect::id32;
-use super::{AdtItem, Checker, Sig, codes};
+use super::rules::Rule;
+use super::{AdtItem, Checker, Sig};
 use crate::source::Span;
 use crate::thir::{AdtId, AdtKind, FnId, Ty, TyKind};
 use rustc_hash::FxHashSet;
@@ -75,10 +76,10 @@ impl<'a> Checker<'a, '_> {
             .or_else(|| self.second_class(f.errs, false))
     }
 
-    pub(super) fn refuse_second(&mut self, ty: Ty, span: Span, borrowed: bool, place: &str) {
+    fn refuse_second(&mut self, ty: Ty, span: Span, borrowed: bool, rule: Rule, place: &str) {
         if let Some(what) = self.second_class(ty, borrowed) {
-            self.err_help(
-                codes::SECOND_CLASS,
+            self.breach(
+                rule,
                 span,
                 format!("{what} cannot be {place}"),
                 "authority is passed with `uses` and `with` only, never as a value",
@@ -115,8 +116,8 @@ impl<'a> Checker<'a, '_> {
             let mut seen = FxHashSet::default();
             if !self.is_constant_type(ty, &mut seen) {
                 let t = self.show(ty);
-                self.err_help(
-                    codes::BAD_CONST,
+                self.breach(
+                    Rule::ConstantData,
                     span,
                     format!("a constant cannot have type `{t}`, which refers to changeable data"),
                     "use numbers, strings, tuples or enums, or build the value in a function",
@@ -137,7 +138,8 @@ impl<'a> Checker<'a, '_> {
                     _ => false,
                 };
                 if !(top && kind == AdtKind::Attenuator) {
-                    self.refuse_second(f.ty, f.span, false, "part of a field's type");
+                    let place = "part of a field's type";
+                    self.refuse_second(f.ty, f.span, false, Rule::FieldType, place);
                 }
             }
         }
@@ -181,10 +183,11 @@ impl<'a> Checker<'a, '_> {
             if i == 0 && sig.has_self {
                 continue;
             }
-            self.refuse_second(p.ty, p.span, true, "a parameter");
+            self.refuse_second(p.ty, p.span, true, Rule::Parameter, "a parameter");
         }
-        self.refuse_second(sig.ret, sig.head, false, "a result");
-        self.refuse_second(sig.errs, sig.head, false, "part of an error");
+        self.refuse_second(sig.ret, sig.head, false, Rule::ResultType, "a result");
+        let place = "part of an error";
+        self.refuse_second(sig.errs, sig.head, false, Rule::ErrorType, place);
     }
 
     /// Capability methods carry data and handles only.
@@ -207,9 +210,9 @@ impl<'a> Checker<'a, '_> {
                 continue;
             }
             let mut seen = FxHashSet::default();
-            if let Some(what) = self.not_plain(ty, &mut seen) {
-                self.err_help(
-                    codes::BAD_CAPABILITY,
+            if let Some((rule, what)) = self.not_plain(ty, &mut seen) {
+                self.breach(
+                    rule,
                     span,
                     format!("a capability's method takes and returns data: here is {what}"),
                     "pass plain data; a handle stands alone or as `T?`",
@@ -218,23 +221,27 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    pub(super) fn not_plain(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<String> {
+    /// What a capability's methods do not pass, with the rule that says so.
+    fn not_plain(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<(Rule, String)> {
         if !seen.insert(ty) || seen.len() > 2000 {
             return None;
         }
         match self.prog.tys.kind(ty) {
-            TyKind::Fn(_) | TyKind::Borrowed(_) => Some("a function".to_string()),
-            TyKind::Dyn(t, _) => Some(format!("an object of trait `{}`", self.trait_name(*t))),
+            TyKind::Fn(_) | TyKind::Borrowed(_) => {
+                Some((Rule::InterfaceData, "a function".to_string()))
+            }
+            TyKind::Dyn(t, _) => {
+                let what = format!("an object of trait `{}`", self.trait_name(*t));
+                Some((Rule::InterfaceData, what))
+            }
             TyKind::List(t) => self.not_plain(*t, seen),
             TyKind::Tuple(ts) | TyKind::ErrSet(ts) => {
                 ts.iter().find_map(|t| self.not_plain(*t, seen))
             }
             TyKind::Adt(id, args) => {
                 if self.adt_kind(*id) == AdtKind::Handle {
-                    return Some(format!(
-                        "handle `{}` inside of other data",
-                        self.adt_name(*id)
-                    ));
+                    let what = format!("handle `{}` inside of other data", self.adt_name(*id));
+                    return Some((Rule::HandleInside, what));
                 }
                 if let Some(w) = args.iter().find_map(|t| self.not_plain(*t, seen)) {
                     return Some(w);
@@ -267,16 +274,16 @@ impl<'a> Checker<'a, '_> {
                 self.not_supported(item.name.span, "attenuators with type parameters are");
             }
             for d in item.derives {
-                self.err_help(
-                    codes::BAD_ATTENUATOR,
+                self.breach(
+                    Rule::AttenuatorDerive,
                     d.span,
                     format!("`{name}` holds a capability, so it derives nothing"),
                     "remove `derive`",
                 );
             }
             for m in item.methods {
-                self.err_help(
-                    codes::BAD_ATTENUATOR,
+                self.breach(
+                    Rule::AttenuatorMethods,
                     m.head,
                     format!("`{name}` holds a capability, so its only methods are those of the capabilities that it implements"),
                     "declare a `capability` with this method and implement it",
@@ -289,16 +296,16 @@ impl<'a> Checker<'a, '_> {
                     _ => false,
                 };
                 if cap && f.mutable {
-                    self.err_help(
-                        codes::BAD_ATTENUATOR,
+                    self.breach(
+                        Rule::AttenuatorMutable,
                         f.span,
                         "a capability field cannot be `mut`",
                         "remove `mut`",
                     );
                 }
                 if cap && f.default.is_some() {
-                    self.err_help(
-                        codes::BAD_ATTENUATOR,
+                    self.breach(
+                        Rule::AttenuatorDefault,
                         f.span,
                         "a capability field has no default: whoever builds the attenuator gives it",
                         "remove the default",

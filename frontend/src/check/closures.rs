@@ -266,8 +266,8 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn check_value_name(&mut self, m: super::ModId, name: crate::source::Ident) {
         if let Some(super::Def::Cap(_)) = self.lookup_name(m, name.name) {
             let t = self.text(name.name);
-            self.err_help(
-                codes::CAP_SHADOWED,
+            self.breach(
+                super::rules::Rule::ShadowValue,
                 name.span,
                 format!("`{t}` is a capability; its name cannot mean something else"),
                 "choose another name",

@@ -53,13 +53,17 @@ impl<'a> Checker<'a, '_> {
             }
             (TyKind::Borrowed(_), TyKind::Fn(_)) => {
                 let span = e.span;
-                self.err_help(
-                    codes::SECOND_CLASS,
+                let refused = self.breach(
+                    super::rules::Rule::BorrowedStored,
                     span,
                     "a borrowed function cannot be stored",
                     "declare the parameter that it came by as `own fn(…)`, or write a literal that captures data only",
                 );
-                return bad(span);
+                return if refused {
+                    bad(span)
+                } else {
+                    Expr { ty: to, ..e }
+                };
             }
             (_, TyKind::ErrSet(_)) => {
                 let f = self.zonk(from);
@@ -180,7 +184,9 @@ impl<'a> Checker<'a, '_> {
         if gerrs == ferrs && f.uses == g.uses {
             return e;
         }
-        if !f.uses.iter().all(|c| g.uses.contains(c)) {
+        if !f.uses.iter().all(|c| g.uses.contains(c))
+            && super::rules::broken(super::rules::Rule::StorableWiden)
+        {
             return self.mismatch(e, to);
         }
         self.adapter(e, &g, gerrs, ferrs, to, storable, span)

@@ -3,6 +3,7 @@
 //! Item ids are given out in the order of the text, packages in the order in which they came, so
 //! that the same sources give the same program.
 
+use super::rules::Rule;
 use super::{
     AdtInfo, AdtItem, CapInfo, CapSetInfo, Checker, ConstInfo, Def, Entry, FnInfo, FnSrc, ModId,
     ModInfo, ParsedPackage, PkgInfo, Progress, Sig, TraitInfo, TyScope, codes,
@@ -271,7 +272,8 @@ impl<'a> Checker<'a, '_> {
                     self.declare(m, f.name, Def::Fn(id), is_pub, false);
                 }
                 ItemKind::Extern(e) => {
-                    self.not_supported(e.library_span, "foreign functions are");
+                    let what = "foreign functions are not supported yet";
+                    self.breach(Rule::Extern, e.library_span, what, "");
                 }
             }
         }
@@ -514,8 +516,8 @@ impl<'a> Checker<'a, '_> {
         bad.sort_by_key(|b| b.1);
         for (s, span) in bad {
             let t = self.text(s);
-            self.err_help(
-                codes::CAP_SHADOWED,
+            self.breach(
+                Rule::ShadowStandard,
                 span,
                 format!("`{t}` is a standard capability; its name cannot mean something else"),
                 "choose another name",
@@ -527,8 +529,8 @@ impl<'a> Checker<'a, '_> {
     fn plain_cap_name(&mut self, name: Ident) {
         let t = self.text(name.name);
         if !t.is_ascii() {
-            self.err_help(
-                codes::BAD_CAPABILITY,
+            self.breach(
+                Rule::AsciiName,
                 name.span,
                 "the name of a capability has only ASCII letters, so that none looks like another",
                 "choose another name",
@@ -677,25 +679,26 @@ impl<'a> Checker<'a, '_> {
             );
             return;
         }
-        if let (Def::Cap(_) | Def::CapSet(_), Some(alias)) = (entry.def, n.alias) {
-            self.err_help(
-                codes::CAP_SHADOWED,
+        if let (Def::Cap(_) | Def::CapSet(_), Some(alias)) = (entry.def, n.alias)
+            && self.breach(
+                Rule::RenamedImport,
                 alias.span,
                 "a capability cannot be renamed on import",
                 format!("import `{name}` under its own name"),
-            );
+            )
+        {
             return;
         }
         let local = n.alias.unwrap_or(n.name);
         if let Some(Def::Cap(c)) = self.prelude.get(&local.name)
             && entry.def != Def::Cap(*c)
-        {
-            self.err_help(
-                codes::CAP_SHADOWED,
+            && self.breach(
+                Rule::ShadowStandard,
                 local.span,
                 "this is the name of a standard capability; it cannot mean something else",
                 "choose another name with `as`",
-            );
+            )
+        {
             return;
         }
         self.declare(m, local, entry.def, false, true);

@@ -100,7 +100,8 @@ impl<'a> Checker<'a, '_> {
             return bad(span);
         }
         if kind == AdtKind::Attenuator && self.cx.pure.is_some() {
-            self.err(codes::NOT_PURE, span, "an attenuator cannot be built here");
+            let rule = super::rules::Rule::PureAttenuator;
+            self.breach(rule, span, "an attenuator cannot be built here", "");
         }
         let mut prefix = Vec::new();
         let fields = self.arguments(&formals, args, &targs, span, &what, &mut prefix);

@@ -2,6 +2,7 @@
 
 use super::body::{bad, ex};
 use super::cx::{FrameErrs, ScopeItem, TryCx, Want};
+use super::rules::{Rule, broken};
 use super::{Checker, codes};
 use crate::ast::{self, Block};
 use crate::diag::Diagnostic;
@@ -111,11 +112,15 @@ impl<'a> Checker<'a, '_> {
         if allowed == TyTable::ERROR || self.prog.tys.err_members(allowed).contains(&m) {
             return;
         }
+        let rule = Rule::ErrorsDeclared;
+        if !broken(rule) {
+            return;
+        }
         let e = self.show(m);
         let in_literal = self.cx.frames.len() > 1;
         if in_literal {
             self.err_help(
-                codes::UNHANDLED_ERROR,
+                rule.code(),
                 span,
                 format!("`{e}` cannot leave this function literal"),
                 "handle it here with `else`, `match` or `try`",
@@ -128,14 +133,14 @@ impl<'a> Checker<'a, '_> {
         let sig = self.sig(id);
         let Some(item) = self.fn_item(id) else {
             self.err(
-                codes::UNHANDLED_ERROR,
+                rule.code(),
                 span,
                 format!("`{e}` cannot leave {}", sig.display),
             );
             return;
         };
         let d = Diagnostic::error(
-            codes::UNHANDLED_ERROR,
+            rule.code(),
             span,
             format!(
                 "`{}` can fail with `{e}`, but its signature does not say so",

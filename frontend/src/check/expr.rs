@@ -196,13 +196,15 @@ impl<'a> Checker<'a, '_> {
             if self.adt_kind(id) == AdtKind::Attenuator && !matches!(base.kind, ExprKind::Local(_))
             {
                 let n = self.adt_name(id);
-                self.err_help(
-                    codes::BAD_ATTENUATOR,
+                let refused = self.breach(
+                    super::rules::Rule::AttenuatorFields,
                     span,
                     format!("fields of `{n}` are read only as `self.…` in its own methods"),
                     "call a method of the capability that it implements",
                 );
-                return bad(span);
+                if refused {
+                    return bad(span);
+                }
             }
             if !self.field_visible(&f, id) {
                 self.private(name);

@@ -2,6 +2,7 @@
 //! signatures.
 
 use super::collect::id32;
+use super::rules::{Rule, broken};
 use super::sigs::Enclosing;
 use super::types::TyPos;
 use super::{Checker, Def, FnSrc, ImplInfo, Inherent, ModId, Pred, Sig, TyScope, codes};
@@ -180,17 +181,21 @@ impl<'a> Checker<'a, '_> {
         let tname = self.show_trait(trait_id, &targs);
         match self.prog.tys.kind(self_ty) {
             TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator => {
-                self.err_help(
-                    codes::BAD_ATTENUATOR,
+                let refused = self.breach(
+                    Rule::AttenuatorTraits,
                     item.head,
                     format!("`{target}` holds a capability, so it implements capabilities only"),
                     "keep the data that needs the trait in a struct of its own",
                 );
-                return;
+                if refused {
+                    return;
+                }
             }
             TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Handle => {
-                self.err(codes::BAD_IMPL, item.head, "handles implement no traits");
-                return;
+                let what = "handles implement no traits";
+                if self.breach(Rule::HandleTraits, item.head, what, "") {
+                    return;
+                }
             }
             TyKind::Dyn(of, _) => {
                 let offers = *of == trait_id
@@ -330,26 +335,28 @@ impl<'a> Checker<'a, '_> {
         };
         match self.adt_kind(id) {
             AdtKind::Struct => {
-                if !self.is_local(self_ty, m) {
-                    self.err_help(
-                        codes::BAD_IMPL,
+                if !self.is_local(self_ty, m)
+                    && self.breach(
+                        Rule::FakeLocal,
                         item.head,
                         format!("`{target}` does not belong to this package"),
                         "declare a struct of your own",
-                    );
+                    )
+                {
                     return;
                 }
             }
             AdtKind::Attenuator => {
-                if self.adts.get(id.0 as usize).map(|a| a.module) != Some(m) {
-                    self.err_help(
-                        codes::BAD_ATTENUATOR,
+                if self.adts.get(id.0 as usize).map(|a| a.module) != Some(m)
+                    && self.breach(
+                        Rule::AttenuatorModule,
                         item.head,
                         format!(
                             "`{target}` implements capabilities only in the module that declares it"
                         ),
                         "move this implementation there",
-                    );
+                    )
+                {
                     return;
                 }
             }
@@ -540,7 +547,7 @@ impl<'a> Checker<'a, '_> {
             .filter(|c| !want.uses.contains(c))
             .copied()
             .collect();
-        if !extra.is_empty() {
+        if !extra.is_empty() && broken(Rule::UsesInterface) {
             let a = self.caps_text(&extra);
             let help = if of_cap {
                 "put what it needs into a capability field of the struct".to_string()
@@ -549,7 +556,7 @@ impl<'a> Checker<'a, '_> {
             };
             self.push(
                 Diagnostic::error(
-                    codes::USES_MORE,
+                    Rule::UsesInterface.code(),
                     got.head,
                     format!("`{name}` uses `{a}`, which `{iface}` does not"),
                 )

@@ -7,6 +7,7 @@
 
 use super::body::{bad, ex};
 use super::cx::ScopeItem;
+use super::rules::{Rule, broken};
 use super::sigs::Enclosing;
 use super::{Checker, FnSrc, Sig, codes};
 use crate::ast;
@@ -92,30 +93,30 @@ impl<'a> Checker<'a, '_> {
         let complaint = match &kind {
             TyKind::Error => return None,
             _ if mutable => Some((
-                codes::STORABLE,
+                Some(Rule::StorableLocalFn),
                 format!("a local function captures fixed data only, and `{name}` is `mut`"),
                 format!(
                     "pass it as a parameter, or write a function literal, which shares it: `let f = fn(…) => …`; for a copy, `let fixed = {name}`"
                 ),
             )),
             TyKind::Borrowed(_) => Some((
-                codes::SECOND_CLASS,
+                Some(Rule::BorrowedLocalFn),
                 format!("a local function cannot capture the borrowed function `{name}`"),
                 "pass it as a parameter `f: fn(…)`, or write a function literal".to_string(),
             )),
             TyKind::Cap(_) => Some((
-                codes::SECOND_CLASS,
+                Some(Rule::LocalFnAuthority),
                 format!("a local function cannot capture `{name}`"),
                 "name the capability in its `uses`".to_string(),
             )),
             TyKind::Adt(a, _) if self.adt_kind(*a) == AdtKind::Attenuator => Some((
-                codes::SECOND_CLASS,
+                Some(Rule::LocalFnAuthority),
                 format!("a local function cannot capture `{name}`: it holds a capability"),
                 "name the capability in its `uses` and bind it with `with` around the call"
                     .to_string(),
             )),
             _ if self.prog.tys.has_infer(ty) => Some((
-                codes::CANNOT_INFER,
+                None,
                 format!(
                     "the type of `{name}` is not known yet where this local function captures it"
                 ),
@@ -123,7 +124,10 @@ impl<'a> Checker<'a, '_> {
             )),
             _ => None,
         };
-        if let Some((code, message, help)) = complaint {
+        if let Some((rule, message, help)) = complaint
+            && rule.is_none_or(broken)
+        {
+            let code = rule.map_or(codes::CANNOT_INFER, Rule::code);
             self.push(
                 Diagnostic::error(code, span, message)
                     .note_at(at, "it is declared here")
@@ -318,10 +322,11 @@ impl<'a> Checker<'a, '_> {
         };
         let name = self.text(f.name.name);
         if let Some(super::Def::Cap(_)) = self.lookup_name(enc.scope.module, f.name.name) {
-            self.err(
-                codes::CAP_SHADOWED,
+            self.breach(
+                Rule::ShadowValue,
                 f.name.span,
                 "a capability's name cannot be used again",
+                "",
             );
         }
         let id = self.new_fn(

@@ -4,6 +4,7 @@ use super::body::{bad, ex};
 use super::cx::{ScopeItem, Want};
 use super::expr::St;
 use super::local_fn::Found;
+use super::rules::Rule;
 use super::types::TyPos;
 use super::{Checker, Def, codes};
 use crate::ast::{self, ExprKind as A, Ident};
@@ -32,14 +33,14 @@ impl<'a> Checker<'a, '_> {
             matches!(kind, TyKind::Adt(a, _) if self.adt_kind(a) == AdtKind::Attenuator);
         let second = borrowed || attenuator || matches!(kind, TyKind::Cap(_));
         if borrowed && let Some(why) = self.cx.pure {
-            self.err_help(
-                codes::NOT_PURE,
+            self.breach(
+                Rule::PureBorrowed,
                 span,
                 format!("{why} is pure: it cannot mention the borrowed function `{name}`"),
                 "compute the value before",
             );
         }
-        let mut complaint: Option<(&'static str, String)> = None;
+        let mut complaint: Option<(Rule, &'static str, String)> = None;
         for f in self.cx.frames.iter_mut().skip(info.frame + 1) {
             if second || info.mutable {
                 f.second = true;
@@ -53,20 +54,22 @@ impl<'a> Checker<'a, '_> {
             if f.kind == super::cx::LitKind::Storable && complaint.is_none() {
                 if second {
                     complaint = Some((
+                        Rule::StorableCapture,
                         "a stored function captures data only",
                         "pass it as a borrowed function (a parameter `f: fn(…)` without `own`), or hand the capability over with `fn(x) uses C => …`".to_string(),
                     ));
                 } else if info.mutable {
                     complaint = Some((
+                        Rule::StorableMutable,
                         "a stored function captures no `mut` local",
                         format!("capture a copy: `let fixed = {name}` before the literal"),
                     ));
                 }
             }
         }
-        if let Some((what, help)) = complaint {
-            self.err_help(
-                codes::STORABLE,
+        if let Some((rule, what, help)) = complaint {
+            self.breach(
+                rule,
                 span,
                 format!("`{name}` cannot be captured: {what}"),
                 help,
@@ -259,12 +262,15 @@ impl<'a> Checker<'a, '_> {
             St::Variant(adt, i, args) => self.construct(adt, i, args, &[], want, span),
             St::Def(Def::Cap(c)) => {
                 let n = self.cap_name(c);
-                self.err_help(
-                    codes::SECOND_CLASS,
+                let refused = self.breach(
+                    Rule::CapabilityMention,
                     span,
                     format!("capability `{n}` is not a value"),
                     format!("call its methods (`{n}.…(…)`), or let the callee say `uses {n}`"),
                 );
+                if !refused {
+                    return self.find_cap(c, span, &super::caps::Callee::Named(n));
+                }
                 bad(span)
             }
             St::Def(Def::Adt(id)) | St::Adt(id, _) => {

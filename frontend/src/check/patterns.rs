@@ -520,16 +520,21 @@ impl<'a> Checker<'a, '_> {
         match self.adt_kind(id) {
             AdtKind::Struct => {}
             AdtKind::Attenuator => {
-                self.err(
-                    codes::BAD_ATTENUATOR,
+                let refused = self.breach(
+                    super::rules::Rule::AttenuatorPattern,
                     span,
                     format!("`{name}` holds a capability, so no pattern looks into it"),
+                    "",
                 );
-                return self.pat_recover(args, binds);
+                if refused {
+                    return self.pat_recover(args, binds);
+                }
             }
             AdtKind::Handle => {
-                self.err(codes::PATTERN, span, format!("`{name}` is opaque"));
-                return self.pat_recover(args, binds);
+                let what = format!("`{name}` is opaque");
+                if self.breach(super::rules::Rule::HandlePattern, span, what, "") {
+                    return self.pat_recover(args, binds);
+                }
             }
             _ => {
                 self.err_help(

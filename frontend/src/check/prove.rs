@@ -2,6 +2,7 @@
 //! has.
 
 use super::cx::Obligation;
+use super::rules::{Rule, broken};
 use super::{Checker, Pred, codes};
 use crate::diag::Diagnostic;
 use crate::source::Span;
@@ -59,6 +60,14 @@ impl<'a> Checker<'a, '_> {
         self.prove_in(ty, trait_id, args, &mut seen, 0)
     }
 
+    fn second_class_proof(&self, no: Proof) -> Proof {
+        if broken(Rule::NoTraits) {
+            no
+        } else {
+            Proof::Yes
+        }
+    }
+
     fn prove_in(
         &mut self,
         ty: Ty,
@@ -76,7 +85,7 @@ impl<'a> Checker<'a, '_> {
         match kind {
             TyKind::Error | TyKind::Never => return Proof::Yes,
             TyKind::Infer(_) => return Proof::Maybe,
-            TyKind::Borrowed(_) | TyKind::Cap(_) => return no,
+            TyKind::Borrowed(_) | TyKind::Cap(_) => return self.second_class_proof(no),
             _ => {}
         }
         if args.is_empty() && !seen.insert((ty, trait_id)) {
@@ -105,7 +114,7 @@ impl<'a> Checker<'a, '_> {
         if let TyKind::Adt(id, _) = &kind
             && self.adt_kind(*id) == AdtKind::Attenuator
         {
-            return no;
+            return self.second_class_proof(no);
         }
         match self.find_impl(ty, trait_id, args) {
             Found::One(i, iargs) if self.is_blanket(i) => {

@@ -1,5 +1,6 @@
 //! Second stage: fields, signatures, interfaces, types of constants.
 
+use super::rules::Rule;
 use super::types::TyPos;
 use super::{
     AdtItem, Checker, FieldInfo, FnSrc, Generic, ModId, ParamSig, Pred, Progress, Sig, TyScope,
@@ -464,13 +465,14 @@ impl<'a> Checker<'a, '_> {
             }
             self.check_value_name(scope.module, p.name);
             let default = p.default.as_ref().and_then(|e| {
-                if matches!(self.prog.tys.kind(ty), TyKind::Borrowed(_)) {
-                    self.err_help(
-                        codes::SECOND_CLASS,
+                if matches!(self.prog.tys.kind(ty), TyKind::Borrowed(_))
+                    && self.breach(
+                        Rule::BorrowedDefault,
                         e.span,
                         "a parameter that takes a borrowed function cannot have a default",
                         "write `own fn` in its type",
-                    );
+                    )
+                {
                     return None;
                 }
                 let name = self.text(p.name.name);
@@ -588,11 +590,8 @@ impl<'a> Checker<'a, '_> {
                     }
                 }
                 Some(_) => {
-                    self.err(
-                        codes::NOT_A_CAP,
-                        p.span,
-                        "the parent of a capability is another capability",
-                    );
+                    let what = "the parent of a capability is another capability";
+                    self.breach(Rule::UsesNames, p.span, what, "");
                 }
                 None => {}
             }
@@ -615,18 +614,31 @@ impl<'a> Checker<'a, '_> {
                 continue;
             }
             let bad = if !m.generics.is_empty() {
-                Some("methods of capabilities are not generic")
+                Some((
+                    Rule::InterfaceGeneric,
+                    "methods of capabilities are not generic",
+                ))
             } else if !m.uses.is_empty() {
-                Some("methods of capabilities have no `uses`")
+                Some((
+                    Rule::InterfaceUses,
+                    "methods of capabilities have no `uses`",
+                ))
             } else if m.receiver.is_some() {
-                Some("methods of capabilities have no `self`")
+                Some((
+                    Rule::InterfaceSelf,
+                    "methods of capabilities have no `self`",
+                ))
             } else if m.params.iter().any(|p| p.default.is_some()) {
-                Some("parameters of a capability's method have no defaults")
+                Some((
+                    Rule::InterfaceDefault,
+                    "parameters of a capability's method have no defaults",
+                ))
             } else {
                 None
             };
-            if let Some(why) = bad {
-                self.err(codes::BAD_CAPABILITY, m.head, why);
+            if let Some((rule, why)) = bad
+                && self.breach(rule, m.head, why, "")
+            {
                 continue;
             }
             let (sig, _) = self.make_sig(m, &enc);

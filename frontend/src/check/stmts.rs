@@ -285,8 +285,8 @@ impl<'a> Checker<'a, '_> {
         {
             info.captured = captured;
             if info.mutable {
-                self.err_help(
-                    codes::SECOND_CLASS,
+                self.breach(
+                    super::rules::Rule::BorrowedMutable,
                     span,
                     "a borrowed function cannot be held by a `mut` name",
                     "remove `mut`",

@@ -1,5 +1,6 @@
 //! Written types, paths to items, lists of capabilities.
 
+use super::rules::Rule;
 use super::{Checker, Def, Generic, ModId, Pred, Progress, TyScope, codes};
 use crate::ast::{self, Ident, Path, TypeExpr, TypeKind};
 use crate::source::{Span, Symbol, sym};
@@ -183,8 +184,8 @@ impl<'a> Checker<'a, '_> {
                 self.cx.at = t.span;
                 if pos == TyPos::Param && f.own.is_none() {
                     if !fty.uses.is_empty() {
-                        self.err_help(
-                            codes::SECOND_CLASS,
+                        self.breach(
+                            Rule::BorrowedUses,
                             t.span,
                             "a borrowed function brings its capabilities along, so it has no `uses`",
                             "remove `uses`, or write `own fn` for a stored function that is handed them at each call",
@@ -361,16 +362,17 @@ impl<'a> Checker<'a, '_> {
                 self.mk(TyKind::Dyn(id, tys))
             }
             Def::Cap(id) => {
-                if pos != TyPos::Field {
-                    let name = self.cap_name(id);
-                    self.err_help(
-                        codes::SECOND_CLASS,
+                let name = self.cap_name(id);
+                if pos != TyPos::Field
+                    && self.breach(
+                        Rule::CapabilityType,
                         span,
                         format!("capability `{name}` is no type for data"),
                         format!(
                             "write `uses {name}` in the signature of the function that needs it"
                         ),
-                    );
+                    )
+                {
                     return TyTable::ERROR;
                 }
                 self.mk(TyKind::Cap(id))
@@ -521,8 +523,8 @@ impl<'a> Checker<'a, '_> {
                 );
             }
             if let Some(Def::Cap(_)) = self.lookup_name(base.module, p.name.name) {
-                self.err_help(
-                    codes::CAP_SHADOWED,
+                self.breach(
+                    Rule::ShadowValue,
                     p.name.span,
                     "a type parameter cannot have the name of a capability",
                     "choose another name",
@@ -599,10 +601,11 @@ impl<'a> Checker<'a, '_> {
             Some(other) => {
                 let kind = self.def_kind(other);
                 let text = self.text(p.last().name);
-                self.err(
-                    codes::NOT_A_CAP,
+                self.breach(
+                    Rule::UsesNames,
                     p.span,
                     format!("`{text}` is {kind}, not a capability"),
+                    "",
                 );
             }
             None => {}
