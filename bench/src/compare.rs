@@ -12,14 +12,17 @@ use crate::contender::{self, Contender, Mode, Peer};
 use crate::output;
 use crate::process;
 use crate::report::{Cell, Measured, Participant, Report, Row};
-use crate::suite::{self, Counts, Scale};
+use crate::suite::{Counts, Scale, Suite};
 
 /// What `compare` is asked for.
 #[derive(Args)]
 pub struct Options {
+    /// What to compare; "Are We Fast Yet?" where its checkout is given, else the kernels.
+    #[arg(long, value_enum)]
+    suite: Option<Suite>,
     /// A checkout of the suite "Are We Fast Yet?" with the peers' programs.
-    #[arg(long, value_name = "DIR")]
-    awfy: PathBuf,
+    #[arg(long, value_name = "DIR", required_if_eq("suite", "awfy"))]
+    awfy: Option<PathBuf>,
     /// Peers to run, or `none`; all where not given.
     #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = peer_name)]
     peers: Vec<PeerName>,
@@ -44,9 +47,9 @@ pub struct Options {
     /// The `jetvm` to measure; built with cargo where not given.
     #[arg(long, value_name = "PATH")]
     jetvm: Option<PathBuf>,
-    /// Our programs.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/awfy"))]
-    programs: PathBuf,
+    /// Our programs; those of this repository where not given.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Seconds after which a process is given up.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
@@ -72,19 +75,29 @@ fn peer_name(name: &str) -> Result<PeerName, String> {
 /// Runs a comparison, prints it and writes its JSON. An error is one of usage or of the
 /// surroundings; runs that fail are in the report.
 pub fn run(options: &Options) -> Result<Report, String> {
-    let programs = suite::select(&options.only)?;
-    let suite = absolute(&options.awfy)?;
-    if !suite.join("benchmarks").is_dir() {
+    let suite = match (options.suite, &options.awfy) {
+        (Some(suite), _) => suite,
+        (None, Some(_)) => Suite::Awfy,
+        (None, None) => Suite::Kernels,
+    };
+    let programs = suite.select(&options.only)?;
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (sources, own) = match (suite, &options.awfy) {
+        (Suite::Awfy, Some(checkout)) => (absolute(checkout)?, here.join("awfy")),
+        (Suite::Awfy, None) => return Err("`--awfy=DIR` is needed".to_owned()),
+        (Suite::Kernels, _) => (here.join("kernels"), here.join("kernels/jet")),
+    };
+    if suite == Suite::Awfy && !sources.join("benchmarks").is_dir() {
         return Err(format!(
             "{} is no checkout of the suite: it has no folder `benchmarks`",
-            suite.display()
+            sources.display()
         ));
     }
     let jetvm = match &options.jetvm {
         Some(path) => absolute(path)?,
         None => build_jetvm()?,
     };
-    let our_programs = absolute(&options.programs)?;
+    let our_programs = absolute(options.programs.as_deref().unwrap_or(&own))?;
     let scratch = Scratch::new()?;
 
     let mut contenders = Vec::new();
@@ -94,8 +107,12 @@ pub fn run(options: &Options) -> Result<Report, String> {
         participants.push(takes_part(&ours));
         contenders.push(ours);
     }
-    for peer in wanted_peers(&options.peers) {
-        match contender::peer(peer, &suite, &scratch.path) {
+    for peer in wanted_peers(&options.peers, suite) {
+        let made = match suite {
+            Suite::Awfy => contender::awfy_peer(peer, &sources, &scratch.path),
+            Suite::Kernels => contender::kernel_peer(peer, &sources, &scratch.path),
+        };
+        match made {
             Ok(peer) => {
                 participants.push(takes_part(&peer));
                 contenders.push(peer);
@@ -117,6 +134,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     for program in programs {
         let counts = program.counts(options.scale, options.iterations);
         let measured = in_turn(&contenders, program.name, counts, options.runs, timeout);
+        let measured = output::agreeing(measured);
         rows.push(Row {
             program: program.name.to_owned(),
             iterations: counts.iterations,
@@ -130,6 +148,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     }
 
     let mut report = Report {
+        suite: suite.name().to_owned(),
         scale: options.scale.name().to_owned(),
         runs: options.runs,
         machine: machine(),
@@ -148,28 +167,31 @@ pub fn run(options: &Options) -> Result<Report, String> {
 }
 
 /// Lets every contender run the program once, then again, `runs` times. Who failed once
-/// is not asked again.
+/// is not asked again. With what each says that its result is.
 fn in_turn(
     contenders: &[Contender],
     name: &str,
     counts: Counts,
     runs: u32,
     timeout: Duration,
-) -> Vec<Measured> {
-    let mut measured = vec![Measured::Runtimes(Vec::new()); contenders.len()];
+) -> Vec<(Measured, Option<String>)> {
+    let mut measured = vec![(Measured::Runtimes(Vec::new()), None); contenders.len()];
     for _ in 0..runs {
         for (contender, measured) in contenders.iter().zip(&mut measured) {
-            let Measured::Runtimes(runtimes) = measured else {
+            let (Measured::Runtimes(runtimes), result) = measured else {
                 continue;
             };
             eprintln!("{name}: {}", contender.name);
-            let result = process::run(&mut contender.command(name, counts), timeout)
-                .and_then(|text| output::runtimes(&text, name, counts.iterations));
-            match result {
+            let ran =
+                process::run(&mut contender.command(name, counts), timeout).and_then(|text| {
+                    *result = output::result(&text, name)?;
+                    output::runtimes(&text, name, counts.iterations)
+                });
+            match ran {
                 Ok(found) => runtimes.extend(found),
                 Err(reason) => {
                     eprintln!("{name}: {} failed: {reason}", contender.name);
-                    *measured = Measured::Failed(reason);
+                    measured.0 = Measured::Failed(reason);
                 }
             }
         }
@@ -187,9 +209,10 @@ fn takes_part(contender: &Contender) -> Participant {
 }
 
 /// The peers that were asked for, each once.
-fn wanted_peers(names: &[PeerName]) -> Vec<Peer> {
+fn wanted_peers(names: &[PeerName], suite: Suite) -> Vec<Peer> {
     if names.is_empty() {
-        return Peer::value_variants().to_vec();
+        let all = Peer::value_variants().iter().copied();
+        return all.filter(|p| p.knows(suite)).collect();
     }
     let mut peers = Vec::new();
     for name in names {
@@ -273,9 +296,10 @@ mod tests {
 
     #[test]
     fn no_peers_means_all_and_none_means_none() {
-        assert_eq!(wanted_peers(&[]).len(), 7);
-        assert_eq!(wanted_peers(&[PeerName::Nobody]), []);
+        assert_eq!(wanted_peers(&[], Suite::Awfy).len(), 7);
+        assert_eq!(wanted_peers(&[], Suite::Kernels).len(), 5);
+        assert_eq!(wanted_peers(&[PeerName::Nobody], Suite::Awfy), []);
         let twice = [PeerName::Peer(Peer::Node), PeerName::Peer(Peer::Node)];
-        assert_eq!(wanted_peers(&twice), [Peer::Node]);
+        assert_eq!(wanted_peers(&twice, Suite::Awfy), [Peer::Node]);
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::process;
-use crate::suite::Counts;
+use crate::suite::{Counts, Suite};
 
 /// How long a compiler may take.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -59,6 +59,8 @@ pub enum Peer {
     PyPy3,
     /// C++ by `g++ -O3`.
     Cpp,
+    /// C by `gcc -O2`.
+    Gcc,
 }
 
 impl Peer {
@@ -72,6 +74,7 @@ impl Peer {
             Peer::Java => "java",
             Peer::PyPy3 => "pypy3",
             Peer::Cpp => "cpp",
+            Peer::Gcc => "gcc",
         }
     }
 
@@ -84,24 +87,44 @@ impl Peer {
             Peer::Java => &["java", "javac"],
             Peer::PyPy3 => &["pypy3"],
             Peer::Cpp => &["g++"],
+            Peer::Gcc => &["gcc"],
         }
     }
 
     fn version_flag(self) -> &'static str {
         match self {
             Peer::LuaJit | Peer::LuaJitOff | Peer::Lua54 => "-v",
-            Peer::Node | Peer::Java | Peer::PyPy3 | Peer::Cpp => "--version",
+            Peer::Node | Peer::Java | Peer::PyPy3 | Peer::Cpp | Peer::Gcc => "--version",
         }
     }
 
-    /// The folder of the suite with this language's programs.
-    fn folder(self) -> &'static str {
+    /// The folder of "Are We Fast Yet?" with this language's programs.
+    fn folder(self) -> Option<&'static str> {
         match self {
-            Peer::LuaJit | Peer::LuaJitOff | Peer::Lua54 => "Lua",
-            Peer::Node => "JavaScript",
-            Peer::Java => "Java",
-            Peer::PyPy3 => "Python",
-            Peer::Cpp => "C++",
+            Peer::LuaJit | Peer::LuaJitOff | Peer::Lua54 => Some("Lua"),
+            Peer::Node => Some("JavaScript"),
+            Peer::Java => Some("Java"),
+            Peer::PyPy3 => Some("Python"),
+            Peer::Cpp => Some("C++"),
+            Peer::Gcc => None,
+        }
+    }
+
+    /// The file with this language's kernels.
+    fn kernels(self) -> Option<&'static str> {
+        match self {
+            Peer::LuaJit | Peer::LuaJitOff | Peer::Lua54 => Some("kernels.lua"),
+            Peer::Node => Some("kernels.js"),
+            Peer::Gcc => Some("kernels.c"),
+            Peer::Java | Peer::PyPy3 | Peer::Cpp => None,
+        }
+    }
+
+    /// Whether it has the programs of a suite.
+    pub fn knows(self, suite: Suite) -> bool {
+        match suite {
+            Suite::Awfy => self.folder().is_some(),
+            Suite::Kernels => self.kernels().is_some(),
         }
     }
 }
@@ -153,17 +176,55 @@ pub fn ours(mode: Mode, jetvm: &Path, programs: &Path) -> Contender {
     }
 }
 
-/// A peer with the suite's checkout at `suite`, compiled into `scratch` where needed;
-/// an error says why it cannot take part.
-pub fn peer(peer: Peer, suite: &Path, scratch: &Path) -> Result<Contender, String> {
-    let mut tools = Vec::new();
-    for tool in peer.tools() {
-        tools.push(find_program(tool).ok_or_else(|| format!("{tool} is not installed"))?);
+/// The program that runs, or compiles, a peer; an error if one of its tools is missing.
+fn tool(peer: Peer) -> Result<PathBuf, String> {
+    let mut found = None;
+    for tool in peer.tools().iter().rev() {
+        found = Some(find_program(tool).ok_or_else(|| format!("{tool} is not installed"))?);
     }
-    let Some(tool) = tools.first() else {
-        return Err("no tool is known for it".to_owned());
-    };
-    let folder = suite.join("benchmarks").join(peer.folder());
+    found.ok_or_else(|| "no tool is known for it".to_owned())
+}
+
+/// A peer with the kernels in `folder`, compiled into `scratch` where needed; an error says why it
+/// cannot take part.
+pub fn kernel_peer(peer: Peer, folder: &Path, scratch: &Path) -> Result<Contender, String> {
+    let file = peer.kernels().ok_or("it has no kernels")?;
+    let tool = tool(peer)?;
+    let source = folder.join(file);
+    if !source.is_file() {
+        return Err(format!("{} is not there", source.display()));
+    }
+    let mut program = tool.clone();
+    let mut arguments: Vec<OsString> = Vec::new();
+    match peer {
+        Peer::Gcc => {
+            program = scratch.join("kernels");
+            let mut command = Command::new(&tool);
+            command
+                .args(["-O2", "-ffp-contract=off", "-o"])
+                .arg(&program);
+            process::run(command.arg(&source).arg("-lm"), COMPILE_TIMEOUT)
+                .map_err(|e| format!("gcc: {e}"))?;
+        }
+        Peer::LuaJitOff => arguments.extend(["-joff".into(), source.into()]),
+        _ => arguments.push(source.into()),
+    }
+    Ok(Contender {
+        name: peer.name().to_owned(),
+        version: version(Command::new(&tool).arg(peer.version_flag())),
+        ours: false,
+        program: program.into(),
+        arguments,
+        folder: folder.to_path_buf(),
+    })
+}
+
+/// A peer with the checkout of "Are We Fast Yet?" at `suite`, compiled into `scratch` where needed;
+/// an error says why it cannot take part.
+pub fn awfy_peer(peer: Peer, suite: &Path, scratch: &Path) -> Result<Contender, String> {
+    let language = peer.folder().ok_or("the suite is not written in it")?;
+    let tool = &tool(peer)?;
+    let folder = suite.join("benchmarks").join(language);
     if !folder.is_dir() {
         return Err(format!("{} is not there", folder.display()));
     }
@@ -178,7 +239,7 @@ pub fn peer(peer: Peer, suite: &Path, scratch: &Path) -> Result<Contender, Strin
             let classes = compile_java(&folder, scratch)?;
             arguments.extend(["-cp".into(), classes.into(), "Harness".into()]);
         }
-        Peer::Cpp => program = compile_cpp(tool, &folder, scratch)?.into(),
+        Peer::Cpp | Peer::Gcc => program = compile_cpp(tool, &folder, scratch)?.into(),
     }
     Ok(Contender {
         name: peer.name().to_owned(),
@@ -294,8 +355,9 @@ mod tests {
     fn a_peer_without_a_checkout_cannot_take_part() {
         // Whichever tools are installed, there is a reason.
         for p in Peer::value_variants() {
-            let reason = peer(*p, Path::new("no/such/suite"), Path::new("no/such/scratch"));
-            assert!(reason.is_err(), "{}", p.name());
+            let (suite, scratch) = (Path::new("no/such/suite"), Path::new("no/such/scratch"));
+            assert!(awfy_peer(*p, suite, scratch).is_err(), "{}", p.name());
+            assert!(kernel_peer(*p, suite, scratch).is_err(), "{}", p.name());
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reads what the harnesses print: one line `Name: iterations=1 runtime: 12345us` for
-//! each measurement.
+//! each measurement, and from kernels `Name: result: 42` behind it.
+
+use crate::report::Measured;
 
 /// The runtimes in microseconds of one process that was asked for `iterations` of them.
 ///
@@ -23,6 +25,33 @@ pub fn runtimes(output: &str, name: &str, iterations: u32) -> Result<Vec<u64>, S
             found.len()
         ))
     }
+}
+
+/// What a process says that its result is, if it says so; an error if it says different things.
+pub fn result(output: &str, name: &str) -> Result<Option<String>, String> {
+    let prefix = format!("{name}: result: ");
+    let mut results = output
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix(&prefix));
+    let first = results.next();
+    match (first, results.find(|r| Some(*r) != first)) {
+        (Some(first), Some(other)) => Err(format!("results differ: {first} and {other}")),
+        _ => Ok(first.map(str::to_owned)),
+    }
+}
+
+/// Makes those fail whose result is not the most frequent one.
+pub fn agreeing(measured: Vec<(Measured, Option<String>)>) -> Vec<Measured> {
+    let results = || measured.iter().filter_map(|(_, result)| result.as_deref());
+    let votes = |r: &str| results().filter(|other| *other == r).count();
+    let right = results().max_by_key(|r| votes(r)).map(str::to_owned);
+    let judge = |(measured, result)| match (measured, result, &right) {
+        (Measured::Runtimes(_), Some(result), Some(right)) if result != *right => {
+            Measured::Failed(format!("its result is {result} instead of {right}"))
+        }
+        (measured, _, _) => measured,
+    };
+    measured.into_iter().map(judge).collect()
 }
 
 /// The digits of a line with a measurement of `name`.
@@ -52,6 +81,21 @@ mod tests {
         let output =
             "List: iterations=1 runtime: 5us\nList: iterations=1 average: 5us total: 5us\n";
         assert_eq!(runtimes(output, "List", 1), Ok(vec![5]));
+    }
+
+    #[test]
+    fn who_has_another_result_failed() {
+        let ran = |r: &str| (Measured::Runtimes(vec![1]), Some(r.to_owned()));
+        let judged = agreeing(vec![ran("5"), ran("4"), ran("5")]);
+        assert_eq!(judged[0], Measured::Runtimes(vec![1]));
+        let wrong = "its result is 4 instead of 5".to_owned();
+        assert_eq!(judged[1], Measured::Failed(wrong));
+        assert_eq!(
+            result("A: result: 1\nA: result: 1\n", "A"),
+            Ok(Some("1".to_owned()))
+        );
+        assert!(result("A: result: 1\nA: result: 2\n", "A").is_err());
+        assert_eq!(result(OUTPUT, "Richards"), Ok(None));
     }
 
     #[test]

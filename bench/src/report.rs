@@ -93,6 +93,8 @@ pub struct Mean {
 /// A whole comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
+    /// Which programs.
+    pub suite: String,
     /// How much work was done.
     pub scale: String,
     /// Processes for each program and contender.
@@ -321,6 +323,7 @@ mod tests {
 
     fn report() -> Report {
         let mut report = Report {
+            suite: "awfy".to_owned(),
             scale: "small".to_owned(),
             runs: 1,
             machine: String::new(),

@@ -1,7 +1,7 @@
-//! The fourteen programs and how often each is run.
+//! The suites: their programs, and how often each is run.
 //!
-//! Must stay true: every inner count is one for which the suite knows the right result,
-//! so that a run that finishes has been checked.
+//! Must stay true: a run that finishes has been checked. "Are We Fast Yet?" knows the right result of
+//! every inner count here; a kernel prints its result, which has to be the same for all contenders.
 
 use clap::ValueEnum;
 
@@ -21,6 +21,54 @@ impl Scale {
             Scale::Small => "small",
             Scale::Full => "full",
         }
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// The fourteen programs of "Are We Fast Yet?".
+    Awfy,
+    /// Small programs of our own that each lean on one thing.
+    Kernels,
+}
+
+impl Suite {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Suite::Awfy => "awfy",
+            Suite::Kernels => "kernels",
+        }
+    }
+
+    /// Its programs.
+    fn programs(self) -> &'static [Program] {
+        match self {
+            Suite::Awfy => &AWFY,
+            Suite::Kernels => &KERNELS,
+        }
+    }
+
+    /// The programs that `only` names, in the suite's order; all where it names none.
+    pub fn select(self, only: &[String]) -> Result<Vec<Program>, String> {
+        let programs = self.programs();
+        for name in only {
+            if !programs.iter().any(|p| p.name.eq_ignore_ascii_case(name)) {
+                let known: Vec<&str> = programs.iter().map(|p| p.name).collect();
+                return Err(format!(
+                    "no program is called {name}; there are {}",
+                    known.join(", ")
+                ));
+            }
+        }
+        Ok(programs
+            .iter()
+            .filter(|p| {
+                only.is_empty() || only.iter().any(|name| p.name.eq_ignore_ascii_case(name))
+            })
+            .copied()
+            .collect())
     }
 }
 
@@ -70,8 +118,8 @@ const fn program(name: &'static str, small: (u32, u32), full_inner: u32) -> Prog
     }
 }
 
-/// The suite, larger programs first.
-pub const PROGRAMS: [Program; 14] = [
+/// "Are We Fast Yet?", larger programs first.
+const AWFY: [Program; 14] = [
     program("DeltaBlue", (3, 1_000), 12_000),
     program("Richards", (3, 5), 100),
     program("Json", (3, 10), 100),
@@ -88,22 +136,28 @@ pub const PROGRAMS: [Program; 14] = [
     program("Towers", (3, 50), 600),
 ];
 
-/// The programs that `only` names, in the suite's order; all where it names none.
-pub fn select(only: &[String]) -> Result<Vec<Program>, String> {
-    for name in only {
-        if !PROGRAMS.iter().any(|p| p.name.eq_ignore_ascii_case(name)) {
-            let known: Vec<&str> = PROGRAMS.iter().map(|p| p.name).collect();
-            return Err(format!(
-                "no program is called {name}; there are {}",
-                known.join(", ")
-            ));
-        }
-    }
-    Ok(PROGRAMS
-        .into_iter()
-        .filter(|p| only.is_empty() || only.iter().any(|name| p.name.eq_ignore_ascii_case(name)))
-        .collect())
-}
+/// The kernels, by what they lean on.
+const KERNELS: [Program; 19] = [
+    program("Fib", (2, 20), 32),
+    program("Collatz", (2, 1_000), 300_000),
+    program("Sum", (2, 10), 5_000),
+    program("Dot", (2, 10), 5_000),
+    program("SpectralNorm", (2, 20), 500),
+    program("Mandelbrot", (2, 50), 700),
+    program("Sieve", (2, 10_000), 5_000_000),
+    program("MatMul", (2, 20), 300),
+    program("NQueens", (2, 6), 10),
+    program("Fannkuch", (2, 6), 9),
+    program("NBody", (2, 100), 250_000),
+    program("BinaryTrees", (2, 6), 14),
+    program("IntMap", (2, 1_000), 200_000),
+    program("StringMap", (2, 1_000), 100_000),
+    program("StringBuild", (2, 100), 30_000),
+    program("Closures", (2, 10), 3_000),
+    program("Iterators", (2, 10), 3_000),
+    program("Dispatch", (2, 10), 10_000),
+    program("Parse", (2, 10), 50_000),
+];
 
 #[cfg(test)]
 mod tests {
@@ -112,20 +166,26 @@ mod tests {
     #[test]
     fn selects_in_the_suites_order() {
         let only = ["sieve".to_owned(), "Richards".to_owned()];
-        let names: Vec<&str> = select(&only).unwrap().iter().map(|p| p.name).collect();
+        let names: Vec<&str> = Suite::Awfy
+            .select(&only)
+            .unwrap()
+            .iter()
+            .map(|p| p.name)
+            .collect();
         assert_eq!(names, ["Richards", "Sieve"]);
-        assert_eq!(select(&[]).unwrap().len(), 14);
+        assert_eq!(Suite::Awfy.select(&[]).unwrap().len(), 14);
+        assert_eq!(Suite::Kernels.select(&[]).unwrap().len(), 19);
     }
 
     #[test]
     fn refuses_unknown_names() {
-        let message = select(&["Fib".to_owned()]).unwrap_err();
+        let message = Suite::Awfy.select(&["Fib".to_owned()]).unwrap_err();
         assert!(message.starts_with("no program is called Fib"));
     }
 
     #[test]
     fn iterations_can_be_set() {
-        let richards = select(&["Richards".to_owned()]).unwrap()[0];
+        let richards = Suite::Awfy.select(&["Richards".to_owned()]).unwrap()[0];
         assert_eq!(
             richards.counts(Scale::Full, None),
             Counts {

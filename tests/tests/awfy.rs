@@ -1,5 +1,5 @@
 //! The fourteen programs of the *are-we-fast-yet* suite, at small inner iterations, in every mode: each checks
-//! its own result, and says so by its exit code.
+//! its own result, and says so by its exit code. The kernels, likewise: they print their results.
 
 use std::path::Path;
 use std::process::Command;
@@ -84,4 +84,53 @@ fn a_wrong_name_is_a_clear_error() {
         message.contains("Nothing") && message.contains("Some(1)"),
         "{message}"
     );
+}
+
+/// Kernel, size, result (the same as of the C, JavaScript and Lua versions).
+const KERNELS: &[(&str, u32, i64)] = &[
+    ("Fib", 15, 610),
+    ("Collatz", 1000, 59542),
+    ("Sum", 2, 100_065_238),
+    ("Dot", 2, 269_928),
+    ("SpectralNorm", 20, 1_273_839_840),
+    ("Mandelbrot", 50, 992),
+    ("Sieve", 10_000, 1229),
+    ("MatMul", 20, 9000),
+    ("NQueens", 6, 4),
+    ("Fannkuch", 6, 49_010),
+    ("NBody", 100, -341_923_274),
+    ("BinaryTrees", 6, 4143),
+    ("IntMap", 1000, 502_384),
+    ("StringMap", 1000, 12_100),
+    ("StringBuild", 100, 8990),
+    ("Closures", 10, 7_515_000),
+    ("Iterators", 10, 4_812_000),
+    ("Dispatch", 10, 109_650),
+    ("Parse", 10, 22_960),
+];
+
+#[test]
+fn kernels_have_their_results_in_every_mode() {
+    for &(name, size, result) in KERNELS {
+        for flags in [
+            ["--jit=off", "--gc=normal"],
+            ["--jit=on", "--gc=normal"],
+            ["--jit=stress", "--gc=stress:50"],
+        ] {
+            let out = Command::new(JETVM)
+                .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+                .args(["run", "bench/kernels/jet", "--allow-timer"])
+                .args(flags)
+                .args(["--", name, "1", &size.to_string()])
+                .output()
+                .expect("jetvm starts");
+            let text = String::from_utf8_lossy(&out.stdout);
+            assert!(
+                text.ends_with(&format!("{name}: result: {result}\n")),
+                "{name} {}: {text}{}",
+                flags.join(" "),
+                String::from_utf8_lossy(&out.stderr)
+            );
+        }
+    }
 }
