@@ -8,6 +8,7 @@
 
 mod asserts;
 mod audit;
+mod authority;
 mod body;
 mod call;
 mod caps;
@@ -151,6 +152,8 @@ pub(crate) struct Generic {
     pub name: Symbol,
     /// Stands in error position, so that it is `Never` where nothing binds it.
     pub is_err: bool,
+    /// Stands for capabilities (`uses U`).
+    pub is_uses: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -233,6 +236,8 @@ pub(crate) struct FnInfo<'a> {
 pub(crate) struct TyScope {
     pub module: ModId,
     pub generics: Rc<Vec<(Symbol, Ty)>>,
+    /// Those that stand for capabilities.
+    pub sets: Rc<Vec<Symbol>>,
     pub self_ty: Option<Ty>,
 }
 
@@ -412,6 +417,7 @@ impl<'a, 's> Checker<'a, 's> {
             cx: FnCx::new(TyScope {
                 module: ModId(0),
                 generics: Rc::new(Vec::new()),
+                sets: Rc::new(Vec::new()),
                 self_ty: None,
             }),
             pending: Vec::new(),

@@ -512,6 +512,17 @@ impl Writer<'_> {
                 }
                 return whole && storable;
             }
+            TyKind::Caps(caps) => {
+                if caps.is_empty() {
+                    out.text.push_str("none");
+                }
+                for (i, cap) in caps.iter().enumerate() {
+                    let cap = self.program.caps.get(cap.0 as usize);
+                    out.text.push_str(if i == 0 { "" } else { " + " });
+                    out.text.push_str(cap.map_or("", |cap| cap.name.as_str()));
+                }
+                return true;
+            }
             TyKind::Cap(id) => {
                 let cap = self.program.caps.get(id.0 as usize);
                 out.text.push_str(cap.map_or("", |cap| cap.name.as_str()));

@@ -249,6 +249,7 @@ pub(crate) fn enter(prog: &mut Program, sources: &SourceMap) -> Vec<TestInfo> {
     let function = FnId(u32::try_from(prog.fns.len()).unwrap_or(u32::MAX));
     let package = PkgId(u32::try_from(prog.packages.len().saturating_sub(1)).unwrap_or(0));
     prog.fns.push(FnDef {
+        open: false,
         package,
         name: "tests".to_string(),
         generics: 0,

@@ -36,6 +36,8 @@ pub enum TypeKind<'a> {
     Fn(&'a FnType<'a>),
     /// `A | B` as a type argument: at least two members.
     Union(&'a [TypeExpr<'a>]),
+    /// `C + D` as argument of an authority parameter: at least two members.
+    Caps(&'a [Path<'a>]),
     /// What could not be read; a diagnostic has said so.
     Error,
 }

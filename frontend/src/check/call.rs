@@ -4,7 +4,6 @@ use super::body::{bad, ex};
 use super::cx::Want;
 use super::expr::St;
 use super::local_fn::Found;
-use super::types::TyPos;
 use super::{Checker, Def, ParamSig, Sig, codes};
 use crate::ast::{self, Arg, ExprKind as A, Ident, TypeExpr};
 use crate::diag::Diagnostic;
@@ -175,10 +174,7 @@ impl<'a> Checker<'a, '_> {
             return None;
         }
         let scope = self.cx.scope.clone();
-        let tys: Vec<Ty> = type_args
-            .iter()
-            .map(|t| self.resolve_ty(t, &scope, TyPos::Other))
-            .collect();
+        let tys = self.resolve_adt_args(id, type_args, &scope);
         let want = self.adt_arity(id);
         if tys.len() != want {
             let n = self.adt_name(id);
@@ -508,12 +504,8 @@ impl<'a> Checker<'a, '_> {
             None
         } else {
             let scope = self.cx.scope.clone();
-            Some(
-                type_args
-                    .iter()
-                    .map(|t| self.resolve_ty(t, &scope, TyPos::Other))
-                    .collect(),
-            )
+            let sig = self.sig(f);
+            Some(self.resolve_args(type_args, sig.generics.iter().skip(sig.own), &scope))
         };
         let targs = self.instantiate(f, written, span);
         if let Some(enc) = enclosing {
@@ -546,7 +538,8 @@ impl<'a> Checker<'a, '_> {
         let rest = self.arguments(&formals, args, &targs, span, &what, &mut prefix);
         let why = what;
         self.oblige_all(&sig.preds, &targs, span, &why);
-        let caps = self.hidden_args(&sig.uses, span, super::caps::Callee::Fn(f));
+        let uses = self.prog.tys.subst_caps(&sig.uses, &targs);
+        let caps = self.hidden_args(&uses, span, super::caps::Callee::Fn(f));
         let mut all: Vec<Expr> = self.captured_args(f, span);
         if let Some(mut r) = recv {
             if !prefix.is_empty() {

@@ -245,6 +245,16 @@ impl<'a> Checker<'a, '_> {
 
     /// Hidden arguments of a call, in the order of the callee's `uses`.
     pub(super) fn hidden_args(&mut self, uses: &[CapId], span: Span, who: Callee) -> Vec<Expr> {
+        let uses = &self.zonk_uses(uses);
+        if uses.iter().any(|c| c.as_infer().is_some()) {
+            self.err_help(
+                codes::CANNOT_INFER,
+                span,
+                "it is not known here which capabilities this uses",
+                "write them where the value is made, as in `Router[Net + Console](…)` or `Router[none](…)`",
+            );
+            return Vec::new();
+        }
         if !uses.is_empty()
             && let Some(why) = self.cx.pure
         {
@@ -315,8 +325,8 @@ impl<'a> Checker<'a, '_> {
         caps: &'a [Path<'a>],
         body: &'a ast::Block<'a>,
     ) -> Expr {
-        let m = self.cx.scope.module;
-        let caps = self.resolve_uses(m, caps);
+        let scope = self.cx.scope.clone();
+        let caps = self.resolve_uses(&scope, caps);
         let len = self.cx.env.len();
         self.cx.env.push(EnvEntry::Allow { caps, span });
         let e = self.block(body, Want::Stmt);
@@ -334,6 +344,19 @@ impl<'a> Checker<'a, '_> {
         let mut out = Vec::new();
         let mut binds: Vec<(CapId, crate::thir::LocalId)> = Vec::new();
         for b in bindings {
+            let scope = self.cx.scope.clone();
+            if self.set_param(&scope, &b.cap).is_some() {
+                let t = self.text(b.cap.last().name);
+                self.err_help(
+                    codes::NOT_A_CAP,
+                    b.cap.span,
+                    format!("`with` binds one capability, `{t}` stands for any number of them"),
+                    format!(
+                        "bind a capability by its name: what `{t}` has of that name is rebound too"
+                    ),
+                );
+                continue;
+            }
             let cap = match self.resolve_path(m, &b.cap, "capability") {
                 Some(Def::Cap(c)) => c,
                 Some(d) => {

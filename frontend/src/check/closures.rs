@@ -41,16 +41,20 @@ impl<'a> Checker<'a, '_> {
             return super::body::bad(span);
         }
         let own = match lit.uses {
-            Some(paths) => self.resolve_uses(scope.module, paths),
+            Some(paths) => self.resolve_uses(&scope, paths),
             None => Vec::new(),
         };
         // Hidden parameters: those that are expected, if the literal needs no others.
-        let abi: Vec<CapId> = match &expected {
-            Some(f) if kind == LitKind::Storable && own.iter().all(|c| f.uses.contains(c)) => {
-                f.uses.clone()
-            }
-            _ => own.clone(),
-        };
+        let wanted = expected
+            .as_ref()
+            .map_or(Vec::new(), |f| self.zonk_uses(&f.uses));
+        let known = wanted.iter().all(|c| c.as_infer().is_none());
+        let abi: Vec<CapId> =
+            if kind == LitKind::Storable && known && own.iter().all(|c| wanted.contains(c)) {
+                wanted
+            } else {
+                own.clone()
+            };
         let errs = if !lit.errors.is_empty() {
             let set = self.resolve_errs(lit.errors, &scope);
             FrameErrs::Declared(set)

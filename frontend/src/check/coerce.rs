@@ -181,14 +181,19 @@ impl<'a> Checker<'a, '_> {
             return self.mismatch(e, to);
         }
         let gerrs = self.zonk(g.errs);
-        if gerrs == ferrs && f.uses == g.uses {
-            return e;
-        }
-        if !f.uses.iter().all(|c| g.uses.contains(c))
+        if !self.cover_uses(&g.uses, &f.uses)
             && super::rules::broken(super::rules::Rule::StorableWiden)
         {
             return self.mismatch(e, to);
         }
+        let uses = self.zonk_uses(&g.uses);
+        if gerrs == ferrs && self.zonk_uses(&f.uses) == uses {
+            return e;
+        }
+        if uses.iter().any(|c| c.as_infer().is_some()) {
+            return self.mismatch(e, to);
+        }
+        let g = FnTy { uses, ..g };
         self.adapter(e, &g, gerrs, ferrs, to, storable, span)
     }
 
@@ -206,7 +211,7 @@ impl<'a> Checker<'a, '_> {
     ) -> Expr {
         let fty = f.ty;
         let inner_uses = match self.kind(fty) {
-            TyKind::Fn(t) => t.uses,
+            TyKind::Fn(t) => self.zonk_uses(&t.uses),
             _ => Vec::new(),
         };
         let mut stmts = Vec::new();

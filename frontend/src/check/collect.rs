@@ -70,6 +70,27 @@ impl<'a> Checker<'a, '_> {
         for m in 0..self.mods.len() {
             self.open_module(ModId(id32(m)));
         }
+        self.order_caps();
+    }
+
+    /// Settles the order of hidden parameters: by the declaring package's name, then the capability's.
+    fn order_caps(&mut self) {
+        let name = |c: &CapDef| {
+            let package = self.prog.packages.get(c.package.0 as usize);
+            (
+                package.map_or(String::new(), |p| p.name.clone()),
+                c.name.clone(),
+            )
+        };
+        let mut all: Vec<_> = self.prog.caps.iter().map(name).enumerate().collect();
+        all.sort_by(|(i, a), (j, b)| (a, i).cmp(&(b, j)));
+        let mut order = vec![0; all.len()];
+        for (place, (i, _)) in all.iter().enumerate() {
+            if let Some(o) = order.get_mut(*i) {
+                *o = id32(place);
+            }
+        }
+        self.prog.tys.set_cap_order(order);
     }
 
     /// A module called `M#…` (the compiler's own: no program can write that) sees the names of `M`.
@@ -309,6 +330,7 @@ impl<'a> Checker<'a, '_> {
         TyScope {
             module: m,
             generics: Rc::new(Vec::new()),
+            sets: Rc::new(Vec::new()),
             self_ty: None,
         }
     }
@@ -339,6 +361,7 @@ impl<'a> Checker<'a, '_> {
             package,
             name: unique,
             generics: 0,
+            open: false,
             uses: Vec::new(),
             needs: Vec::new(),
             params: Vec::new(),

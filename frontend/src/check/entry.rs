@@ -76,6 +76,15 @@ impl<'a> Checker<'a, '_> {
     /// The shortest way from a function to a use of one of its capabilities: places and what is
     /// called there.
     pub(super) fn path(&self, f: FnId, cap: CapId) -> Vec<(Span, String)> {
+        let exact = self.path_by(f, |c| c == cap);
+        if !exact.is_empty() {
+            return exact;
+        }
+        // Through functions that use what they are asked to.
+        self.path_by(f, |c| c == cap || c.as_param().is_some())
+    }
+
+    fn path_by(&self, f: FnId, fits: impl Fn(CapId) -> bool) -> Vec<(Span, String)> {
         let mut seen: FxHashSet<FnId> = FxHashSet::default();
         seen.insert(f);
         // Breadth first; each node knows the node that it was reached from.
@@ -90,7 +99,7 @@ impl<'a> Checker<'a, '_> {
                 .fns
                 .get(at.0 as usize)
                 .map_or(Vec::new(), |x| x.sites.clone());
-            for s in sites.iter().filter(|s| s.cap == cap) {
+            for s in sites.iter().filter(|s| fits(s.cap)) {
                 match &s.kind {
                     UseKind::Direct(what) => {
                         let mut out = vec![(s.span, what.clone())];

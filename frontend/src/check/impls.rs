@@ -541,6 +541,14 @@ impl<'a> Checker<'a, '_> {
                 complain(self, got.head, format!("it does not raise `{a}`"));
             }
         }
+        for (w, g) in (want.generics.iter().skip(want.own))
+            .zip(got.generics.iter().skip(got.own))
+            .filter(|(w, g)| w.is_uses != g.is_uses)
+        {
+            let (a, b) = (self.text(w.name), self.text(g.name));
+            let s = format!("`{b}` and `{a}` are parameters of different kinds");
+            complain(self, got.head, s);
+        }
         let extra: Vec<CapId> = got
             .uses
             .iter()

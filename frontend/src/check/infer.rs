@@ -6,7 +6,7 @@
 use super::cx::InferVar;
 use super::{Checker, codes};
 use crate::source::Span;
-use crate::thir::{AdtId, FnTy, Ty, TyKind, TyTable};
+use crate::thir::{AdtId, CapId, FnTy, Ty, TyKind, TyTable};
 
 /// Deepest nesting of a type.
 const MAX_TYPE_DEPTH: u32 = 48;
@@ -125,6 +125,10 @@ impl<'a> Checker<'a, '_> {
             TyKind::Dyn(id, ts) => TyKind::Dyn(id, self.zonk_all(&ts)),
             TyKind::Fn(f) => TyKind::Fn(self.zonk_fn(&f)),
             TyKind::Borrowed(f) => TyKind::Borrowed(self.zonk_fn(&f)),
+            TyKind::Caps(caps) => {
+                let caps = self.zonk_uses(&caps);
+                return self.prog.tys.caps(caps);
+            }
             TyKind::ErrSet(ts) => {
                 let ts = self.zonk_all(&ts);
                 return self.prog.tys.err_set(ts);
@@ -141,7 +145,7 @@ impl<'a> Checker<'a, '_> {
     fn zonk_fn(&mut self, f: &FnTy) -> FnTy {
         FnTy {
             params: self.zonk_all(&f.params),
-            uses: f.uses.clone(),
+            uses: self.zonk_uses(&f.uses),
             ret: self.zonk(f.ret),
             errs: self.zonk(f.errs),
         }
@@ -197,15 +201,17 @@ impl<'a> Checker<'a, '_> {
                 ts.iter().any(|t| self.occurs(n, *t))
             }
             TyKind::Fn(f) | TyKind::Borrowed(f) => {
-                f.params.iter().any(|t| self.occurs(n, *t))
+                self.zonk_uses(&f.uses).contains(&CapId::infer(n))
+                    || f.params.iter().any(|t| self.occurs(n, *t))
                     || self.occurs(n, f.ret)
                     || self.occurs(n, f.errs)
             }
+            TyKind::Caps(caps) => self.zonk_uses(&caps).contains(&CapId::infer(n)),
             _ => false,
         }
     }
 
-    fn bind_var(&mut self, n: u32, ty: Ty) -> bool {
+    pub(super) fn bind_var(&mut self, n: u32, ty: Ty) -> bool {
         if self.occurs(n, ty) {
             return false;
         }
@@ -234,12 +240,16 @@ impl<'a> Checker<'a, '_> {
             (TyKind::Adt(i, x), TyKind::Adt(j, y)) => i == j && self.unify_all(&x, &y),
             (TyKind::Dyn(i, x), TyKind::Dyn(j, y)) => i == j && self.unify_all(&x, &y),
             (TyKind::Fn(f), TyKind::Fn(g)) | (TyKind::Borrowed(f), TyKind::Borrowed(g)) => {
-                f.uses == g.uses
+                self.unify_uses(&f.uses, &g.uses)
                     && self.unify_all(&f.params, &g.params)
                     && self.unify(f.ret, g.ret)
                     && self.unify_errs(f.errs, g.errs)
             }
             (TyKind::ErrSet(_), _) | (_, TyKind::ErrSet(_)) => self.unify_errs(a, b),
+            (TyKind::Caps(x), TyKind::Caps(y)) => self.unify_uses(&x, &y),
+            (TyKind::Caps(x), TyKind::Param(i)) | (TyKind::Param(i), TyKind::Caps(x)) => {
+                self.unify_uses(&x, &[CapId::param(i)])
+            }
             _ => false,
         }
     }

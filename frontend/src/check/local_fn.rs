@@ -240,8 +240,20 @@ impl<'a> Checker<'a, '_> {
         let mut args = self.captured_args(f, span);
         let frame = self.cx.frame_index() + 1;
         let first = self.cx.locals.len();
-        let uses: Vec<_> = sig
-            .uses
+        let uses = self.zonk_uses(&ty.uses);
+        if uses.iter().any(|c| c.as_infer().is_some()) {
+            self.err_help(
+                codes::CANNOT_INFER,
+                span,
+                format!(
+                    "it is not known here which capabilities `{}` uses",
+                    sig.display
+                ),
+                "write them as type arguments in brackets",
+            );
+            return Some(bad(span));
+        }
+        let uses: Vec<_> = uses
             .iter()
             .map(|c| (*c, self.cap_local(*c, span)))
             .collect();
@@ -340,6 +352,7 @@ impl<'a> Checker<'a, '_> {
         self.first_class_sig(&sig);
         if let Some(def) = self.prog.fns.get_mut(id.0 as usize) {
             def.generics = super::collect::id32(sig.generics.len());
+            def.open = sig.generics.iter().any(|g| g.is_uses);
             def.ret = sig.ret;
             def.errs = sig.errs;
         }

@@ -4,7 +4,6 @@ use super::body::{bad, ex};
 use super::cx::Want;
 use super::expr::St;
 use super::prove::Proof;
-use super::types::TyPos;
 use super::{Checker, Def, Sig, codes};
 use crate::ast::{self, Arg, Ident, TypeExpr};
 use crate::diag::Diagnostic;
@@ -504,7 +503,7 @@ impl<'a> Checker<'a, '_> {
                     return bad(span);
                 }
                 let mut targs = enc;
-                let written = self.written_tys(type_args);
+                let written = self.written_tys(type_args, &sig, targs.len());
                 let own = sig.generics.len().saturating_sub(targs.len());
                 if let Some(w) = &written
                     && w.len() != own
@@ -560,17 +559,18 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn written_tys(&mut self, type_args: &'a [TypeExpr<'a>]) -> Option<Vec<Ty>> {
+    /// Written arguments of a method's own type parameters, which begin at `start`.
+    fn written_tys(
+        &mut self,
+        type_args: &'a [TypeExpr<'a>],
+        sig: &Sig,
+        start: usize,
+    ) -> Option<Vec<Ty>> {
         if type_args.is_empty() {
             return None;
         }
         let scope = self.cx.scope.clone();
-        Some(
-            type_args
-                .iter()
-                .map(|t| self.resolve_ty(t, &scope, TyPos::Other))
-                .collect(),
-        )
+        Some(self.resolve_args(type_args, sig.generics.iter().skip(start), &scope))
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -587,10 +587,10 @@ impl<'a> Checker<'a, '_> {
         want: Want,
         span: Span,
     ) -> Expr {
-        let written = self.written_tys(type_args);
         let mut full = vec![self_ty];
         full.extend(targs.iter().copied());
         let start = full.len();
+        let written = self.written_tys(type_args, sig, start);
         let own = sig.generics.len().saturating_sub(start);
         if let Some(w) = &written
             && w.len() != own

@@ -5,7 +5,6 @@ use super::cx::{ScopeItem, Want};
 use super::expr::St;
 use super::local_fn::Found;
 use super::rules::Rule;
-use super::types::TyPos;
 use super::{Checker, Def, codes};
 use crate::ast::{self, ExprKind as A, Ident};
 use crate::diag::Diagnostic;
@@ -97,10 +96,7 @@ impl<'a> Checker<'a, '_> {
                 match b {
                     St::Def(Def::Adt(id)) => {
                         let scope = self.cx.scope.clone();
-                        let tys: Vec<Ty> = args
-                            .iter()
-                            .map(|a| self.resolve_ty(a, &scope, TyPos::Other))
-                            .collect();
+                        let tys = self.resolve_adt_args(id, args, &scope);
                         if tys.len() != self.adt_arity(id) {
                             let n = self.adt_name(id);
                             let want = self.adt_arity(id);
@@ -131,6 +127,16 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn static_name(&mut self, name: Ident) -> Option<St> {
         if self.cx.lookup(name.name).is_some() || self.cx.outer_local(name.name) {
             return None;
+        }
+        if self.cx.scope.sets.contains(&name.name) {
+            let t = self.text(name.name);
+            self.err_help(
+                codes::SECOND_CLASS,
+                name.span,
+                format!("`{t}` stands for capabilities, it is no value and has no methods"),
+                format!("call a function that says `uses {t}`"),
+            );
+            return Some(St::Bad);
         }
         let generic = self.cx.scope.generics.iter().find(|(s, _)| *s == name.name);
         if let Some((_, t)) = generic {
@@ -355,7 +361,7 @@ impl<'a> Checker<'a, '_> {
         self.oblige_all(&sig.preds, &args, span, &why);
         let fty = FnTy {
             params,
-            uses: sig.uses.clone(),
+            uses: self.prog.tys.subst_caps(&sig.uses, &args),
             ret,
             errs,
         };
@@ -397,10 +403,8 @@ impl<'a> Checker<'a, '_> {
             return bad(whole.span);
         };
         let scope = self.cx.scope.clone();
-        let tys = args
-            .iter()
-            .map(|a| self.resolve_ty(a, &scope, TyPos::Other))
-            .collect();
+        let sig = self.sig(f);
+        let tys = self.resolve_args(args, sig.generics.iter().skip(sig.own), &scope);
         self.fn_value(f, Some(tys), whole.span)
     }
 

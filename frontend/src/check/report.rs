@@ -62,6 +62,17 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn cap_name(&self, id: CapId) -> String {
+        if id.as_infer().is_some() {
+            return "_".to_string();
+        }
+        if let Some(i) = id.as_param() {
+            // As it is called where it stands.
+            let names = self.cx.scope.generics.iter();
+            let mut own = names.filter(|(s, t)| {
+                self.cx.scope.sets.contains(s) && *self.prog.tys.kind(*t) == TyKind::Param(i)
+            });
+            return own.next().map_or(format!("U{i}"), |(s, _)| self.text(*s));
+        }
         self.prog
             .caps
             .get(id.0 as usize)
@@ -174,6 +185,8 @@ impl<'a> Checker<'a, '_> {
                 self.show_fn(f, out, d);
             }
             TyKind::Cap(id) => out.push_str(&self.cap_name(*id)),
+            TyKind::Caps(caps) if caps.is_empty() => out.push_str("none"),
+            TyKind::Caps(caps) => out.push_str(&self.caps_text(caps)),
             TyKind::Dyn(id, args) => {
                 out.push_str(&self.trait_name(*id));
                 self.show_args(args, out, d);

@@ -127,12 +127,14 @@ impl<'a> Checker<'a, '_> {
             names.push((g.name, t));
             args.push(t);
         }
+        let sets = generics.iter().filter(|g| g.is_uses).map(|g| g.name);
         let self_ty = self.prog.tys.intern(TyKind::Adt(id, args));
         let text = self.text(name);
         Some(Enclosing {
             scope: TyScope {
                 module,
                 generics: Rc::new(names),
+                sets: Rc::new(sets.collect()),
                 self_ty: Some(self_ty),
             },
             generics,
@@ -167,10 +169,12 @@ impl<'a> Checker<'a, '_> {
             self_ty: Some(self_ty),
             ..self.module_scope(module)
         };
+        self.no_sets(item.generics, "a trait");
         let (_, own) = self.extend_generics(&base, item.generics, 1);
         let mut generics = vec![Generic {
             name: sym::Self_,
             is_err: false,
+            is_uses: false,
         }];
         generics.extend(own);
         if let Some(def) = self.prog.traits.get_mut(id.0 as usize) {
@@ -346,6 +350,7 @@ impl<'a> Checker<'a, '_> {
     fn store_sig(&mut self, id: FnId, sig: Sig) {
         if let Some(def) = self.prog.fns.get_mut(id.0 as usize) {
             def.generics = super::collect::id32(sig.generics.len());
+            def.open = sig.generics.iter().any(|g| g.is_uses);
             def.ret = sig.ret;
             def.errs = sig.errs;
         }
@@ -490,7 +495,7 @@ impl<'a> Checker<'a, '_> {
             None => TyTable::UNIT,
         };
         let errs = self.resolve_errs(item.errors, &scope);
-        let uses = self.resolve_uses(scope.module, item.uses);
+        let uses = self.resolve_uses(&scope, item.uses);
         let mut err_params = Vec::new();
         self.err_params(errs, &mut err_params);
         for p in &params {
@@ -672,10 +677,12 @@ impl<'a> Checker<'a, '_> {
                 args.push(t);
             }
         }
+        let sets = generics.iter().filter(|g| g.is_uses).map(|g| g.name);
         let self_ty = self.prog.tys.intern(TyKind::Param(0));
         let scope = TyScope {
             module,
             generics: Rc::new(names),
+            sets: Rc::new(sets.collect()),
             self_ty: Some(self_ty),
         };
         let mut preds = vec![Pred {
@@ -715,6 +722,7 @@ impl<'a> Checker<'a, '_> {
                 self.duplicate(m.name, "method");
                 continue;
             }
+            self.no_sets(m.generics, "a trait's method");
             let (sig, default) = if m.body.is_some() {
                 let f = self.method_fn(m, &enc);
                 (self.sig(f), Some(f))

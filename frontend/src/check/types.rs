@@ -201,6 +201,15 @@ impl<'a> Checker<'a, '_> {
                 }
             }
             TypeKind::Union(members) => self.resolve_errs(members, sc),
+            TypeKind::Caps(_) => {
+                self.err_help(
+                    codes::WRONG_KIND,
+                    t.span,
+                    "capabilities joined by `+` are no type",
+                    "they stand behind `uses`, and as the argument of a parameter that is declared `uses U`",
+                );
+                TyTable::ERROR
+            }
             TypeKind::Error => {
                 self.poisoned = true;
                 TyTable::ERROR
@@ -220,7 +229,7 @@ impl<'a> Checker<'a, '_> {
         };
         FnTy {
             params,
-            uses: self.resolve_uses(sc.module, f.uses),
+            uses: self.resolve_uses(sc, f.uses),
             ret,
             errs: self.resolve_errs(f.errors, sc),
         }
@@ -277,6 +286,16 @@ impl<'a> Checker<'a, '_> {
                         .is_some_and(|m| m.names.contains_key(&one.name))
                 }),
             };
+            if simple.is_some() && sc.sets.contains(&one.name) {
+                let text = self.text(one.name);
+                self.err_help(
+                    codes::WRONG_KIND,
+                    one.span,
+                    format!("`{text}` stands for capabilities, it is not a type"),
+                    format!("write it behind `uses`, or as argument of another `uses` parameter: `Router[{text}]`"),
+                );
+                return TyTable::ERROR;
+            }
             if let Some(t) = simple {
                 if !args.is_empty() {
                     let text = self.text(one.name);
@@ -304,10 +323,7 @@ impl<'a> Checker<'a, '_> {
         match def {
             Def::Adt(id) => {
                 let want = self.adt_arity(id);
-                let tys: Vec<Ty> = args
-                    .iter()
-                    .map(|a| self.resolve_ty(a, sc, TyPos::Other))
-                    .collect();
+                let tys = self.resolve_adt_args(id, args, sc);
                 self.cx.at = span;
                 if tys.len() != want {
                     let name = self.adt_name(id);
@@ -508,10 +524,11 @@ impl<'a> Checker<'a, '_> {
         start: usize,
     ) -> (TyScope, Vec<Generic>) {
         let mut names = (*base.generics).clone();
+        let mut sets = (*base.sets).clone();
         let mut out = Vec::new();
         for (i, p) in params.iter().enumerate() {
             if p.is_uses {
-                self.not_supported(p.span, "type parameters for capabilities (`uses U`) are");
+                sets.push(p.name.name);
             }
             if names.iter().any(|(s, _)| *s == p.name.name) {
                 let t = self.text(p.name.name);
@@ -530,17 +547,36 @@ impl<'a> Checker<'a, '_> {
                     "choose another name",
                 );
             }
+            let hidden = match self.lookup_name(base.module, p.name.name) {
+                Some(Def::CapSet(_)) if p.is_uses => {
+                    Some("a `uses` parameter cannot have the name of a set of capabilities")
+                }
+                _ if p.is_uses && matches!(self.names.name(p.name.name), "none" | "Self") => {
+                    Some("a `uses` parameter cannot have this name")
+                }
+                _ => None,
+            };
+            if let Some(what) = hidden {
+                self.err_help(
+                    codes::CAP_SHADOWED,
+                    p.name.span,
+                    what,
+                    "choose another name",
+                );
+            }
             let index = super::collect::id32(start + i);
             let ty = self.prog.tys.intern(TyKind::Param(index));
             names.push((p.name.name, ty));
             out.push(Generic {
                 name: p.name.name,
                 is_err: false,
+                is_uses: p.is_uses,
             });
         }
         (
             TyScope {
                 generics: std::rc::Rc::new(names),
+                sets: std::rc::Rc::new(sets),
                 ..base.clone()
             },
             out,
@@ -549,30 +585,25 @@ impl<'a> Checker<'a, '_> {
 
     /// Puts capabilities into the order of hidden parameters.
     pub(super) fn sort_caps(&self, caps: &mut Vec<CapId>) {
-        let key = |c: &CapId| {
-            let def = self.prog.caps.get(c.0 as usize);
-            let pkg = def.and_then(|d| self.prog.packages.get(d.package.0 as usize));
-            (
-                pkg.map_or("", |p| p.name.as_str()),
-                def.map_or("", |d| d.name.as_str()),
-                c.0,
-            )
-        };
-        caps.sort_by(|a, b| key(a).cmp(&key(b)));
-        caps.dedup();
+        self.prog.tys.sort_caps(caps);
     }
 
     /// The capabilities of a `uses` or `allow` list, sets spelled out, in canonical order.
-    pub(super) fn resolve_uses(&mut self, m: ModId, paths: &[Path<'a>]) -> Vec<CapId> {
+    pub(super) fn resolve_uses(&mut self, sc: &TyScope, paths: &[Path<'a>]) -> Vec<CapId> {
         let mut out = Vec::new();
         for p in paths {
-            self.resolve_uses_one(m, p, &mut out);
+            self.resolve_uses_one(sc, p, &mut out);
         }
         self.sort_caps(&mut out);
         out
     }
 
-    fn resolve_uses_one(&mut self, m: ModId, p: &Path<'a>, out: &mut Vec<CapId>) {
+    fn resolve_uses_one(&mut self, sc: &TyScope, p: &Path<'a>, out: &mut Vec<CapId>) {
+        let m = sc.module;
+        if let Some(set) = self.set_param(sc, p) {
+            out.push(set);
+            return;
+        }
         if let Some(one) = p.single()
             && self.lookup_name(m, one.name).is_none()
             && matches!(
@@ -629,7 +660,8 @@ impl<'a> Checker<'a, '_> {
             Progress::Todo => info.state = Progress::Doing,
         }
         let (module, paths) = (info.module, info.item.caps);
-        let caps = self.resolve_uses(module, paths);
+        let scope = self.module_scope(module);
+        let caps = self.resolve_uses(&scope, paths);
         if let Some(info) = self.capsets.get_mut(i as usize) {
             info.caps = caps;
             info.state = Progress::Done;

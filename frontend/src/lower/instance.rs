@@ -49,6 +49,7 @@ impl<'p> Cx<'p> {
         let Some(def) = prog.fns.get(id.0 as usize) else {
             return bug(Span::default(), "no such function");
         };
+        let def = self.instance_of(def, &args)?;
         let f = self.fn_ty(id, &args)?;
         let boxed = self.boxed_of(id);
         let mut fx = FnCx::new(self, name, &f, def.span);

@@ -19,6 +19,7 @@ mod instance;
 mod intrinsics;
 mod literal;
 mod matching;
+mod open;
 mod ops;
 mod pattern;
 mod resolve;
@@ -156,11 +157,14 @@ struct Cx<'p> {
     inlinable: FxHashMap<FnId, bool>,
     resolved: FxHashMap<(TraitId, u32, Ty, Vec<Ty>), resolve::Found>,
     depth: u32,
+    made: &'p open::Made,
+    last_made: Option<&'p open::Node>,
 }
 
 /// Compiles a checked program. The type table of `prog` grows by the instantiated types.
 pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Bundle, LowerError> {
     let tys = std::mem::take(&mut prog.tys);
+    let made = open::Made::default();
     let mut cx = Cx {
         prog,
         sources,
@@ -173,6 +177,8 @@ pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Bundle, LowerErr
         inlinable: FxHashMap::default(),
         resolved: FxHashMap::default(),
         depth: 0,
+        made: &made,
+        last_made: None,
     };
     let result = cx.run();
     let tys = std::mem::take(&mut cx.tys);

@@ -253,6 +253,7 @@ impl Prog {
         body: Option<Expr>,
     ) -> FnId {
         self.p.fns.push(FnDef {
+            open: false,
             package: APP,
             name: name.into(),
             generics,

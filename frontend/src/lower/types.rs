@@ -60,7 +60,7 @@ impl<'p> Cx<'p> {
                     None => return bug(Span::default(), "an empty error set"),
                 }
             }
-            k @ (TyKind::Param(_) | TyKind::Infer(_) | TyKind::Error) => {
+            k @ (TyKind::Param(_) | TyKind::Infer(_) | TyKind::Error | TyKind::Caps(_)) => {
                 return bug(Span::default(), format!("type {k:?} reaches lowering"));
             }
         };
@@ -104,6 +104,7 @@ impl<'p> Cx<'p> {
         let Some(def) = prog.fns.get(id.0 as usize) else {
             return bug(Span::default(), "no such function");
         };
+        let uses: Vec<CapId> = def.uses.iter().map(|(c, _)| *c).collect();
         let mut params = Vec::new();
         for p in &def.params {
             match def.locals.get(p.0 as usize) {
@@ -113,7 +114,7 @@ impl<'p> Cx<'p> {
         }
         Ok(FnTy {
             params,
-            uses: def.uses.iter().map(|(c, _)| *c).collect(),
+            uses: self.tys.subst_caps(&uses, args),
             ret: self.tys.subst(def.ret, args),
             errs: self.tys.subst(def.errs, args),
         })
@@ -442,6 +443,10 @@ impl<'p> Cx<'p> {
             TyKind::Fn(f) => self.mangle_fn("own fn", &f)?,
             TyKind::Borrowed(f) => self.mangle_fn("fn", &f)?,
             TyKind::Cap(c) => self.mangle_cap(c),
+            TyKind::Caps(caps) => {
+                let caps: Vec<_> = caps.iter().map(|c| self.mangle_cap(*c)).collect();
+                format!("uses {}", caps.join(" + ")).trim_end().to_owned()
+            }
             TyKind::Dyn(t, args) => {
                 let package = prog
                     .traits
@@ -511,6 +516,7 @@ impl<'p> Cx<'p> {
                 .max(all(&[f.ret, f.errs]))
                 .max(f.uses.iter().map(cap).max().unwrap_or(0)),
             TyKind::Cap(c) => cap(c),
+            TyKind::Caps(caps) => caps.iter().map(cap).max().unwrap_or(0),
             _ => 0,
         }
     }

@@ -260,7 +260,7 @@ impl<'a> Parser<'a, '_> {
                     let path = self.token(self.pos + n + 1).kind == T::Dot;
                     let primitive = matches!(
                         text,
-                        "int" | "float" | "bool" | "char" | "byte" | "string" | "own"
+                        "int" | "float" | "bool" | "char" | "byte" | "string" | "own" | "none"
                     );
                     let upper = text.starts_with(|c: char| c.is_uppercase());
                     let constant = text.len() > 1 && !text.contains(|c: char| c.is_lowercase());

@@ -249,9 +249,19 @@ impl<'a> Parser<'a, '_> {
         self.slice(&args)
     }
 
-    /// `A` or `A | B`.
+    /// `A`, `A | B`, or `C + D`, which are capabilities.
     fn union(&mut self) -> TypeExpr<'a> {
         let first = self.ty();
+        if self.at(T::Plus)
+            && let TypeKind::Path { path, args: [] } = first.kind
+        {
+            let mut caps = vec![path];
+            self.bump();
+            caps.extend(self.cap_list());
+            let span = self.span_from(first.span.start);
+            let caps = self.slice(&caps);
+            return self.type_expr(span, TypeKind::Caps(caps));
+        }
         if !self.at(T::Pipe) {
             return first;
         }

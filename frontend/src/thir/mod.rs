@@ -267,8 +267,10 @@ pub struct FnDef {
     pub name: String,
     /// Number of type parameters (enclosing ones first).
     pub generics: u32,
+    /// Whether an authority parameter is among the type parameters.
+    pub open: bool,
     /// Hidden capability parameters, canonical order (declaring package's name, then capability's name),
-    /// and the locals that hold them.
+    /// and the locals that hold them. The local of an authority parameter stands for all that it brings.
     pub uses: Vec<(CapId, LocalId)>,
     /// Those of `uses` that the body needs.
     pub needs: Vec<CapId>,

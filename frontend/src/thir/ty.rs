@@ -13,8 +13,37 @@ pub struct Ty(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AdtId(pub u32);
 /// Index of a capability in [`super::Program::caps`].
+///
+/// An authority parameter (`uses U`) is one too, without methods or declaration: [`CapId::param`]. It
+/// stands for any set of capabilities until lowering knows which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CapId(pub u32);
+
+impl CapId {
+    const PARAM: u32 = 0x8000_0000;
+    const INFER: u32 = 0xC000_0000;
+    const INDEX: u32 = 0x3FFF_FFFF;
+
+    /// The authority parameter with this index among the parameters of the declaration.
+    pub fn param(index: u32) -> CapId {
+        CapId(Self::PARAM | (index & Self::INDEX))
+    }
+
+    /// The authorities that an inference variable stands for (checker only).
+    pub fn infer(var: u32) -> CapId {
+        CapId(Self::INFER | (var & Self::INDEX))
+    }
+
+    /// The index, if it is a parameter.
+    pub fn as_param(self) -> Option<u32> {
+        (self.0 & Self::INFER == Self::PARAM).then_some(self.0 & Self::INDEX)
+    }
+
+    /// The variable, if it stands for one.
+    pub fn as_infer(self) -> Option<u32> {
+        (self.0 & Self::INFER == Self::INFER).then_some(self.0 & Self::INDEX)
+    }
+}
 /// Index of a trait in [`super::Program::traits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraitId(pub u32);
@@ -63,6 +92,9 @@ pub enum TyKind {
     Cap(CapId),
     /// Trait as an object.
     Dyn(TraitId, Vec<Ty>),
+    /// Argument of an authority parameter: a set of capabilities in canonical order. A set of one parameter or
+    /// one variable alone is that `Param` or `Infer`.
+    Caps(Vec<CapId>),
     /// Two or more members, ascending by handle: error types and type parameters.
     ErrSet(Vec<Ty>),
     /// Type parameter by its index in the list of the function's parameters
@@ -91,6 +123,8 @@ pub struct TyTable {
     kinds: Vec<TyKind>,
     metas: Vec<Meta>,
     index: FxHashMap<TyKind, Ty>,
+    /// The place of each capability in the order of hidden parameters.
+    cap_order: Vec<u32>,
 }
 
 impl TyTable {
@@ -119,6 +153,7 @@ impl TyTable {
             kinds: Vec::new(),
             metas: Vec::new(),
             index: FxHashMap::default(),
+            cap_order: Vec::new(),
         };
         for k in [
             TyKind::Unit,
@@ -156,6 +191,14 @@ impl TyTable {
             depth: 0,
             weight: 1,
         };
+        let uses = match kind {
+            TyKind::Fn(f) | TyKind::Borrowed(f) => f.uses.as_slice(),
+            TyKind::Caps(caps) => caps,
+            TyKind::Cap(cap) => std::slice::from_ref(cap),
+            _ => &[],
+        };
+        meta.has_param |= uses.iter().any(|c| c.as_param().is_some());
+        meta.has_infer |= uses.iter().any(|c| c.as_infer().is_some());
         let mut add = |t: Ty| {
             let m = self.metas.get(t.0 as usize).copied().unwrap_or_default();
             meta.has_param |= m.has_param;
@@ -250,6 +293,10 @@ impl TyTable {
             TyKind::Dyn(id, ts) => TyKind::Dyn(id, self.subst_all(&ts, args)),
             TyKind::Fn(f) => TyKind::Fn(self.subst_fn(&f, args)),
             TyKind::Borrowed(f) => TyKind::Borrowed(self.subst_fn(&f, args)),
+            TyKind::Caps(caps) => {
+                let caps = self.subst_caps(&caps, args);
+                return self.caps(caps);
+            }
             TyKind::ErrSet(ts) => {
                 let ts = self.subst_all(&ts, args);
                 return self.err_set(ts);
@@ -264,11 +311,65 @@ impl TyTable {
         tys.iter().map(|&t| self.subst(t, args)).collect()
     }
 
+    /// Says in which order capabilities are handed over, by their index.
+    pub fn set_cap_order(&mut self, order: Vec<u32>) {
+        self.cap_order = order;
+    }
+
+    /// Puts capabilities into the order of hidden parameters: named ones, then parameters; without doubles.
+    pub fn sort_caps(&self, caps: &mut Vec<CapId>) {
+        let order = |c: &CapId| self.cap_order.get(c.0 as usize).copied();
+        caps.sort_by_key(|c| (c.0 >> 30, order(c).unwrap_or(c.0), c.0));
+        caps.dedup();
+    }
+
+    /// The argument that stands for a set of capabilities.
+    pub fn caps(&mut self, mut caps: Vec<CapId>) -> Ty {
+        self.sort_caps(&mut caps);
+        if let [one] = caps.as_slice() {
+            if let Some(i) = one.as_param() {
+                return self.intern(TyKind::Param(i));
+            }
+            if let Some(n) = one.as_infer() {
+                return self.intern(TyKind::Infer(n));
+            }
+        }
+        self.intern(TyKind::Caps(caps))
+    }
+
+    /// The capabilities of an argument that stands for a set of them.
+    pub fn caps_of(&self, ty: Ty) -> Option<Vec<CapId>> {
+        match self.kind(ty) {
+            TyKind::Caps(caps) => Some(caps.clone()),
+            TyKind::Param(i) => Some(vec![CapId::param(*i)]),
+            TyKind::Infer(n) => Some(vec![CapId::infer(*n)]),
+            TyKind::Error => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
+    /// Replaces authority parameters by what `args` has for them; what merges is there once.
+    pub fn subst_caps(&self, caps: &[CapId], args: &[Ty]) -> Vec<CapId> {
+        if caps.iter().all(|c| c.as_param().is_none()) {
+            return caps.to_vec();
+        }
+        let mut out = Vec::new();
+        for c in caps {
+            let arg = c.as_param().and_then(|i| args.get(i as usize));
+            match arg.and_then(|t| self.caps_of(*t)) {
+                Some(set) => out.extend(set),
+                None => out.push(*c),
+            }
+        }
+        self.sort_caps(&mut out);
+        out
+    }
+
     /// [`TyTable::subst`] on each part of a signature.
     pub fn subst_fn(&mut self, f: &FnTy, args: &[Ty]) -> FnTy {
         FnTy {
             params: self.subst_all(&f.params, args),
-            uses: f.uses.clone(),
+            uses: self.subst_caps(&f.uses, args),
             ret: self.subst(f.ret, args),
             errs: self.subst(f.errs, args),
         }
