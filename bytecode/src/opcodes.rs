@@ -245,6 +245,85 @@ pub enum Lane {
     High,
 }
 
+/// What decoding needs of a row, in four bytes: which lanes are registers, counts and jumps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    op: Op,
+    bits: u8,
+}
+
+impl Shape {
+    const READS_A: u8 = 1;
+    const READS_B: u8 = 2;
+    const READS_C: u8 = 4;
+    const WRITES_A: u8 = 8;
+    const COUNT_B: u8 = 16;
+    const COUNT_C: u8 = 32;
+    const JUMP16: u8 = 64;
+    const JUMP32: u8 = 128;
+
+    /// Writes stand in lane `a`, counts in `b` or `c`, 16-bit jumps in `c`, 32-bit jumps from `b` on (a test
+    /// compares this with the table).
+    const fn new(op: Op, lanes: [Lane; 3]) -> Shape {
+        let [a, b, c] = lanes;
+        let bits = match a {
+            Lane::Read(_) => Self::READS_A,
+            Lane::Write(_) => Self::WRITES_A,
+            _ => 0,
+        } | match b {
+            Lane::Read(_) => Self::READS_B,
+            Lane::Count => Self::COUNT_B,
+            Lane::Jump32 => Self::JUMP32,
+            _ => 0,
+        } | match c {
+            Lane::Read(_) => Self::READS_C,
+            Lane::Count => Self::COUNT_C,
+            Lane::Jump16 => Self::JUMP16,
+            _ => 0,
+        };
+        Shape { op, bits }
+    }
+
+    fn has(self, bit: u8) -> bool {
+        self.bits & bit != 0
+    }
+
+    /// Whether lanes `a`, `b`, `c` are registers that are read.
+    pub(crate) fn reads(self) -> [bool; 3] {
+        [
+            self.has(Self::READS_A),
+            self.has(Self::READS_B),
+            self.has(Self::READS_C),
+        ]
+    }
+
+    /// Whether lane `a` is a register that is written.
+    pub(crate) fn writes(self) -> bool {
+        self.has(Self::WRITES_A)
+    }
+
+    /// The number of extension operands out of lanes `b` and `c`.
+    pub(crate) fn count(self, b: u16, c: u16) -> Option<u16> {
+        if self.has(Self::COUNT_C) {
+            Some(c)
+        } else if self.has(Self::COUNT_B) {
+            Some(b)
+        } else {
+            None
+        }
+    }
+
+    /// Whether lane `c` is a jump offset.
+    pub(crate) fn jump16(self) -> bool {
+        self.has(Self::JUMP16)
+    }
+
+    /// Whether lanes `b` and `c` are a jump offset.
+    pub(crate) fn jump32(self) -> bool {
+        self.has(Self::JUMP32)
+    }
+}
+
 /// A row of the opcode table.
 #[derive(Clone, Copy, Debug)]
 pub struct OpInfo {
@@ -331,10 +410,20 @@ macro_rules! define_ops {
             doc: $doc,
         },)*];
 
+        /// Shapes, in opcode order.
+        const SHAPES: &[Shape] = &[$(Shape::new(Op::$name, lanes!($($lane)*)),)*];
+
         impl Op {
             /// The opcode with this number.
             pub fn from_u16(n: u16) -> Option<Op> {
-                OPS.get(usize::from(n)).map(|row| row.op)
+                SHAPES.get(usize::from(n)).map(|shape| shape.op)
+            }
+
+            /// The opcode's shape.
+            pub(crate) fn shape(self) -> Shape {
+                // Every opcode has its place in the table.
+                let none = Shape { op: self, bits: 0 };
+                SHAPES.get(self as usize).copied().unwrap_or(none)
             }
 
             /// The opcode's row.

@@ -24,6 +24,7 @@ mod errors;
 pub mod exhaust;
 mod expr;
 mod habits;
+mod heads;
 mod impls;
 mod infer;
 mod local_fn;
@@ -360,10 +361,14 @@ pub(crate) struct Checker<'a, 's> {
     /// Parallel to `prog.impls`.
     pub impls: Vec<ImplInfo>,
     pub inherents: Vec<Inherent>,
+    /// Functions of the inherents by name.
+    pub inherent_fns: FxHashMap<Symbol, Vec<(usize, FnId)>>,
     /// Implementations of each trait.
     pub trait_impls: FxHashMap<TraitId, Vec<usize>>,
     /// Implementations of each capability.
     pub cap_impls: FxHashMap<CapId, Vec<usize>>,
+    /// The same by what they are for.
+    pub heads: heads::Heads,
     /// Impl items with their modules, in order.
     pub impl_items: Vec<(ModId, &'a ast::ImplItem<'a>)>,
     pub prelude: FxHashMap<Symbol, Def>,
@@ -408,8 +413,10 @@ impl<'a, 's> Checker<'a, 's> {
             consts: Vec::new(),
             impls: Vec::new(),
             inherents: Vec::new(),
+            inherent_fns: FxHashMap::default(),
             trait_impls: FxHashMap::default(),
             cap_impls: FxHashMap::default(),
+            heads: heads::Heads::default(),
             impl_items: Vec::new(),
             prelude: FxHashMap::default(),
             intrinsics: FxHashMap::default(),

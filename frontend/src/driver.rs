@@ -14,6 +14,7 @@ use crate::std;
 use crate::testing::{self, TestInfo};
 use crate::thir::Program;
 use bumpalo::Bump;
+use jet_bytecode::format::{EncodedPackage, FormatError, assemble};
 use jet_bytecode::module::Bundle;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -65,6 +66,8 @@ pub struct Named {
 pub struct CompileOutput {
     /// The program, if it has no errors and was asked for.
     pub bundle: Option<Bundle>,
+    /// Its packages as they are written.
+    pub encoded: Vec<EncodedPackage>,
     /// The standard capabilities that each package's declarations name, each once, with the first that does.
     pub named: Vec<Named>,
     /// Errors and warnings in order of position.
@@ -74,6 +77,11 @@ pub struct CompileOutput {
 }
 
 impl CompileOutput {
+    /// The program's bytes, if it has no errors and was asked for.
+    pub fn bytes(&self) -> Option<Result<Vec<u8>, FormatError>> {
+        self.bundle.as_ref().map(|_| assemble(&self.encoded))
+    }
+
     /// Whether a diagnostic is an error.
     pub fn has_errors(&self) -> bool {
         self.diagnostics
@@ -283,6 +291,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
     }
     load_std(&mut p, &std_package, &mut parsed);
     let mut bundle = None;
+    let mut encoded = Vec::new();
     let mut tests = Vec::new();
     let mut named = Vec::new();
     // A file that does not parse would drown its mistake in names that are missing elsewhere.
@@ -304,7 +313,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
         }
         named = ceiling::named_capabilities(&program, &p.sources);
         match lower::lower(&mut program, &p.sources) {
-            Ok(b) => bundle = Some(b),
+            Ok(l) => (bundle, encoded) = (Some(l.bundle), l.encoded),
             Err(e) => p
                 .sink
                 .push(Diagnostic::error(codes::LOWERING, e.span, e.message)),
@@ -314,6 +323,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
     TestOutput {
         output: CompileOutput {
             bundle,
+            encoded,
             named,
             diagnostics,
             sources,

@@ -10,7 +10,7 @@ mod numbers;
 mod strings;
 
 use crate::diag::{Diagnostic, Sink, codes};
-use crate::source::{FileId, MAX_SOURCE_BYTES, Span};
+use crate::source::{FileId, MAX_SOURCE_BYTES, Span, Symbol};
 use crate::token::{T, Token};
 
 /// Deepest nesting of brackets.
@@ -56,6 +56,8 @@ pub fn lex(file: FileId, text: &str, sink: &mut Sink) -> Lexed {
         sink,
     };
     if lexer.check_text() {
+        // About as many as programs have; more is no harm.
+        lexer.out.tokens.reserve(text.len() / 4 + 1);
         lexer.run();
     } else {
         lexer.out.stopped = true;
@@ -71,6 +73,7 @@ pub fn lex(file: FileId, text: &str, sink: &mut Sink) -> Lexed {
         indent: 0,
         start: lexer.offset(text.len()),
         end: lexer.offset(text.len()),
+        name: Symbol::default(),
     });
     lexer.out
 }
@@ -141,6 +144,7 @@ impl Lexer<'_> {
             indent: self.indent,
             start: self.offset(start),
             end: self.offset(end),
+            name: Symbol::default(),
         };
         self.line_start = false;
         self.out.tokens.push(token);
@@ -162,7 +166,9 @@ impl Lexer<'_> {
             );
             return false;
         }
-        if let Some(at) = self.bytes.iter().position(|&b| b == 0) {
+        if self.bytes.contains(&0)
+            && let Some(at) = self.bytes.iter().position(|&b| b == 0)
+        {
             self.error(
                 Diagnostic::error(
                     codes::NUL,
@@ -175,6 +181,9 @@ impl Lexer<'_> {
         }
         if self.text.starts_with('\u{FEFF}') {
             self.pos = '\u{FEFF}'.len_utf8();
+        }
+        if self.text.is_ascii() {
+            return true;
         }
         // All of these characters begin with one of these bytes: a cheap way past the rest.
         let mut at = self.pos;

@@ -153,11 +153,18 @@ impl<'a, 't> Parser<'a, 't> {
     fn new(
         arena: &'a Bump,
         (file, text): (FileId, &'t str),
-        lexed: Lexed,
+        mut lexed: Lexed,
         options: &Options,
         names: &'t mut Interner,
         sink: &'t mut Sink,
     ) -> Parser<'a, 't> {
+        for token in &mut lexed.tokens {
+            if token.kind == T::Ident
+                && let Some(word) = text.get(token.start as usize..token.end as usize)
+            {
+                token.name = names.intern(word);
+            }
+        }
         Parser {
             arena,
             file,
@@ -187,14 +194,23 @@ impl<'a> Parser<'a, '_> {
     // ----- tokens -----
 
     /// The token at an index, without layout.
+    #[inline]
     fn token(&self, at: usize) -> Token {
-        let tokens = &self.lexed.tokens;
-        tokens.get(at).or(tokens.last()).copied().unwrap_or(Token {
+        match self.lexed.tokens.get(at) {
+            Some(token) => *token,
+            None => self.last_token(),
+        }
+    }
+
+    #[cold]
+    fn last_token(&self) -> Token {
+        self.lexed.tokens.last().copied().unwrap_or(Token {
             kind: T::Eof,
             line_start: true,
             indent: 0,
             start: 0,
             end: 0,
+            name: Symbol::default(),
         })
     }
 
@@ -278,6 +294,9 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn symbol(&mut self, token: Token) -> Symbol {
+        if token.name != Symbol::default() {
+            return token.name;
+        }
         let text = self
             .text
             .get(token.start as usize..token.end as usize)
@@ -288,7 +307,7 @@ impl<'a> Parser<'a, '_> {
     /// Whether the token at an index is this soft keyword (or foreign word).
     fn word_at(&self, at: usize, word: Symbol) -> bool {
         let token = self.token(at);
-        token.kind == T::Ident && self.token_text(token) == self.names.name(word)
+        token.kind == T::Ident && token.name == word
     }
 
     /// Whether the next token is this soft keyword.

@@ -88,7 +88,7 @@ pub struct SourceFile {
     /// Byte offset of the start of each line.
     line_starts: Vec<u32>,
     /// How many characters start before each multiple of [`STRIDE`] bytes, so that a column in a long line is
-    /// found without counting from the line's start.
+    /// found without counting from the line's start. Empty for a text of ASCII alone.
     chars: Vec<u32>,
 }
 
@@ -104,17 +104,18 @@ impl SourceFile {
     /// A file from its path and text.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> SourceFile {
         let text = text.into();
-        let mut line_starts = vec![0];
-        for (i, b) in text.bytes().enumerate() {
-            if b == b'\n' {
-                line_starts.push(u32::try_from(i + 1).unwrap_or(u32::MAX));
+        let mut line_starts = Vec::with_capacity(text.len() / 24 + 1);
+        line_starts.push(0);
+        let ends = text.match_indices('\n');
+        line_starts.extend(ends.map(|(i, _)| u32::try_from(i + 1).unwrap_or(u32::MAX)));
+        let mut chars = Vec::new();
+        if !text.is_ascii() {
+            chars.push(0);
+            let mut count = 0;
+            for part in text.as_bytes().chunks(STRIDE) {
+                count += char_starts(part);
+                chars.push(u32::try_from(count).unwrap_or(u32::MAX));
             }
-        }
-        let mut chars = vec![0];
-        let mut count = 0;
-        for part in text.as_bytes().chunks(STRIDE) {
-            count += char_starts(part);
-            chars.push(u32::try_from(count).unwrap_or(u32::MAX));
         }
         SourceFile {
             path: path.into(),
@@ -139,6 +140,9 @@ impl SourceFile {
     }
 
     fn chars_before(&self, offset: usize) -> usize {
+        if self.chars.is_empty() {
+            return offset;
+        }
         let at = offset / STRIDE;
         let rest = self.text.as_bytes().get(at * STRIDE..offset);
         self.chars.get(at).copied().unwrap_or(0) as usize + rest.map_or(0, char_starts)

@@ -228,7 +228,7 @@ pub(crate) fn enter(prog: &mut Program, sources: &SourceMap) -> Vec<TestInfo> {
         );
         let call = e(
             ExprKind::Call {
-                callee: Callee::Fn(test.function, Vec::new()),
+                callee: Box::new(Callee::Fn(test.function, Vec::new())),
                 caps: Vec::new(),
                 args: Vec::new(),
                 ret: TyTable::UNIT,

@@ -1,6 +1,6 @@
 //! Tokens. They carry where they stand in their line; the parser makes the layout from that.
 
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Span, Symbol};
 
 /// A token: its kind, place, and whether it begins a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Token {
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
+    /// The word of a name, as soon as the parser has interned it.
+    pub name: Symbol,
 }
 
 impl Token {
@@ -22,6 +24,33 @@ impl Token {
     pub fn span(self, file: FileId) -> Span {
         Span::new(file, self.start, self.end)
     }
+}
+
+/// Places of the table of keywords: several times their number, so that most words meet an empty one.
+const SLOTS: usize = 256;
+
+/// Where to look for a word.
+const fn slot(word: &[u8]) -> usize {
+    match word {
+        [] => 0,
+        [only] => *only as usize % SLOTS,
+        [first, .., last] => (*first as usize * 3 + *last as usize * 29 + word.len() * 7) % SLOTS,
+    }
+}
+
+/// A full table would not compile: the index runs out of it.
+#[allow(clippy::indexing_slicing)]
+const fn insert(
+    mut table: [Option<(&'static str, T)>; SLOTS],
+    text: &'static str,
+    kind: T,
+) -> [Option<(&'static str, T)>; SLOTS] {
+    let mut at = slot(text.as_bytes());
+    while table[at].is_some() {
+        at = (at + 1) % SLOTS;
+    }
+    table[at] = Some((text, kind));
+    table
 }
 
 macro_rules! tokens {
@@ -48,10 +77,14 @@ macro_rules! tokens {
 
             /// The keyword of a word.
             pub fn keyword(word: &str) -> Option<T> {
-                match word {
-                    $($text => Some(T::$key),)*
-                    _ => None,
+                let mut at = slot(word.as_bytes());
+                while let Some(Some((text, kind))) = TABLE.get(at) {
+                    if *text == word {
+                        return Some(*kind);
+                    }
+                    at = (at + 1) % SLOTS;
                 }
+                None
             }
 
             /// Whether it is a keyword.
@@ -62,6 +95,13 @@ macro_rules! tokens {
 
         /// Every keyword.
         pub const KEYWORDS: &[&str] = &[$($text),*];
+
+        /// Keywords by [`slot`], each in the first free place from there on.
+        const TABLE: [Option<(&str, T)>; SLOTS] = {
+            let mut table = [None; SLOTS];
+            $(table = insert(table, $text, T::$key);)*
+            table
+        };
     };
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jet_bytecode::format::{self, FormatError};
 use jet_bytecode::linked::Program;
 use jet_bytecode::opcodes::TrapKind;
-use jet_bytecode::verify::{self, VerifyError};
+use jet_bytecode::verify::{self, VerifiedProgram, VerifyError};
 use jet_vm::host::{HostCapability, HostUsage, LimitKind, Limits, interrupt};
 use jet_vm::{Binding, GcMode, Instance, LoadError, Loaded, Outcome, TraceFrame, Trap};
 
@@ -52,17 +52,48 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-impl Module {
+/// A program that the verifier passed, to be looked at or made ready to run.
+#[derive(Debug)]
+pub struct Verified {
+    program: VerifiedProgram,
+    hash: [u8; 32],
+}
+
+impl Verified {
     /// Reads and verifies a bundle. The bytes are the caller's own: nobody can change them meanwhile.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Module, Refusal> {
-        let bundle = format::decode(bytes).map_err(Refusal::Format)?;
-        let program = verify::verify(bundle).map_err(Refusal::Verify)?;
+    pub fn from_bytes(bytes: &[u8]) -> Result<Verified, Refusal> {
+        let decoded = format::read(bytes).map_err(Refusal::Format)?;
+        let program = verify::verify_decoded(decoded).map_err(Refusal::Verify)?;
         let hash = format::root_hash(bytes).ok_or(Refusal::Format(FormatError::Truncated))?;
-        let loaded = Loaded::new(program).map_err(Refusal::Load)?;
+        Ok(Verified { program, hash })
+    }
+
+    /// The linked program.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        self.program.program()
+    }
+
+    /// The bundle's root hash.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// Makes it ready to run.
+    pub fn load(self) -> Result<Module, Refusal> {
+        let loaded = Loaded::new(self.program).map_err(Refusal::Load)?;
         Ok(Module {
             loaded: Arc::new(loaded),
-            hash,
+            hash: self.hash,
         })
+    }
+}
+
+impl Module {
+    /// Reads and verifies a bundle, and makes it ready to run.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Module, Refusal> {
+        Verified::from_bytes(bytes)?.load()
     }
 
     /// The linked program.

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use jet_bytecode::format;
 use jet_frontend::diag::{Severity, codes};
 use jet_frontend::driver::{CompileOutput, PackageInput, ProgramInput, SourceInput};
 use jet_frontend::session::{self, Bound, Findings, Part, RUN, Shape, Written, alias};
@@ -538,10 +537,10 @@ impl Session {
                 d.code, d.message
             )));
         }
-        let bundle = output
-            .bundle
+        let bytes = output
+            .bytes()
             .ok_or_else(|| bug("the compiler gave neither a program nor an error".to_owned()))?;
-        let bytes = format::encode(&bundle).map_err(|why| bug(why.to_string()))?;
+        let bytes = bytes.map_err(|why| bug(why.to_string()))?;
         Module::from_bytes(&bytes).map_err(|why| {
             bug(format!(
                 "the verifier refused what the compiler wrote: {}",

@@ -38,17 +38,12 @@ pub fn decode(code: &[u64], pc: u32) -> Result<Instr, DecodeError> {
     let word = Word(*code.get(pc as usize).ok_or(DecodeError::End)?);
     let [number, a, b, c] = word.split();
     let op = Op::from_u16(number).ok_or(DecodeError::Opcode(number))?;
-    let mut len = 1u32;
-    for (lane, value) in op.info().lanes.iter().zip([a, b, c]) {
-        if *lane == Lane::Count {
-            let words = if op == Op::Switch {
-                switch_words(value)
-            } else {
-                arg_words(value)
-            };
-            len += words as u32;
-        }
-    }
+    let words = match op.shape().count(b, c) {
+        None => 0,
+        Some(n) if op == Op::Switch => switch_words(n),
+        Some(n) => arg_words(n),
+    };
+    let len = 1 + words as u32;
     if pc as usize + len as usize > code.len() {
         return Err(DecodeError::Truncated);
     }
@@ -100,6 +95,36 @@ impl Iterator for Instrs<'_> {
     }
 }
 
+/// Iterator over argument registers.
+#[derive(Clone, Debug)]
+pub struct Args<'a> {
+    words: std::slice::Iter<'a, u64>,
+    /// What is left of the current word, lowest lane first, and how many lanes that is.
+    word: u64,
+    buffered: u8,
+    left: u16,
+}
+
+impl Iterator for Args<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        self.left = self.left.checked_sub(1)?;
+        if self.buffered == 0 {
+            self.word = *self.words.next()?;
+            self.buffered = 4;
+        }
+        let lane = self.word as u16;
+        self.word >>= 16;
+        self.buffered -= 1;
+        Some(lane)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(usize::from(self.left)))
+    }
+}
+
 impl Instr {
     /// Place of the next instruction.
     pub fn next_pc(&self) -> u32 {
@@ -128,31 +153,38 @@ impl Instr {
 
     /// Number of extension operands, if the instruction has such.
     pub fn count(&self) -> Option<u16> {
-        self.operands()
-            .find(|(lane, _)| *lane == Lane::Count)
-            .map(|(_, n)| n)
+        self.op.shape().count(self.b, self.c)
     }
 
     /// Jump target from the instruction's own lanes (not of a `switch`). May lie outside the code.
     pub fn target(&self) -> Option<i64> {
-        let offset = self.operands().find_map(|(lane, v)| match lane {
-            Lane::Jump16 => Some(i64::from(v as i16)),
-            Lane::Jump32 => Some(i64::from(self.imm32())),
-            _ => None,
-        })?;
+        let shape = self.op.shape();
+        let offset = if shape.jump16() {
+            i64::from(self.c as i16)
+        } else if shape.jump32() {
+            i64::from(self.imm32())
+        } else {
+            return None;
+        };
         Some(i64::from(self.pc) + offset)
     }
 
     /// Argument registers in the extension words (none for `switch`).
-    pub fn args<'a>(&self, code: &'a [u64]) -> impl Iterator<Item = u16> + use<'a> {
+    pub fn args<'a>(&self, code: &'a [u64]) -> Args<'a> {
         let n = match self.op {
-            Op::Switch => 0,
-            _ => self.count().map_or(0, usize::from),
+            Op::Switch => None,
+            _ => self.count(),
         };
-        self.extension(code)
-            .iter()
-            .flat_map(|w| Word(*w).split())
-            .take(n)
+        let (words, left) = match n {
+            Some(n) => (self.extension(code), n),
+            None => (&[][..], 0),
+        };
+        Args {
+            words: words.iter(),
+            word: 0,
+            buffered: 0,
+            left,
+        }
     }
 
     /// All extension lanes beyond the argument registers: zero in canonical code.
@@ -204,25 +236,20 @@ impl Instr {
 
     /// The register written, if any. `on_error` writes it on its jump only; a call on the value edge only.
     pub fn writes(&self) -> Option<u16> {
-        match self.op.info().lanes.first() {
-            Some(Lane::Write(_)) => Some(self.a),
-            _ => None,
-        }
+        self.op.shape().writes().then_some(self.a)
     }
 
     /// The registers read: operand lanes, then arguments; for `get_capture` the environment, register 0.
     pub fn reads<'a>(&self, code: &'a [u64]) -> impl Iterator<Item = u16> + use<'a> {
-        let instr = *self;
-        instr
-            .op
-            .info()
-            .lanes
-            .into_iter()
-            .zip(instr.lanes())
-            .filter(|(lane, _)| matches!(lane, Lane::Read(_)))
-            .map(|(_, r)| r)
-            .chain(self.args(code))
-            .chain((self.op == Op::GetCapture).then_some(0))
+        let [a, b, c] = self.op.shape().reads();
+        let env = self.op == Op::GetCapture;
+        let lanes = [
+            a.then_some(self.a),
+            b.then_some(self.b),
+            c.then_some(self.c),
+            env.then_some(0),
+        ];
+        lanes.into_iter().flatten().chain(self.args(code))
     }
 
     /// Whether this is a call of any kind that may have an error edge.

@@ -15,45 +15,65 @@ use crate::linked::{LFunction, Program};
 use crate::module::Join;
 use crate::opcodes::Op;
 
-/// A set of registers.
+/// A set of registers. Most functions have few: the first 64 need no memory of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RegSet {
-    words: Vec<u64>,
+    first: u64,
+    rest: Vec<u64>,
 }
 
 impl RegSet {
     /// The empty set with room for `regs` registers.
     pub fn new(regs: usize) -> RegSet {
         RegSet {
-            words: vec![0; regs.div_ceil(64)],
+            first: 0,
+            rest: vec![0; regs.div_ceil(64).saturating_sub(1)],
         }
     }
 
-    /// Adds a register; one beyond the room is ignored.
+    /// The empty set with the room of another.
+    fn like(other: &RegSet) -> RegSet {
+        RegSet {
+            first: 0,
+            rest: vec![0; other.rest.len()],
+        }
+    }
+
+    fn word(&mut self, reg: u16) -> Option<&mut u64> {
+        match usize::from(reg / 64).checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(i) => self.rest.get_mut(i),
+        }
+    }
+
+    /// Adds a register; one beyond the room is ignored (within the last 64 there is always room).
     pub fn insert(&mut self, reg: u16) {
-        if let Some(w) = self.words.get_mut(usize::from(reg / 64)) {
+        if let Some(w) = self.word(reg) {
             *w |= 1 << (reg % 64);
         }
     }
 
     /// Removes a register.
     pub fn remove(&mut self, reg: u16) {
-        if let Some(w) = self.words.get_mut(usize::from(reg / 64)) {
+        if let Some(w) = self.word(reg) {
             *w &= !(1 << (reg % 64));
         }
     }
 
     /// Whether the register is in the set.
     pub fn contains(&self, reg: u16) -> bool {
-        self.words
-            .get(usize::from(reg / 64))
-            .is_some_and(|w| w >> (reg % 64) & 1 == 1)
+        let word = match usize::from(reg / 64).checked_sub(1) {
+            None => Some(&self.first),
+            Some(i) => self.rest.get(i),
+        };
+        word.is_some_and(|w| w >> (reg % 64) & 1 == 1)
     }
 
     /// Adds all of another set; whether that changed anything.
     pub fn union(&mut self, other: &RegSet) -> bool {
-        let mut changed = false;
-        for (w, o) in self.words.iter_mut().zip(&other.words) {
+        let mut changed = other.first & !self.first != 0;
+        self.first |= other.first;
+        for (w, o) in self.rest.iter_mut().zip(&other.rest) {
             changed |= *o & !*w != 0;
             *w |= *o;
         }
@@ -62,28 +82,41 @@ impl RegSet {
 
     /// Keeps what is also in the other set.
     pub fn intersect(&mut self, other: &RegSet) {
-        for (w, o) in self.words.iter_mut().zip(&other.words) {
+        self.first &= other.first;
+        for (w, o) in self.rest.iter_mut().zip(&other.rest) {
             *w &= *o;
         }
     }
 
     /// The first member that is not in the other set.
     pub fn first_outside(&self, other: &RegSet) -> Option<u16> {
-        let mut pairs = self.words.iter().zip(&other.words).enumerate();
+        let extra = self.first & !other.first;
+        if extra != 0 {
+            return Some(extra.trailing_zeros() as u16);
+        }
+        let mut pairs = self.rest.iter().zip(&other.rest).enumerate();
         pairs.find_map(|(i, (w, o))| {
             let extra = w & !o;
-            (extra != 0).then(|| (i * 64) as u16 + extra.trailing_zeros() as u16)
+            (extra != 0).then(|| (i * 64) as u16 + 64 + extra.trailing_zeros() as u16)
         })
     }
 
     /// Empties the set.
     pub fn clear(&mut self) {
-        self.words.fill(0);
+        self.first = 0;
+        self.rest.fill(0);
+    }
+
+    /// How many members it has.
+    fn len(&self) -> usize {
+        let words = std::iter::once(&self.first).chain(&self.rest);
+        words.map(|w| w.count_ones() as usize).sum()
     }
 
     /// Members in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        self.words.iter().enumerate().flat_map(|(i, w)| {
+        let words = std::iter::once(&self.first).chain(&self.rest);
+        words.enumerate().flat_map(|(i, w)| {
             let mut rest = *w;
             std::iter::from_fn(move || {
                 let bit = rest.trailing_zeros();
@@ -112,9 +145,7 @@ impl Walk {
     /// Steps to just behind the reads of the instruction: what must survive it.
     fn step_across(&mut self, instr: &Instr, code: &[u64], mut at: impl FnMut(u32, &mut RegSet)) {
         if instr.op == Op::OnError {
-            let mut edge = RegSet {
-                words: vec![0; self.live.words.len()],
-            };
+            let mut edge = RegSet::like(&self.live);
             for t in instr.targets(code) {
                 at(t, &mut edge);
             }
@@ -158,35 +189,54 @@ impl Walk {
 /// Iterates to a fixpoint; for code of the builder, not for hostile code.
 pub fn joins_of(code: &[u64], regs: usize) -> Vec<Join> {
     let list: Vec<Instr> = instrs(code).map_while(Result::ok).collect();
-    let mut targets: Vec<u32> = list.iter().flat_map(|i| i.targets(code)).collect();
-    targets.sort_unstable();
-    targets.dedup();
+    // By word: 0, or the number of its set and one more.
+    let mut set_at = vec![0u32; code.len()];
+    let mut backward = false;
+    for instr in &list {
+        for t in instr.targets(code) {
+            backward |= t <= instr.pc;
+            if let Some(slot) = set_at.get_mut(t as usize) {
+                *slot = 1;
+            }
+        }
+    }
+    let mut targets: Vec<u32> = Vec::new();
+    for (pc, slot) in (0u32..).zip(&mut set_at) {
+        if *slot != 0 {
+            targets.push(pc);
+            *slot = targets.len() as u32;
+        }
+    }
+    let find = |pc: u32| {
+        let n = set_at.get(pc as usize).copied().unwrap_or(0);
+        (n as usize).checked_sub(1)
+    };
     let mut sets = vec![RegSet::new(regs); targets.len()];
     loop {
         let mut changed = false;
         let mut walk = Walk::new(RegSet::new(regs));
         for instr in list.iter().rev() {
             walk.step(instr, code, |t, into| {
-                if let Some(set) = targets.binary_search(&t).ok().and_then(|i| sets.get(i)) {
+                if let Some(set) = find(t).and_then(|i| sets.get(i)) {
                     into.union(set);
                 }
             });
-            if let Ok(i) = targets.binary_search(&instr.pc)
-                && let Some(set) = sets.get_mut(i)
-            {
+            if let Some(set) = find(instr.pc).and_then(|i| sets.get_mut(i)) {
                 changed |= set.union(&walk.live);
             }
         }
-        if !changed {
+        // Without a loop everything behind an instruction was final when it was its turn.
+        if !changed || !backward {
             break;
         }
     }
     targets
         .into_iter()
         .zip(sets)
-        .map(|(pc, set)| Join {
-            pc,
-            live: set.iter().collect(),
+        .map(|(pc, set)| {
+            let mut live = Vec::with_capacity(set.len());
+            live.extend(set.iter());
+            Join { pc, live }
         })
         .collect()
 }

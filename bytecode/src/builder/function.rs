@@ -22,14 +22,23 @@ pub enum FnRef {
     Local(u16),
 }
 
-#[derive(Clone, Debug)]
+/// Start and length.
+type Part = (u32, u32);
+
+fn part<T>(list: &[T], (start, len): Part) -> &[T] {
+    let start = start as usize;
+    list.get(start..start + len as usize).unwrap_or(&[])
+}
+
+#[derive(Clone, Copy, Debug)]
 struct Item {
     op: Op,
     a: u16,
     b: u16,
     c: u16,
-    args: Vec<u16>,
-    labels: Vec<Label>,
+    /// Where its arguments and labels stand in the function's lists.
+    args: Part,
+    labels: Part,
     function: Option<FnRef>,
     line: Option<(u16, u32, u32)>,
     long: bool,
@@ -44,6 +53,9 @@ pub struct FunctionBuilder {
     captures: Vec<TypeIx>,
     regs: Vec<TypeIx>,
     items: Vec<Item>,
+    /// Arguments and labels of all items.
+    args: Vec<u16>,
+    targets: Vec<Label>,
     /// By label: the item that it stands before.
     labels: Vec<Option<u32>>,
     last_bound: Option<u32>,
@@ -83,6 +95,8 @@ impl FunctionBuilder {
             captures,
             regs: leading,
             items: Vec::new(),
+            args: Vec::new(),
+            targets: Vec::new(),
             labels: Vec::new(),
             last_bound: None,
             line: None,
@@ -154,8 +168,8 @@ impl FunctionBuilder {
             a,
             b,
             c,
-            args: Vec::new(),
-            labels: Vec::new(),
+            args: (0, 0),
+            labels: (0, 0),
             function: None,
             line: self.line,
             long: false,
@@ -194,8 +208,9 @@ impl FunctionBuilder {
         if op == Op::OnError || !(wide || op.info().lanes.contains(&Lane::Jump16)) {
             return self.fail(BuildError::BadOperands(op));
         }
+        let labels = self.place_labels(&[to]);
         if let Some(item) = self.push(op, [a, if wide { 0 } else { b }, 0]) {
-            item.labels.push(to);
+            item.labels = labels;
         }
     }
 
@@ -210,8 +225,9 @@ impl FunctionBuilder {
             return self.fail(BuildError::TooManyArguments);
         };
         self.words += switch_words(n);
+        let labels = self.place_labels(to);
         if let Some(item) = self.push(Op::Switch, [value, n, 0]) {
-            item.labels.extend_from_slice(to);
+            item.labels = labels;
         }
     }
 
@@ -225,8 +241,10 @@ impl FunctionBuilder {
             return self.fail(BuildError::BadOperands(op));
         }
         self.words += arg_words(n);
+        let start = self.args.len() as u32;
+        self.args.extend_from_slice(args);
         if let Some(item) = self.push(op, [a, b, n]) {
-            item.args.extend_from_slice(args);
+            item.args = (start, u32::from(n));
         }
     }
 
@@ -244,9 +262,20 @@ impl FunctionBuilder {
 
     /// Emits `on_error`, to stand directly behind a call that can fail.
     pub fn on_error(&mut self, error: Reg, to: Label) {
+        let labels = self.place_labels(&[to]);
         if let Some(item) = self.push(Op::OnError, [error, 0, 0]) {
-            item.labels.push(to);
+            item.labels = labels;
         }
+    }
+
+    fn place_labels(&mut self, labels: &[Label]) -> Part {
+        let start = self.targets.len() as u32;
+        self.targets.extend_from_slice(labels);
+        (start, labels.len() as u32)
+    }
+
+    fn labels_of(&self, item: &Item) -> &[Label] {
+        part(&self.targets, item.labels)
     }
 
     fn target(&self, label: Label) -> Option<usize> {
@@ -266,7 +295,7 @@ impl FunctionBuilder {
                 if std::mem::replace(mark, true) {
                     break;
                 }
-                for l in &item.labels {
+                for l in self.labels_of(item) {
                     work.push(self.target(*l).ok_or(BuildError::UnboundLabel)?);
                 }
                 if ends(item.op) {
@@ -342,7 +371,7 @@ impl FunctionBuilder {
             for i in 0..self.items.len() {
                 let far = match (self.items.get(i), starts.get(i)) {
                     (Some(item), Some(start)) if item.is_short() && !item.long => {
-                        let to = item.labels.first().and_then(|l| self.target(*l));
+                        let to = self.labels_of(item).first().and_then(|l| self.target(*l));
                         let to = to.and_then(|t| starts.get(t));
                         let to = to.ok_or(BuildError::UnboundLabel)?;
                         i16::try_from(to - start).is_err()
@@ -365,7 +394,8 @@ impl FunctionBuilder {
         &self,
         starts: &[i64],
     ) -> Result<(Vec<u64>, Vec<(u32, FnRef)>, Vec<LineEntry>), BuildError> {
-        let mut code: Vec<u64> = Vec::new();
+        let words = starts.last().copied().unwrap_or(0);
+        let mut code: Vec<u64> = Vec::with_capacity(usize::try_from(words).unwrap_or(0));
         let mut relocs = Vec::new();
         let mut lines: Vec<LineEntry> = Vec::new();
         let offset = |label: &Label, from: usize| -> Result<i32, BuildError> {
@@ -392,8 +422,9 @@ impl FunctionBuilder {
             let (op, a) = (item.op, item.a);
             if op == Op::Switch {
                 code.push(Word::abc(op, a, item.b, 0).0);
-                let mut half = Vec::with_capacity(item.labels.len());
-                for l in &item.labels {
+                let labels = self.labels_of(item);
+                let mut half = Vec::with_capacity(labels.len());
+                for l in labels {
                     half.push(offset(l, pc)? as u32);
                 }
                 half.resize(switch_words(item.b) * 2, 0);
@@ -404,7 +435,7 @@ impl FunctionBuilder {
                 }
                 continue;
             }
-            match item.labels.first() {
+            match self.labels_of(item).first() {
                 Some(l) if !item.is_short() => {
                     code.push(Word::a32(op, a, offset(l, pc)? as u32).0);
                 }
@@ -426,11 +457,9 @@ impl FunctionBuilder {
                 None => {
                     code.push(Word::abc(op, a, item.b, item.c).0);
                     if op.info().lanes.last() == Some(&Lane::Count) {
-                        let mut args = item.args.clone();
-                        args.resize(arg_words(item.c) * 4, 0);
-                        for l in args.chunks(4) {
-                            let mut lanes = [0u16; 4];
-                            lanes.iter_mut().zip(l).for_each(|(to, from)| *to = *from);
+                        let mut args = part(&self.args, item.args).iter();
+                        for _ in 0..arg_words(item.c) {
+                            let lanes = [(); 4].map(|()| args.next().copied().unwrap_or(0));
                             code.push(Word::lanes(lanes).0);
                         }
                     }

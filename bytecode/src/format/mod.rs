@@ -34,7 +34,9 @@ pub const MAX_ENTRIES: usize = 1 << 19;
 /// Most constants of all packages together.
 pub const MAX_CONSTS: usize = 1 << 18;
 
-const HEADER: usize = 6 + 2 + 32 + 4;
+/// Where the root hash ends.
+const ROOT_END: usize = 6 + 2 + 32;
+const HEADER: usize = ROOT_END + 4;
 const ENTRY: usize = 2 + 2 + 8 + 8 + 32;
 
 /// Why bytes are no bundle, or a bundle cannot be written.
@@ -86,16 +88,50 @@ impl std::fmt::Display for FormatError {
 
 impl std::error::Error for FormatError {}
 
-/// Content hash of a package, which dependants record in [`crate::module::Dep::hash`].
-pub fn package_hash(package: &Package) -> Result<[u8; 32], FormatError> {
+/// The sections of one package, encoded and hashed.
+#[derive(Clone, Debug)]
+pub struct EncodedPackage {
+    /// In the order of the kinds, each with its hash.
+    sections: Vec<(Vec<u8>, [u8; 32])>,
+    /// Entries of its tables.
+    entries: usize,
+}
+
+impl EncodedPackage {
+    /// Content hash, which dependants record in [`crate::module::Dep::hash`].
+    pub fn hash(&self) -> [u8; 32] {
+        hash_of_sections(self.sections.iter().map(|(_, hash)| hash))
+    }
+}
+
+/// Content hash of a package out of those of its sections.
+fn hash_of_sections<'a>(sections: impl Iterator<Item = &'a [u8; 32]>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"jet package 0");
-    for kind in KINDS {
-        let bytes = sections::encode(package, *kind)?;
+    for (kind, hash) in KINDS.iter().zip(sections) {
         hasher.update(&(*kind as u16).to_le_bytes());
-        hasher.update(blake3::hash(&bytes).as_bytes());
+        hasher.update(hash);
     }
-    Ok(*hasher.finalize().as_bytes())
+    *hasher.finalize().as_bytes()
+}
+
+/// Encodes a package.
+pub fn encode_package(package: &Package) -> Result<EncodedPackage, FormatError> {
+    let mut sections = Vec::with_capacity(KINDS.len());
+    for kind in KINDS {
+        let body = sections::encode(package, *kind)?;
+        let hash = *blake3::hash(&body).as_bytes();
+        sections.push((body, hash));
+    }
+    Ok(EncodedPackage {
+        sections,
+        entries: table_entries(package),
+    })
+}
+
+/// Content hash of a package, which dependants record in [`crate::module::Dep::hash`].
+pub fn package_hash(package: &Package) -> Result<[u8; 32], FormatError> {
+    Ok(encode_package(package)?.hash())
 }
 
 /// Root hash of an encoded bundle, as its header states it.
@@ -108,42 +144,52 @@ pub fn encode(bundle: &Bundle) -> Result<Vec<u8>, FormatError> {
     if bundle.packages.len() > MAX_PACKAGES {
         return Err(FormatError::TooLarge("packages"));
     }
-    let mut bodies: Vec<(SectionKind, u16, Vec<u8>)> = Vec::new();
-    for (i, package) in (0u16..).zip(&bundle.packages) {
-        for kind in KINDS {
-            bodies.push((*kind, i, sections::encode(package, *kind)?));
-        }
+    let encoded: Result<Vec<_>, _> = bundle.packages.iter().map(encode_package).collect();
+    assemble(&encoded?)
+}
+
+/// Writes a bundle of encoded packages.
+pub fn assemble(packages: &[EncodedPackage]) -> Result<Vec<u8>, FormatError> {
+    if packages.len() > MAX_PACKAGES {
+        return Err(FormatError::TooLarge("packages"));
     }
-    let mut rest = Vec::new();
-    rest.extend_from_slice(&(bodies.len() as u32).to_le_bytes());
-    let mut offset = HEADER + bodies.len() * ENTRY;
+    let count = packages.len() * KINDS.len();
+    let mut offset = HEADER + count * ENTRY;
     let mut metadata = 0usize;
-    for (kind, package, body) in &bodies {
-        rest.extend_from_slice(&(*kind as u16).to_le_bytes());
-        rest.extend_from_slice(&package.to_le_bytes());
-        rest.extend_from_slice(&(offset as u64).to_le_bytes());
-        rest.extend_from_slice(&(body.len() as u64).to_le_bytes());
-        rest.extend_from_slice(blake3::hash(body).as_bytes());
-        offset += body.len();
-        metadata += if kind.expands() { body.len() } else { 0 };
-    }
-    if offset > MAX_MODULE_BYTES {
+    let sections = packages.iter().flat_map(|p| KINDS.iter().zip(&p.sections));
+    let size = offset + sections.map(|(_, (body, _))| body.len()).sum::<usize>();
+    if size > MAX_MODULE_BYTES {
         return Err(FormatError::TooLarge("size"));
     }
-    if bundle.packages.iter().map(table_entries).sum::<usize>() > MAX_ENTRIES {
+    if packages.iter().map(|p| p.entries).sum::<usize>() > MAX_ENTRIES {
         return Err(FormatError::TooLarge("tables"));
+    }
+    let mut out = Vec::with_capacity(size);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&[0; 32]);
+    out.extend_from_slice(&(count as u32).to_le_bytes());
+    for (i, package) in (0u16..).zip(packages) {
+        for (kind, (body, hash)) in KINDS.iter().zip(&package.sections) {
+            out.extend_from_slice(&(*kind as u16).to_le_bytes());
+            out.extend_from_slice(&i.to_le_bytes());
+            out.extend_from_slice(&(offset as u64).to_le_bytes());
+            out.extend_from_slice(&(body.len() as u64).to_le_bytes());
+            out.extend_from_slice(hash);
+            offset += body.len();
+            metadata += if kind.expands() { body.len() } else { 0 };
+        }
     }
     if metadata > MAX_METADATA_BYTES {
         return Err(FormatError::TooLarge("metadata"));
     }
-    for (_, _, body) in &bodies {
-        rest.extend_from_slice(body);
+    for (body, _) in packages.iter().flat_map(|p| &p.sections) {
+        out.extend_from_slice(body);
     }
-    let mut out = Vec::with_capacity(offset);
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&root_of(&rest));
-    out.extend_from_slice(&rest);
+    let root = root_of(out.get(ROOT_END..).unwrap_or(&[]));
+    if let Some(slot) = out.get_mut(ROOT_END - 32..ROOT_END) {
+        slot.copy_from_slice(&root);
+    }
     Ok(out)
 }
 
@@ -202,9 +248,34 @@ pub fn is_bundle(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
+/// A bundle that was read, with the content hashes of its packages.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    // Not to be changed from outside: the verifier takes the hashes for those of the packages.
+    bundle: Bundle,
+    hashes: Vec<[u8; 32]>,
+}
+
+impl Decoded {
+    /// The bundle alone.
+    pub fn into_bundle(self) -> Bundle {
+        self.bundle
+    }
+
+    /// The bundle and one hash a package.
+    pub(crate) fn into_parts(self) -> (Bundle, Vec<[u8; 32]>) {
+        (self.bundle, self.hashes)
+    }
+}
+
 /// Reads a bundle. The result is well-formed as a file; whether it is a valid program only the
 /// verifier says.
 pub fn decode(bytes: &[u8]) -> Result<Bundle, FormatError> {
+    read(bytes).map(Decoded::into_bundle)
+}
+
+/// Reads a bundle as [`decode`] does, for [`crate::verify::verify_decoded`].
+pub fn read(bytes: &[u8]) -> Result<Decoded, FormatError> {
     if !is_bundle(bytes) {
         return Err(FormatError::NotABundle);
     }
@@ -254,16 +325,17 @@ pub fn decode(bytes: &[u8]) -> Result<Bundle, FormatError> {
         if metadata > MAX_METADATA_BYTES {
             return Err(FormatError::TooLarge("metadata"));
         }
-        bodies.push((kind, body));
+        bodies.push((kind, body, hash));
     }
     if offset != bytes.len() {
         return Err(FormatError::Sections("trailing bytes"));
     }
     let mut bundle = Bundle::default();
+    let mut hashes = Vec::new();
     let (mut consts, mut entries) = (0usize, 0usize);
     for parts in bodies.chunks(KINDS.len()) {
         let mut package = Package::default();
-        for (kind, body) in parts {
+        for (kind, body, _) in parts {
             sections::decode(&mut package, *kind, body)?;
         }
         consts += package.consts.len();
@@ -275,6 +347,7 @@ pub fn decode(bytes: &[u8]) -> Result<Bundle, FormatError> {
             return Err(FormatError::TooLarge("tables"));
         }
         bundle.packages.push(package);
+        hashes.push(hash_of_sections(parts.iter().map(|(_, _, hash)| hash)));
     }
-    Ok(bundle)
+    Ok(Decoded { bundle, hashes })
 }

@@ -125,19 +125,62 @@ fn post<T: Serialize>(value: &T, kind: SectionKind) -> Result<Vec<u8>, FormatErr
     postcard::to_stdvec(value).map_err(|_| FormatError::Content(kind.name()))
 }
 
-fn flat_joins(f: &Function) -> Vec<u32> {
-    let mut out = Vec::new();
-    for j in &f.joins {
-        out.push(j.pc);
-        out.push(j.live.len() as u32);
-        out.extend(j.live.iter().map(|r| u32::from(*r)));
+/// Writes a number as postcard does: seven bits a byte, lowest first.
+fn put(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
     }
-    out
+    out.push(n as u8);
 }
 
-fn flat_lines(f: &Function) -> Vec<u32> {
-    let entry = |l: &LineEntry| [l.pc, u32::from(l.file), l.line, l.col];
-    f.lines.iter().flat_map(entry).collect()
+/// Takes such a number of at most 32 bits, in its only form.
+fn take(bytes: &mut &[u8], kind: SectionKind) -> Result<u32, FormatError> {
+    let malformed = || FormatError::Content(kind.name());
+    let mut n = 0u64;
+    for shift in (0..35).step_by(7) {
+        let (byte, rest) = bytes.split_first().ok_or_else(malformed)?;
+        *bytes = rest;
+        n |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            if *byte == 0 && shift > 0 {
+                return Err(FormatError::NotCanonical(kind.name()));
+            }
+            return u32::try_from(n).map_err(|_| malformed());
+        }
+    }
+    Err(malformed())
+}
+
+/// Takes the length of a list of such numbers, of which each needs a byte at least.
+fn take_len(bytes: &mut &[u8], kind: SectionKind) -> Result<usize, FormatError> {
+    let n = take(bytes, kind)? as usize;
+    if n > bytes.len() {
+        return Err(FormatError::Content(kind.name()));
+    }
+    Ok(n)
+}
+
+fn put_joins(out: &mut Vec<u8>, f: &Function) {
+    let len: usize = f.joins.iter().map(|j| 2 + j.live.len()).sum();
+    put(out, len as u64);
+    for j in &f.joins {
+        put(out, u64::from(j.pc));
+        put(out, j.live.len() as u64);
+        for r in &j.live {
+            put(out, u64::from(*r));
+        }
+    }
+}
+
+fn put_lines(out: &mut Vec<u8>, f: &Function) {
+    put(out, f.lines.len() as u64 * 4);
+    for l in &f.lines {
+        put(out, u64::from(l.pc));
+        put(out, u64::from(l.file));
+        put(out, u64::from(l.line));
+        put(out, u64::from(l.col));
+    }
 }
 
 /// The bytes of one section.
@@ -161,7 +204,8 @@ pub(super) fn encode(p: &Package, kind: SectionKind) -> Result<Vec<u8>, FormatEr
             post(&(&p.impls, &p.imports, heads), kind)
         }
         SectionKind::Code => {
-            let mut out = Vec::new();
+            let words: usize = p.functions.iter().map(|f| f.code.len()).sum();
+            let mut out = Vec::with_capacity(4 + p.functions.len() * 4 + words * 8);
             let count = |n: usize| u32::try_from(n).map_err(|_| FormatError::TooLarge("code"));
             out.extend_from_slice(&count(p.functions.len())?.to_le_bytes());
             for f in &p.functions {
@@ -177,12 +221,16 @@ pub(super) fn encode(p: &Package, kind: SectionKind) -> Result<Vec<u8>, FormatEr
             if p.functions.iter().any(|f| f.joins.len() > f.code.len()) {
                 return Err(FormatError::TooLarge("joins"));
             }
-            let flat: Vec<Vec<u32>> = p.functions.iter().map(flat_joins).collect();
-            post(&flat, kind)
+            let mut out = Vec::new();
+            put(&mut out, p.functions.len() as u64);
+            p.functions.iter().for_each(|f| put_joins(&mut out, f));
+            Ok(out)
         }
         SectionKind::Lines => {
-            let flat: Vec<Vec<u32>> = p.functions.iter().map(flat_lines).collect();
-            post(&(&p.files, flat), kind)
+            let mut out = post(&p.files, kind)?;
+            put(&mut out, p.functions.len() as u64);
+            p.functions.iter().for_each(|f| put_lines(&mut out, f));
+            Ok(out)
         }
         SectionKind::Entry => post(&p.entry, kind),
     }
@@ -195,35 +243,45 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], kind: SectionKind) -> Result<T, 
     }
 }
 
-fn read_joins(flat: &[u32], f: &mut Function) -> Option<()> {
-    let mut rest = flat.iter().copied();
-    while let Some(pc) = rest.next() {
-        let n = rest.next()?;
+fn take_joins(bytes: &mut &[u8], f: &mut Function) -> Result<(), FormatError> {
+    let kind = SectionKind::Joins;
+    let malformed = || FormatError::Content(kind.name());
+    let mut left = take_len(bytes, kind)?;
+    while left > 0 {
+        let pc = take(bytes, kind)?;
+        left = left.checked_sub(2).ok_or_else(malformed)?;
+        let n = take(bytes, kind)? as usize;
+        left = left.checked_sub(n).ok_or_else(malformed)?;
         // Each join is a jump target, so there are no more of them than words.
-        if f.joins.len() >= f.code.len() || n as usize > rest.len() {
-            return None;
+        if f.joins.len() >= f.code.len() || n > bytes.len() {
+            return Err(malformed());
         }
-        let mut live = Vec::with_capacity(n as usize);
-        for r in rest.by_ref().take(n as usize) {
-            live.push(u16::try_from(r).ok()?);
+        let mut live = Vec::with_capacity(n);
+        for _ in 0..n {
+            live.push(u16::try_from(take(bytes, kind)?).map_err(|_| malformed())?);
         }
         f.joins.push(Join { pc, live });
     }
-    Some(())
+    Ok(())
 }
 
-fn read_lines(flat: &[u32], f: &mut Function) -> Option<()> {
-    for entry in flat.chunks(4) {
-        let [pc, file, line, col] = entry.try_into().ok()?;
-        let file = u16::try_from(file).ok()?;
+fn take_lines(bytes: &mut &[u8], f: &mut Function) -> Result<(), FormatError> {
+    let kind = SectionKind::Lines;
+    let malformed = || FormatError::Content(kind.name());
+    let len = take_len(bytes, kind)?;
+    if !len.is_multiple_of(4) {
+        return Err(malformed());
+    }
+    f.lines.reserve(len / 4);
+    for _ in 0..len / 4 {
         f.lines.push(LineEntry {
-            pc,
-            file,
-            line,
-            col,
+            pc: take(bytes, kind)?,
+            file: u16::try_from(take(bytes, kind)?).map_err(|_| malformed())?,
+            line: take(bytes, kind)?,
+            col: take(bytes, kind)?,
         });
     }
-    Some(())
+    Ok(())
 }
 
 /// Reads one section into the package; refuses what `encode` would not have written.
@@ -283,27 +341,45 @@ pub(super) fn decode(p: &mut Package, kind: SectionKind, body: &[u8]) -> Result<
             }
         }
         SectionKind::Joins => {
-            let flat: Table<Vec<u32>> = read(body, kind)?;
-            if flat.0.len() != p.functions.len() {
+            let mut rest = body;
+            let count = take(&mut rest, kind)? as usize;
+            if count != p.functions.len() {
                 return Err(malformed());
             }
-            for (f, flat) in p.functions.iter_mut().zip(&flat.0) {
-                read_joins(flat, f).ok_or_else(malformed)?;
+            for f in &mut p.functions {
+                take_joins(&mut rest, f)?;
+            }
+            if !rest.is_empty() {
+                return Err(malformed());
             }
         }
         SectionKind::Lines => {
-            let (files, flat): (Table<String>, Table<Vec<u32>>) = read(body, kind)?;
-            if flat.0.len() != p.functions.len() {
+            let (files, mut rest): (Table<String>, _) =
+                postcard::take_from_bytes(body).map_err(|_| malformed())?;
+            p.files = files.0;
+            let head = body.get(..body.len() - rest.len()).unwrap_or(&[]);
+            if post(&p.files, kind)? != head {
+                return Err(FormatError::NotCanonical(kind.name()));
+            }
+            let count = take(&mut rest, kind)? as usize;
+            if count != p.functions.len() {
                 return Err(malformed());
             }
-            for (f, flat) in p.functions.iter_mut().zip(&flat.0) {
-                read_lines(flat, f).ok_or_else(malformed)?;
+            for f in &mut p.functions {
+                take_lines(&mut rest, f)?;
             }
-            p.files = files.0;
+            if !rest.is_empty() {
+                return Err(malformed());
+            }
         }
         SectionKind::Entry => p.entry = read(body, kind)?,
     }
-    if kind != SectionKind::Code && encode(p, kind)? != body {
+    // Code has fixed width; numbers of joins and lines were taken in their only form.
+    let plain = matches!(
+        kind,
+        SectionKind::Code | SectionKind::Joins | SectionKind::Lines
+    );
+    if !plain && encode(p, kind)? != body {
         return Err(FormatError::NotCanonical(kind.name()));
     }
     Ok(())

@@ -157,6 +157,13 @@ impl Flow<'_> {
     /// Capability and attenuator registers have one static definition, so that an audit is exact.
     fn one_definition(&self) -> Result<()> {
         let entry = self.f.entry_regs();
+        let kinds = self.f.regs.iter().map(|t| self.prog.kind(*t));
+        if !kinds
+            .into_iter()
+            .any(|k| matches!(k, Kind::Cap | Kind::Att))
+        {
+            return Ok(());
+        }
         let single: Vec<bool> = self
             .f
             .regs
@@ -193,17 +200,25 @@ impl Flow<'_> {
             })
             .collect();
         meter.spend(sets.len() * row)?;
+        // By word: 0, or the number of its join and one more.
+        let mut join_at = vec![0u32; code.len()];
+        for (n, j) in (1u32..).zip(&f.joins) {
+            if let Some(slot) = join_at.get_mut(j.pc as usize) {
+                *slot = n;
+            }
+        }
         let join = |pc: u32| {
-            let i = f.joins.binary_search_by_key(&pc, |j| j.pc).ok()?;
-            sets.get(i)
+            let n = join_at.get(pc as usize).copied().unwrap_or(0);
+            sets.get((n as usize).checked_sub(1)?)
         };
+        let mut args = Vec::new();
         let operands = Operands::new(prog, f, openings);
         let mut assigned = RegSet::new(regs);
         (0..f.entry_regs()).for_each(|r| assigned.insert(r as u16));
         // Whether the place can be reached by falling through.
         let mut falls = true;
         // Behind a call that can fail: its errors, and its result register if that was not initialised before.
-        let mut failing: Option<(Vec<NominalId>, Option<u16>)> = None;
+        let mut failing: Option<(&[NominalId], Option<u16>)> = None;
         for instr in &self.list {
             let fail = |e: super::VerifyError| e.at(instr.pc);
             if let Some(set) = join(instr.pc) {
@@ -224,7 +239,7 @@ impl Flow<'_> {
             let edge = failing.take();
             match (instr.op == Op::OnError, edge) {
                 (true, Some((errors, result))) => {
-                    operands.on_error(instr, &errors).map_err(fail)?;
+                    operands.on_error(instr, errors).map_err(fail)?;
                     let mut set = assigned.clone();
                     if let Some(r) = result {
                         set.remove(r);
@@ -243,7 +258,7 @@ impl Flow<'_> {
                     return refuse(Rule::ErrorEdge, "missing behind the call before").map_err(fail);
                 }
                 (false, None) => {
-                    let errors = operands.check(instr).map_err(fail)?;
+                    let errors = operands.check(instr, &mut args).map_err(fail)?;
                     let fresh = instr.writes().filter(|r| !assigned.contains(*r));
                     for target in instr.targets(code) {
                         if let Some(set) = join(target) {
@@ -256,7 +271,7 @@ impl Flow<'_> {
                     }
                     if !errors.is_empty() {
                         work += errors.len();
-                        failing = Some((errors.to_vec(), fresh));
+                        failing = Some((errors, fresh));
                     }
                 }
             }

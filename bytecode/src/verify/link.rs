@@ -19,8 +19,13 @@ struct Linker<'a> {
     traits: HashMap<(PackageId, &'a str), TraitId>,
 }
 
-/// Links a structurally sound bundle. Implementation records and the entry come later.
-pub(super) fn link(bundle: &Bundle, meter: &mut Meter) -> Result<Program> {
+/// Links a structurally sound bundle. Implementation records and the entry come later; names and code of functions
+/// stay in the bundle until [`move_functions`]. `hashes` are those of the packages, if they are known.
+pub(super) fn link(
+    bundle: &Bundle,
+    hashes: Option<&[[u8; 32]]>,
+    meter: &mut Meter,
+) -> Result<Program> {
     ensure(
         (1..=crate::format::MAX_PACKAGES).contains(&bundle.packages.len()),
         Rule::Count,
@@ -34,7 +39,7 @@ pub(super) fn link(bundle: &Bundle, meter: &mut Meter) -> Result<Program> {
         caps: HashMap::new(),
         traits: HashMap::new(),
     };
-    l.packages()?;
+    l.packages(hashes)?;
     l.declare();
     for i in 0..bundle.packages.len() {
         let name = bundle.packages.get(i).map_or("", |p| p.name.as_str());
@@ -46,7 +51,7 @@ pub(super) fn link(bundle: &Bundle, meter: &mut Meter) -> Result<Program> {
 }
 
 impl<'a> Linker<'a> {
-    fn packages(&mut self) -> Result<()> {
+    fn packages(&mut self, hashes: Option<&[[u8; 32]]>) -> Result<()> {
         let mut by_name: HashMap<&str, PackageId> = HashMap::new();
         for (i, p) in (0u32..).zip(&self.bundle.packages) {
             let mut seen = vec![PackageId(i)];
@@ -67,8 +72,12 @@ impl<'a> Linker<'a> {
                 return refuse(Rule::Duplicate, "package name occurs twice").map_err(fail);
             }
             self.seen.push(seen);
-            let hash = crate::format::package_hash(p)
-                .map_err(|e| fail(error(Rule::Count, e.to_string())))?;
+            let known = hashes.and_then(|h| h.get(i as usize)).copied();
+            let hash = match known {
+                Some(hash) => hash,
+                None => crate::format::package_hash(p)
+                    .map_err(|e| fail(error(Rule::Count, e.to_string())))?,
+            };
             self.prog.packages.push(LPackage {
                 name: p.name.clone(),
                 version: p.version.clone(),
@@ -342,14 +351,14 @@ impl<'a> Linker<'a> {
                 all.push(LFunction {
                     package: PackageId(i),
                     local,
-                    name: f.name.clone(),
+                    name: String::new(),
                     kind: f.kind,
                     sig: self.sig(lp, &f.sig).map_err(fail)?,
                     captures: types(&f.captures),
                     regs: types(&f.regs),
-                    code: f.code.clone(),
-                    joins: f.joins.clone(),
-                    lines: f.lines.clone(),
+                    code: Vec::new(),
+                    joins: Vec::new(),
+                    lines: Vec::new(),
                 });
             }
             if let Some(lp) = self.prog.packages.get_mut(i as usize) {
@@ -363,6 +372,17 @@ impl<'a> Linker<'a> {
         })?;
         self.prog.functions = all;
         Ok(())
+    }
+}
+
+/// Moves names, code, joins and lines of functions from the bundle to where they were linked.
+pub(super) fn move_functions(bundle: &mut Bundle, prog: &mut Program) {
+    let from = bundle.packages.iter_mut().flat_map(|p| &mut p.functions);
+    for (to, from) in prog.functions.iter_mut().zip(from) {
+        to.name = std::mem::take(&mut from.name);
+        to.code = std::mem::take(&mut from.code);
+        to.joins = std::mem::take(&mut from.joins);
+        to.lines = std::mem::take(&mut from.lines);
     }
 }
 

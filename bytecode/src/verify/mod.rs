@@ -20,6 +20,7 @@ mod rules;
 mod structure;
 mod types;
 
+use crate::format::Decoded;
 use crate::linked::{FnId, Program, TypeId};
 use crate::module::Bundle;
 use std::collections::HashSet;
@@ -100,6 +101,7 @@ fn error(rule: Rule, message: impl Into<String>) -> VerifyError {
 }
 
 /// Refuses unless the condition holds (or the rule is switched off, which only tests can do).
+#[inline]
 fn ensure(ok: bool, rule: Rule, message: impl FnOnce() -> String) -> Result<()> {
     if ok || !rules::broken(rule) {
         Ok(())
@@ -183,13 +185,29 @@ pub fn verify(bundle: Bundle) -> Result<VerifiedProgram> {
     verify_with(bundle, VerifyLimits::default())
 }
 
+/// Verifies and links a bundle that was read from bytes, under the default limits.
+pub fn verify_decoded(decoded: Decoded) -> Result<VerifiedProgram> {
+    let (bundle, hashes) = decoded.into_parts();
+    run(bundle, Some(&hashes), VerifyLimits::default())
+}
+
 /// Verifies and links a bundle.
 pub fn verify_with(bundle: Bundle, limits: VerifyLimits) -> Result<VerifiedProgram> {
+    run(bundle, None, limits)
+}
+
+/// `hashes`: the content hashes of the packages, if they are known.
+fn run(
+    mut bundle: Bundle,
+    hashes: Option<&[[u8; 32]]>,
+    limits: VerifyLimits,
+) -> Result<VerifiedProgram> {
     let mut meter = Meter { left: limits.work };
     for package in &bundle.packages {
         structure::check(package, &limits, &mut meter).map_err(|e| e.in_package(&package.name))?;
     }
-    let mut prog = link::link(&bundle, &mut meter)?;
+    let mut prog = link::link(&bundle, hashes, &mut meter)?;
+    link::move_functions(&mut bundle, &mut prog);
     formation::check(&prog, &mut meter)?;
     authority::check_impls(&mut prog, &bundle, &mut meter)?;
     authority::check_entry(&mut prog, &bundle)?;

@@ -63,8 +63,20 @@ fn limit(count: usize, max: usize, what: &str) -> Result<()> {
 }
 
 fn unique<T: Eq + Hash>(items: impl Iterator<Item = T>, what: &str) -> Result<()> {
-    let mut seen = HashSet::new();
-    for (i, item) in items.enumerate() {
+    let mut items = items.enumerate();
+    // Most lists are short: they are compared one by one.
+    let mut few: Vec<T> = Vec::new();
+    for (i, item) in items.by_ref().take(8) {
+        ensure(!few.contains(&item), Rule::Duplicate, || {
+            format!("{what} {i} occurs twice")
+        })?;
+        few.push(item);
+    }
+    if few.len() < 8 {
+        return Ok(());
+    }
+    let mut seen: HashSet<T> = few.into_iter().collect();
+    for (i, item) in items {
         ensure(seen.insert(item), Rule::Duplicate, || {
             format!("{what} {i} occurs twice")
         })?;

@@ -74,6 +74,9 @@ impl<'a> Operands<'a> {
 
     fn class(&self, r: u16, class: Class) -> Result<()> {
         let ty = self.ty(r)?;
+        if class == Class::Any {
+            return Ok(());
+        }
         let lty = self.prog.ty(ty);
         let nominal = match lty {
             LType::Nominal(n) => self.prog.nominal(*n),
@@ -127,8 +130,8 @@ impl<'a> Operands<'a> {
         i.operands().map(register).sum()
     }
 
-    /// Checks one instruction (not `on_error`); returns the errors of a call.
-    pub(super) fn check(&self, i: &Instr) -> Result<&'a [NominalId]> {
+    /// Checks one instruction (not `on_error`); returns the errors of a call. `args` is room for its arguments.
+    pub(super) fn check(&self, i: &Instr, args: &mut Vec<u16>) -> Result<&'a [NominalId]> {
         for (lane, value) in i.operands() {
             if let Lane::Write(class) | Lane::Read(class) = lane {
                 self.class(value, class)?;
@@ -137,18 +140,20 @@ impl<'a> Operands<'a> {
         if !i.op.info().special {
             return Ok(&[]);
         }
-        let args: Vec<u16> = i.args(&self.f.code).collect();
+        args.clear();
+        args.extend(i.args(&self.f.code));
+        let args = args.as_slice();
         match i.op {
-            Op::Call | Op::CallFn | Op::CallDyn | Op::CapCall => return self.call(i, &args),
-            Op::Builtin => self.builtin(i, &args)?,
-            Op::MakeFn | Op::MakeBorrowed => self.literal(i, &args)?,
-            Op::BindFn => self.bind_fn(i, &args)?,
+            Op::Call | Op::CallFn | Op::CallDyn | Op::CapCall => return self.call(i, args),
+            Op::Builtin => self.builtin(i, args)?,
+            Op::MakeFn | Op::MakeBorrowed => self.literal(i, args)?,
+            Op::BindFn => self.bind_fn(i, args)?,
             Op::GetCapture => self.get_capture(i)?,
             Op::Ret | Op::Raise => self.leave(i)?,
             Op::MakeDyn | Op::AsCap | Op::Recap => self.convert(i)?,
-            Op::NewAtt => self.new_att(i, &args)?,
+            Op::NewAtt => self.new_att(i, args)?,
             Op::GetCap => self.get_cap(i)?,
-            Op::New => self.new_record(i, &args)?,
+            Op::New => self.new_record(i, args)?,
             Op::GetField | Op::SetField => self.field(i)?,
             Op::Mov => self.mov(i)?,
             Op::DeepCopy => {
@@ -187,7 +192,7 @@ impl<'a> Operands<'a> {
             Op::ErrCast => self.error_member(i.b, self.ty(i.a)?)?,
             Op::Switch => self.switch(i)?,
             Op::StrConcatN => {
-                for r in &args {
+                for r in args {
                     self.class(*r, Class::Str)?;
                 }
             }
@@ -239,7 +244,7 @@ impl<'a> Operands<'a> {
             | Op::ListSwap
             | Op::ListTruncate
             | Op::ListExtend
-            | Op::ListSlice => self.list(i, &args)?,
+            | Op::ListSlice => self.list(i, args)?,
             other => {
                 let what = format!("`{}` has no rule", other.info().mnemonic);
                 return refuse(Rule::Class, what);

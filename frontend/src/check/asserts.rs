@@ -36,12 +36,12 @@ impl<'a> Checker<'a, '_> {
                     ty,
                     span,
                 },
-                init: Expr::clone(e),
+                init: Box::new(Expr::clone(e)),
                 otherwise: None,
             });
             let value = ex(ExprKind::Local(local), ty, span);
             let shown = ExprKind::Call {
-                callee: Callee::Fn(inner, vec![ty]),
+                callee: Box::new(Callee::Fn(inner, vec![ty])),
                 caps: Vec::new(),
                 args: vec![value.clone()],
                 ret: TyTable::STR,

@@ -137,7 +137,7 @@ impl<'a> Checker<'a, '_> {
             ExprKind::Call {
                 callee, caps, args, ..
             } => {
-                match callee {
+                match &mut **callee {
                     Callee::Fn(_, tys) => {
                         for t in tys.clone() {
                             self.audit_ty(t, span);
@@ -162,7 +162,7 @@ impl<'a> Checker<'a, '_> {
                 }
                 self.audit_all(caps, May::Cap);
                 // `self.method(…)` of an attenuator.
-                let own = match callee {
+                let own = match &mut **callee {
                     Callee::Fn(f, _) => self.fns.get(f.0 as usize).is_some_and(|i| i.of_cap),
                     _ => false,
                 };
@@ -258,7 +258,7 @@ impl<'a> Checker<'a, '_> {
             }
             Stmt::Loop { body, .. } | Stmt::Defer(body) => self.audit(body, May::Data),
             Stmt::For { iter, body, .. } => {
-                match iter {
+                match &mut **iter {
                     ForIter::Range { lo, hi, .. } => {
                         self.audit(lo, May::Data);
                         self.audit(hi, May::Data);

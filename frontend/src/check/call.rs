@@ -363,7 +363,7 @@ impl<'a> Checker<'a, '_> {
                     .unwrap_or_else(|| bad(span)),
                 Slot::Default(d) => ex(
                     ExprKind::Call {
-                        callee: Callee::Fn(*d, targs.to_vec()),
+                        callee: Box::new(Callee::Fn(*d, targs.to_vec())),
                         caps: Vec::new(),
                         args: Vec::new(),
                         ret: f.ty,
@@ -413,7 +413,7 @@ impl<'a> Checker<'a, '_> {
                 ty,
                 span,
             },
-            init,
+            init: Box::new(init),
             otherwise: None,
         });
     }
@@ -575,7 +575,7 @@ impl<'a> Checker<'a, '_> {
         };
         let call = ex(
             ExprKind::Call {
-                callee,
+                callee: Box::new(callee),
                 caps,
                 args,
                 ret,

@@ -787,10 +787,10 @@ impl<'a> Checker<'a, '_> {
         }
         let call = ex(
             ExprKind::Call {
-                callee: TCallee::Cap {
+                callee: Box::new(TCallee::Cap {
                     cap: Box::new(binding),
                     method: m,
-                },
+                }),
                 caps: Vec::new(),
                 args,
                 ret: sig.ret,

@@ -227,7 +227,7 @@ impl<'a> Checker<'a, '_> {
                         ty: fty,
                         span,
                     },
-                    init: f,
+                    init: Box::new(f),
                     otherwise: None,
                 });
                 local
@@ -257,7 +257,11 @@ impl<'a> Checker<'a, '_> {
         let can_fail = ferrs != TyTable::NEVER;
         let call = ex(
             ExprKind::Call {
-                callee: Callee::Value(Box::new(ex(ExprKind::Local(held), fty, span))),
+                callee: Box::new(Callee::Value(Box::new(ex(
+                    ExprKind::Local(held),
+                    fty,
+                    span,
+                )))),
                 caps,
                 args,
                 ret: g.ret,

@@ -196,13 +196,13 @@ impl<'a> Checker<'a, '_> {
             .oblige(ty, show, Vec::new(), e.span, "a text of it".to_string());
         ex(
             ExprKind::Call {
-                callee: Callee::Trait {
+                callee: Box::new(Callee::Trait {
                     trait_id: show,
                     trait_args: Vec::new(),
                     self_ty: ty,
                     method: 0,
                     method_args: Vec::new(),
-                },
+                }),
                 caps: Vec::new(),
                 args: vec![e],
                 ret: TyTable::STR,

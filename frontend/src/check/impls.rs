@@ -142,6 +142,9 @@ impl<'a> Checker<'a, '_> {
             }
             let id = self.method_fn(f, &enc);
             methods.insert(f.name.name, id);
+            let at = self.inherents.len();
+            let fns = self.inherent_fns.entry(f.name.name).or_default();
+            fns.push((at, id));
         }
         self.inherents.push(Inherent {
             generics,
@@ -271,7 +274,7 @@ impl<'a> Checker<'a, '_> {
             generics: enc.generics.len(),
             preds: enc.preds,
         });
-        self.trait_impls.entry(trait_id).or_default().push(index);
+        self.index_impl(index, trait_id, self_ty);
     }
 
     pub(super) fn trait_has_default(&self, t: TraitId, i: usize) -> bool {

@@ -273,7 +273,7 @@ impl<'a> Checker<'a, '_> {
         }
         let call = ex(
             ExprKind::Call {
-                callee: Callee::Fn(f, targs),
+                callee: Box::new(Callee::Fn(f, targs)),
                 caps,
                 args,
                 ret: ty.ret,

@@ -3,6 +3,7 @@
 use super::body::{bad, ex};
 use super::cx::Want;
 use super::expr::St;
+use super::heads::head;
 use super::prove::Proof;
 use super::{Checker, Def, Sig, codes};
 use crate::ast::{self, Arg, Ident, TypeExpr};
@@ -133,12 +134,7 @@ impl<'a> Checker<'a, '_> {
         span: Span,
     ) -> Expr {
         if let TyKind::Param(_) = self.prog.tys.kind(t) {
-            let list = self
-                .trait_methods
-                .get(&name.name)
-                .cloned()
-                .unwrap_or_default();
-            for (tr, m) in list {
+            for (tr, m) in self.trait_methods_for(t, name.name) {
                 let n = self
                     .traits
                     .get(tr.0 as usize)
@@ -247,14 +243,20 @@ impl<'a> Checker<'a, '_> {
 
     /// A method of an `impl` without trait (standard library) and its enclosing type arguments.
     fn find_inherent(&mut self, ty: Ty, name: Symbol, _static: bool) -> Option<(FnId, Vec<Ty>)> {
-        let mut hits: Vec<(usize, FnId, bool)> = Vec::new();
-        let list: Vec<(usize, FnId, usize, Ty)> = self
-            .inherents
-            .iter()
-            .enumerate()
-            .filter_map(|(i, h)| Some((i, *h.methods.get(&name)?, h.generics, h.self_ty)))
-            .collect();
         let zty = self.zonk(ty);
+        let of = head(&self.prog.tys, zty);
+        let list: Vec<(usize, FnId, usize, Ty)> = self
+            .inherent_fns
+            .get(&name)?
+            .iter()
+            .filter_map(|(i, f)| {
+                let h = self.inherents.get(*i)?;
+                let all = matches!(self.prog.tys.kind(h.self_ty), TyKind::Param(_));
+                let fits = all || of.is_none() || of == head(&self.prog.tys, h.self_ty);
+                fits.then_some((*i, *f, h.generics, h.self_ty))
+            })
+            .collect();
+        let mut hits: Vec<(usize, FnId, bool)> = Vec::new();
         for (i, f, n, self_ty) in list {
             let mark = self.mark();
             let vars: Vec<Ty> = (0..n).map(|_| self.fresh(false)).collect();
@@ -323,7 +325,7 @@ impl<'a> Checker<'a, '_> {
         if let Some(hit) = self.dyn_super_method(ty, name) {
             return hit;
         }
-        let list = self.trait_methods.get(&name).cloned().unwrap_or_default();
+        let list = self.trait_methods_for(ty, name);
         let mut hits: Vec<(TraitId, u32)> = Vec::new();
         for (t, m) in list {
             if !self.trait_sig(t, m).is_some_and(|s| s.has_self) {
@@ -812,7 +814,7 @@ impl<'a> Checker<'a, '_> {
                 ty,
                 span,
             },
-            init: e,
+            init: Box::new(e),
             otherwise: None,
         });
         ex(ExprKind::Local(local), ty, span)

@@ -570,7 +570,7 @@ impl<'a> Checker<'a, '_> {
         };
         ex(
             ExprKind::Call {
-                callee: Callee::Fn(f, targs),
+                callee: Box::new(Callee::Fn(f, targs)),
                 caps: Vec::new(),
                 args,
                 ret,

@@ -58,7 +58,7 @@ impl<'a> Checker<'a, '_> {
         out.push(Stmt::Assign {
             place,
             op,
-            value,
+            value: Box::new(value),
             span,
         });
     }
@@ -156,7 +156,7 @@ impl<'a> Checker<'a, '_> {
         match self.prog.tys.kind(bt).clone() {
             TyKind::List(t) => {
                 let i = self.check_expr(index, TyTable::INT);
-                Some((Place::Index(b, i), t))
+                Some((Place::Index(Box::new(b), Box::new(i)), t))
             }
             TyKind::Error | TyKind::Never => {
                 self.expr(index, Want::Any);
@@ -272,7 +272,7 @@ impl<'a> Checker<'a, '_> {
                         return None;
                     }
                     let ty = self.subst(f.ty, &args);
-                    return Some((Place::Field(b, i), ty));
+                    return Some((Place::Field(Box::new(b), i), ty));
                 }
                 // Says what is wrong with the field.
                 let e = self.field_of(b, name, span);

@@ -288,13 +288,9 @@ impl<'a> Checker<'a, '_> {
 
     /// The implementation of a trait for a type, its variables bound, and the impl's arguments.
     pub(super) fn find_impl(&mut self, ty: Ty, trait_id: TraitId, args: &[Ty]) -> Found {
-        let list = self.trait_impls.get(&trait_id).cloned().unwrap_or_default();
         let mut hits = Vec::new();
         let ty = self.shallow(ty);
-        for i in list {
-            if !self.same_head(i, ty) {
-                continue;
-            }
+        for i in self.impls_for(trait_id, ty) {
             let mark = self.mark();
             if self.match_impl(i, ty, args).is_some() {
                 hits.push(i);
@@ -317,21 +313,6 @@ impl<'a> Checker<'a, '_> {
                 None => Found::None,
             },
             _ => Found::Many,
-        }
-    }
-
-    /// Whether an implementation may be for a type, by the outermost part alone.
-    fn same_head(&self, i: usize, ty: Ty) -> bool {
-        let Some(def) = self.prog.impls.get(i) else {
-            return false;
-        };
-        match (self.prog.tys.kind(def.self_ty), self.prog.tys.kind(ty)) {
-            (_, TyKind::Infer(_)) | (TyKind::Param(_), _) => true,
-            (TyKind::Dyn(a, _), TyKind::Dyn(b, _)) => a == b,
-            (TyKind::Adt(a, _), TyKind::Adt(b, _)) => a == b,
-            (TyKind::List(_), TyKind::List(_)) => true,
-            (TyKind::Tuple(a), TyKind::Tuple(b)) => a.len() == b.len(),
-            (a, b) => a == b,
         }
     }
 

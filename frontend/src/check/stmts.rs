@@ -91,7 +91,11 @@ impl<'a> Checker<'a, '_> {
             StmtKind::While { label, cond, body } => {
                 let cond = self.check_expr(cond, TyTable::BOOL);
                 let (id, _, body) = self.loop_body(label, body);
-                out.push(Stmt::While { id, cond, body });
+                out.push(Stmt::While {
+                    id,
+                    cond: Box::new(cond),
+                    body: Box::new(body),
+                });
                 false
             }
             StmtKind::Loop { label, body } => {
@@ -298,8 +302,8 @@ impl<'a> Checker<'a, '_> {
         }
         out.push(Stmt::Let {
             pat: p,
-            init,
-            otherwise,
+            init: Box::new(init),
+            otherwise: otherwise.map(Box::new),
         });
         never
     }
@@ -446,8 +450,8 @@ impl<'a> Checker<'a, '_> {
         out.push(Stmt::For {
             id,
             pat: p,
-            iter,
-            body,
+            iter: Box::new(iter),
+            body: Box::new(body),
         });
     }
 

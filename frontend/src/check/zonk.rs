@@ -148,7 +148,7 @@ impl<'a> Checker<'a, '_> {
             } => {
                 *ret = self.fin(*ret, span);
                 *errs = self.fin(*errs, span);
-                match callee {
+                match &mut **callee {
                     Callee::Fn(_, tys) => self.fin_all(tys, span),
                     Callee::Trait {
                         trait_args,
@@ -164,7 +164,7 @@ impl<'a> Checker<'a, '_> {
                     Callee::Value(f) => self.fin_box(f),
                     Callee::Cap { cap, .. } => self.fin_box(cap),
                 }
-                if let Callee::Fn(f, _) = callee {
+                if let Callee::Fn(f, _) = &mut **callee {
                     self.own_captures(*f, args, span);
                 }
                 self.fin_exprs(caps);
@@ -254,7 +254,7 @@ impl<'a> Checker<'a, '_> {
             Stmt::For {
                 pat, iter, body, ..
             } => {
-                match iter {
+                match &mut **iter {
                     ForIter::Range { lo, hi, .. } => {
                         self.fin_expr(lo);
                         self.fin_expr(hi);

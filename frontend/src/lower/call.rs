@@ -174,7 +174,7 @@ impl<'p> FnCx<'_, 'p> {
         };
         let ret = self.ty(*ret);
         let errs = self.ty(*errs);
-        match callee {
+        match &**callee {
             Callee::Fn(id, targs) => {
                 let targs = self.tys(targs);
                 let caps: Vec<&'p Expr> = caps.iter().collect();

@@ -17,7 +17,10 @@ pub(super) type Reg = u16;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub(super) struct Lbl(u32);
 
-#[derive(Clone, Debug)]
+/// Where a list stands in the buffer's list of arguments or of switch targets: start and length.
+type Part = (u32, u32);
+
+#[derive(Clone, Copy, Debug)]
 enum Ins {
     Bind(Lbl),
     Plain(Op, u16, u16, u16),
@@ -25,9 +28,22 @@ enum Ins {
     Const(Reg, u32),
     Jump(Op, u16, u16, Lbl),
     OnError(Reg, Lbl),
-    Switch(Reg, Vec<Lbl>),
-    Args(Op, u16, u16, Vec<Reg>),
-    Fn(Op, Reg, FnRef, Vec<Reg>),
+    Switch(Reg, Part),
+    Args(Op, u16, u16, Part),
+    Fn(Op, Reg, FnRef, Part),
+}
+
+/// A part of a list.
+fn part<T>(list: &[T], (start, len): Part) -> &[T] {
+    let start = start as usize;
+    list.get(start..start + len as usize).unwrap_or(&[])
+}
+
+/// Appends to a list; gives where.
+fn append<T: Copy>(list: &mut Vec<T>, more: &[T]) -> Part {
+    let start = list.len() as u32;
+    list.extend_from_slice(more);
+    (start, more.len() as u32)
 }
 
 type Line = Option<(u16, u32, u32)>;
@@ -56,6 +72,10 @@ pub(super) struct Emit {
     buf: Buf,
     outer: Vec<(Buf, bool)>,
     cold: Vec<Buf>,
+    /// Arguments of all instructions.
+    args: Vec<Reg>,
+    /// Targets of all switches.
+    targets: Vec<Lbl>,
     wanted: Vec<bool>,
     regs: Vec<TypeIx>,
     unique: Vec<bool>,
@@ -72,6 +92,8 @@ impl Emit {
             buf: Vec::new(),
             outer: Vec::new(),
             cold: Vec::new(),
+            args: Vec::new(),
+            targets: Vec::new(),
             wanted: Vec::new(),
             regs: Vec::new(),
             unique: Vec::new(),
@@ -287,16 +309,23 @@ impl Emit {
     pub(super) fn switch(&mut self, r: Reg, to: &[Lbl]) {
         if !self.dead {
             to.iter().for_each(|l| self.want(*l));
-            self.push(Ins::Switch(r, to.to_vec()));
+            let targets = append(&mut self.targets, to);
+            self.push(Ins::Switch(r, targets));
         }
     }
 
     pub(super) fn args(&mut self, op: Op, a: u16, b: u16, args: &[Reg]) {
-        self.push(Ins::Args(op, a, b, args.to_vec()));
+        if !self.dead {
+            let args = append(&mut self.args, args);
+            self.push(Ins::Args(op, a, b, args));
+        }
     }
 
     pub(super) fn func(&mut self, op: Op, dst: Reg, f: FnRef, args: &[Reg]) {
-        self.push(Ins::Fn(op, dst, f, args.to_vec()));
+        if !self.dead {
+            let args = append(&mut self.args, args);
+            self.push(Ins::Fn(op, dst, f, args));
+        }
     }
 
     /// Encodes the function. `leading` is how many registers the call fills.
@@ -315,7 +344,7 @@ impl Emit {
         for c in std::mem::take(&mut self.cold) {
             code.extend(c);
         }
-        tidy(&mut code, self.wanted.len());
+        tidy(&mut code, &mut self.targets, self.wanted.len());
         let (head, rest) = self.regs.split_at(leading.min(self.regs.len()));
         let mut b = FunctionBuilder::new(name, kind, sig, captures, head.to_vec());
         for ty in rest {
@@ -337,11 +366,11 @@ impl Emit {
                 Ins::Jump(op, x, y, l) => b.jump(op, x, y, at(l)),
                 Ins::OnError(r, l) => b.on_error(r, at(l)),
                 Ins::Switch(r, ls) => {
-                    let ls: Vec<_> = ls.into_iter().map(at).collect();
+                    let ls: Vec<_> = part(&self.targets, ls).iter().map(|l| at(*l)).collect();
                     b.switch(r, &ls);
                 }
-                Ins::Args(op, x, y, args) => b.emit_args(op, x, y, &args),
-                Ins::Fn(op, r, f, args) => b.emit_fn(op, r, f, &args),
+                Ins::Args(op, x, y, args) => b.emit_args(op, x, y, part(&self.args, args)),
+                Ins::Fn(op, r, f, args) => b.emit_fn(op, r, f, part(&self.args, args)),
             }
         }
         b.finish()
@@ -350,7 +379,7 @@ impl Emit {
 
 /// Threads jumps to jumps, turns a conditional jump over a jump round, drops jumps to the next
 /// instruction.
-fn tidy(code: &mut Buf, nlabels: usize) {
+fn tidy(code: &mut Buf, targets: &mut [Lbl], nlabels: usize) {
     let mut place = vec![usize::MAX; nlabels];
     for (i, (ins, _)) in code.iter().enumerate() {
         if let Ins::Bind(l) = ins
@@ -383,10 +412,10 @@ fn tidy(code: &mut Buf, nlabels: usize) {
     for (ins, _) in code.iter_mut() {
         match ins {
             Ins::Jump(_, _, _, l) | Ins::OnError(_, l) => *l = to(l),
-            Ins::Switch(_, ls) => ls.iter_mut().for_each(|l| *l = to(l)),
             _ => {}
         }
     }
+    targets.iter_mut().for_each(|l| *l = to(l));
     let binds_right_behind = |code: &Buf, at: usize, l: Lbl| {
         let mut i = at + 1;
         while let Some((Ins::Bind(b), _)) = code.get(i) {

@@ -142,12 +142,7 @@ impl<'c, 'p> FnCx<'c, 'p> {
         let span = self.frame.span.unwrap_or(span);
         self.span = span;
         let (line, col) = self.cx.sources.line_col(span);
-        let path = self.cx.sources.path(span.file);
-        let path = if path.is_empty() { "?" } else { path };
-        let file = match self.cx.units.get_mut(self.cx.cur) {
-            Some(u) => u.b.file(path),
-            None => 0,
-        };
+        let file = self.cx.file(span.file);
         self.code.set_line(file, line.max(1), col.max(1));
         Ok(())
     }

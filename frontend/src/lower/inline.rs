@@ -257,7 +257,7 @@ impl<'p> FnCx<'_, 'p> {
     /// A call of a function that is known, has no capabilities and cannot fail.
     fn plain_callee(&mut self, e: &'p Expr) -> Res<Option<Plain<'p>>> {
         let ExprKind::Call {
-            callee: Callee::Fn(id, targs),
+            callee,
             caps,
             args,
             errs,
@@ -269,6 +269,9 @@ impl<'p> FnCx<'_, 'p> {
         if !caps.is_empty() || *errs != TyTable::NEVER {
             return Ok(None);
         }
+        let Callee::Fn(id, targs) = &**callee else {
+            return Ok(None);
+        };
         let targs = self.tys(targs);
         Ok(Some((*id, targs, args)))
     }

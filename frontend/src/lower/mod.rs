@@ -30,9 +30,10 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
-use crate::source::{SourceMap, Span};
+use crate::source::{FileId, SourceMap, Span};
 use crate::thir::*;
 use jet_bytecode::builder::{BuildError, FnRef, PackageBuilder};
+use jet_bytecode::format::{EncodedPackage, encode_package};
 use jet_bytecode::module::{Bundle, NominalIx, PackageIx, TraitIx, TypeIx};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
@@ -130,6 +131,7 @@ enum FnKey {
 struct Unit {
     b: PackageBuilder,
     deps: FxHashMap<PkgId, PackageIx>,
+    files: FxHashMap<FileId, u16>,
     tys: FxHashMap<Ty, TypeIx>,
     nominals: FxHashMap<Ty, NominalIx>,
     nominal_names: FxHashMap<NominalIx, Ty>,
@@ -161,8 +163,17 @@ struct Cx<'p> {
     last_made: Option<&'p open::Node>,
 }
 
+/// What lowering gives.
+#[derive(Debug)]
+pub struct Lowered {
+    /// The program.
+    pub bundle: Bundle,
+    /// Its packages as they are written.
+    pub encoded: Vec<EncodedPackage>,
+}
+
 /// Compiles a checked program. The type table of `prog` grows by the instantiated types.
-pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Bundle, LowerError> {
+pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Lowered, LowerError> {
     let tys = std::mem::take(&mut prog.tys);
     let made = open::Made::default();
     let mut cx = Cx {
@@ -188,7 +199,7 @@ pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Bundle, LowerErr
 }
 
 impl<'p> Cx<'p> {
-    fn run(&mut self) -> Res<Bundle> {
+    fn run(&mut self) -> Res<Lowered> {
         let nowhere = Span::default();
         let prog = self.prog;
         for (i, im) in prog.impls.iter().enumerate() {
@@ -215,6 +226,7 @@ impl<'p> Cx<'p> {
             self.units.push(Unit {
                 b: PackageBuilder::new(p.name.clone(), p.version.clone()),
                 deps: FxHashMap::default(),
+                files: FxHashMap::default(),
                 tys: FxHashMap::default(),
                 nominals: FxHashMap::default(),
                 nominal_names: FxHashMap::default(),
@@ -238,6 +250,18 @@ impl<'p> Cx<'p> {
             self.drain()?;
         }
         self.finish()
+    }
+
+    /// Index of a source file in the current package.
+    fn file(&mut self, id: FileId) -> u16 {
+        let Some(u) = self.units.get_mut(self.cur) else {
+            return 0;
+        };
+        let sources = self.sources;
+        *u.files.entry(id).or_insert_with(|| {
+            let path = sources.path(id);
+            u.b.file(if path.is_empty() { "?" } else { path })
+        })
     }
 
     fn unit(&mut self) -> Res<&mut Unit> {
@@ -349,8 +373,9 @@ impl<'p> Cx<'p> {
     }
 
     /// Finishes the packages in dependency order, filling in the hashes of dependencies.
-    fn finish(&mut self) -> Res<Bundle> {
+    fn finish(&mut self) -> Res<Lowered> {
         let mut bundle = Bundle::default();
+        let mut encoded = Vec::new();
         let mut hashes: FxHashMap<String, [u8; 32]> = FxHashMap::default();
         for unit in std::mem::take(&mut self.units) {
             let mut p = unit
@@ -363,12 +388,12 @@ impl<'p> Cx<'p> {
                     None => return bug(Span::default(), "packages out of order"),
                 }
             }
-            let hash =
-                jet_bytecode::format::package_hash(&p).or_else(|e| limit(Span::default(), e))?;
-            hashes.insert(p.name.clone(), hash);
+            let sections = encode_package(&p).or_else(|e| limit(Span::default(), e))?;
+            hashes.insert(p.name.clone(), sections.hash());
+            encoded.push(sections);
             bundle.packages.push(p);
         }
-        Ok(bundle)
+        Ok(Lowered { bundle, encoded })
     }
 
     /// The function behind a key, asked for now if it was not before.

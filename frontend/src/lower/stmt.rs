@@ -21,7 +21,7 @@ impl<'p> FnCx<'_, 'p> {
                 pat,
                 init,
                 otherwise,
-            } => self.let_(pat, init, otherwise.as_ref()),
+            } => self.let_(pat, init, otherwise.as_deref()),
             Stmt::Assign {
                 place,
                 op,
@@ -66,7 +66,7 @@ impl<'p> FnCx<'_, 'p> {
                 body,
             } => {
                 self.push_scope();
-                match iter {
+                match &**iter {
                     ForIter::Range { lo, hi, inclusive } => {
                         self.for_range(*id, pat, lo, hi, *inclusive, body)?;
                     }

@@ -72,7 +72,7 @@ fn pat(kind: PatKind, ty: Ty) -> Pat {
 fn let_(id: u32, init: Expr) -> Stmt {
     Stmt::Let {
         pat: name(id, init.ty),
-        init,
+        init: Box::new(init),
         otherwise: None,
     }
 }
@@ -81,7 +81,7 @@ fn set(id: u32, op: Option<BinOp>, v: Expr) -> Stmt {
     Stmt::Assign {
         place: Place::Local(LocalId(id)),
         op,
-        value: v,
+        value: Box::new(v),
         span: at(),
     }
 }
@@ -90,7 +90,7 @@ fn call(f: FnId, targs: Vec<Ty>, args: Vec<Expr>, ret: Ty, errs: Ty, ty: Ty) -> 
     let callee = Callee::Fn(f, targs);
     ex(
         ExprKind::Call {
-            callee,
+            callee: Box::new(callee),
             caps: vec![],
             args,
             ret,
@@ -314,7 +314,7 @@ impl Prog {
         };
         ex(
             ExprKind::Call {
-                callee,
+                callee: Box::new(callee),
                 caps: vec![],
                 args: vec![e],
                 ret: S,
@@ -333,8 +333,8 @@ impl Prog {
         });
         let mut sources = SourceMap::new();
         sources.add("main.jet", "x\n");
-        let bundle = lower(&mut self.p, &sources).unwrap();
-        verified(&bundle)
+        let lowered = lower(&mut self.p, &sources).unwrap();
+        verified(&lowered.bundle)
     }
 }
 
@@ -357,8 +357,8 @@ fn count(text: &str, mnemonic: &str) -> usize {
 fn while_(cond: Expr, body: Vec<Stmt>) -> Stmt {
     Stmt::While {
         id: LoopId(0),
-        cond,
-        body: block(body),
+        cond: Box::new(cond),
+        body: Box::new(block(body)),
     }
 }
 
@@ -366,8 +366,8 @@ fn for_(iter: ForIter, local: u32, ty: Ty, body: Vec<Stmt>) -> Stmt {
     Stmt::For {
         id: LoopId(7),
         pat: name(local, ty),
-        iter,
-        body: block(body),
+        iter: Box::new(iter),
+        body: Box::new(block(body)),
     }
 }
 
@@ -499,9 +499,9 @@ fn lists_options_matches_and_shows() {
             7,
             I,
             vec![Stmt::Assign {
-                place: Place::Index(var(0, li), int(0)),
+                place: Place::Index(Box::new(var(0, li)), Box::new(int(0))),
                 op: Some(BinOp::Add),
-                value: var(7, I),
+                value: Box::new(var(7, I)),
                 span: at(),
             }],
         ),
@@ -580,7 +580,7 @@ fn errors_take_their_edges() {
     }));
     let inner = ex(
         ExprKind::Call {
-            callee: Callee::Value(Box::new(var(0, fty))),
+            callee: Box::new(Callee::Value(Box::new(var(0, fty)))),
             caps: vec![],
             args: vec![int(1)],
             ret: I,
@@ -728,10 +728,10 @@ fn authority_goes_down() {
     let put = |cap: Expr, s: Expr, m: u32| {
         Stmt::Expr(ex(
             ExprKind::Call {
-                callee: Callee::Cap {
+                callee: Box::new(Callee::Cap {
                     cap: Box::new(cap),
                     method: m,
-                },
+                }),
                 caps: vec![],
                 args: vec![s],
                 ret: U,
@@ -773,9 +773,9 @@ fn authority_goes_down() {
         Some(method),
     );
     let keep = block(vec![Stmt::Assign {
-        place: Place::Field(var(0, tf), 0),
+        place: Place::Field(Box::new(var(0, tf)), 0),
         op: Some(BinOp::Add),
-        value: var(1, S),
+        value: Box::new(var(1, S)),
         span: at(),
     }]);
     let keep = p.func(
@@ -804,7 +804,7 @@ fn authority_goes_down() {
     }));
     let each = block(vec![Stmt::Expr(ex(
         ExprKind::Call {
-            callee: Callee::Value(Box::new(var(0, fty))),
+            callee: Box::new(Callee::Value(Box::new(var(0, fty)))),
             caps: vec![],
             args: vec![text("a")],
             ret: U,
@@ -954,11 +954,11 @@ fn objects_and_derived_functions() {
     let dyn_call = |e: Expr| {
         ex(
             ExprKind::Call {
-                callee: Callee::Dyn {
+                callee: Box::new(Callee::Dyn {
                     trait_id: show,
                     trait_args: vec![],
                     method: 0,
-                },
+                }),
                 caps: vec![],
                 args: vec![e],
                 ret: S,
@@ -971,13 +971,13 @@ fn objects_and_derived_functions() {
         let _ = p;
         ex(
             ExprKind::Call {
-                callee: Callee::Trait {
+                callee: Box::new(Callee::Trait {
                     trait_id: t.unwrap(),
                     trait_args: vec![],
                     self_ty: args[0].ty,
                     method: 0,
                     method_args: vec![],
-                },
+                }),
                 caps: vec![],
                 args,
                 ret,

@@ -72,7 +72,7 @@ pub(super) fn walk<'p>(e: &'p Expr, f: Visit<'_, 'p>) {
         ExprKind::Call {
             callee, caps, args, ..
         } => {
-            match callee {
+            match &**callee {
                 Callee::Value(v) => walk(v, f),
                 Callee::Cap { cap, .. } => walk(cap, f),
                 _ => {}
@@ -175,7 +175,7 @@ fn walk_stmt<'p>(s: &'p Stmt, f: Visit<'_, 'p>) {
             pat, iter, body, ..
         } => {
             f(Event::Control);
-            match iter {
+            match &**iter {
                 ForIter::Range { lo, hi, .. } => {
                     walk(lo, f);
                     walk(hi, f);

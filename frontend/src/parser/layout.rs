@@ -26,9 +26,18 @@ pub(super) enum Ctx {
 
 impl<'a> Parser<'a, '_> {
     /// Kind of the token at an index, as the layout shows it.
+    #[inline]
     pub(super) fn view(&self, at: usize) -> T {
         let token = self.token(at);
-        if !token.line_start || token.kind == T::Eof || at == self.line_token {
+        if token.line_start {
+            self.view_line_start(at, token)
+        } else {
+            token.kind
+        }
+    }
+
+    fn view_line_start(&self, at: usize, token: Token) -> T {
+        if token.kind == T::Eof || at == self.line_token {
             return token.kind;
         }
         match self.layout.last() {

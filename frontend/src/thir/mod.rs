@@ -465,7 +465,7 @@ pub enum ExprKind {
     /// storable type). `ret` and `errs` are the callee's instantiated edges; if `errs` is not `Never`, the
     /// expression's type is `Result[ret, errs]`, or `ret` directly under `Try`.
     Call {
-        callee: Callee,
+        callee: Box<Callee>,
         caps: Vec<Expr>,
         args: Vec<Expr>,
         ret: Ty,
@@ -563,18 +563,22 @@ pub enum Stmt {
     /// `let`; with `else` the pattern may fail and the block diverges.
     Let {
         pat: Pat,
-        init: Expr,
-        otherwise: Option<Expr>,
+        init: Box<Expr>,
+        otherwise: Option<Box<Expr>>,
     },
     /// `place = value`, or `place op= value` with the place's parts evaluated once.
     Assign {
         place: Place,
         op: Option<BinOp>,
-        value: Expr,
+        value: Box<Expr>,
         span: Span,
     },
     /// `while`.
-    While { id: LoopId, cond: Expr, body: Expr },
+    While {
+        id: LoopId,
+        cond: Box<Expr>,
+        body: Box<Expr>,
+    },
     /// `loop`.
     Loop { id: LoopId, body: Expr },
     /// `defer`: the block runs when the block around it ends by its value or an error or a jump out of it,
@@ -584,8 +588,8 @@ pub enum Stmt {
     For {
         id: LoopId,
         pat: Pat,
-        iter: ForIter,
-        body: Expr,
+        iter: Box<ForIter>,
+        body: Box<Expr>,
     },
 }
 
@@ -613,9 +617,9 @@ pub enum Place {
     /// A local.
     Local(LocalId),
     /// A mutable field of a struct or attenuator.
-    Field(Expr, u32),
+    Field(Box<Expr>, u32),
     /// An element of a list.
-    Index(Expr, Expr),
+    Index(Box<Expr>, Box<Expr>),
 }
 
 /// A pattern.
@@ -668,4 +672,15 @@ pub enum PatKind {
     },
     /// Alternatives; each binds the same locals.
     Or(Vec<Pat>),
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_stay_small() {
+        // There are millions of them: what is large and rare stands behind a box.
+        assert!(size_of::<Expr>() <= 80);
+        assert!(size_of::<Stmt>() <= 96);
+    }
 }

@@ -26,7 +26,7 @@ use jet_vm::host::interrupt;
 
 use crate::audit;
 use crate::audit_diff;
-use crate::engine::Module;
+use crate::engine::Verified;
 use crate::render::{Style, clean_line};
 use program::Loaded;
 
@@ -207,7 +207,7 @@ fn verify(input: &Path, style: Style) -> u8 {
             };
         }
     };
-    match Module::from_bytes(&bytes) {
+    match Verified::from_bytes(&bytes) {
         Ok(module) => {
             let (packages, functions) = (
                 module.program().packages.len(),

@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use jet_bytecode::format;
 use jet_bytecode::linked::Program;
 use jet_frontend::driver::{CompileOutput, Named};
 
 use super::{BUG, FAILED, REFUSED, USAGE, report_bug, say};
-use crate::engine::{Module, Refusal};
+use crate::engine::{Module, Refusal, Verified};
 use crate::render::Style;
 use crate::sources::{self, Ceiling, Input, Texts};
 
 /// A program that may be run.
 pub(super) struct Loaded {
     /// Verified.
-    pub module: Module,
+    pub module: Verified,
     /// The bundle that it was verified from.
     pub bytes: Vec<u8>,
     /// Its sources, if it was not a bundle.
@@ -32,7 +31,7 @@ pub(super) fn load(path: &Path, style: Style) -> Result<Loaded, u8> {
         }
     })?;
     match input {
-        Input::Bundle(bytes) => match Module::from_bytes(&bytes) {
+        Input::Bundle(bytes) => match Verified::from_bytes(&bytes) {
             Ok(module) => Ok(Loaded {
                 module,
                 bytes,
@@ -62,16 +61,16 @@ pub(super) fn verified(
     output: CompileOutput,
     texts: &Texts,
     style: Style,
-) -> Result<(Module, Vec<u8>), u8> {
+) -> Result<(Verified, Vec<u8>), u8> {
     say(&style.diagnostics(&output.diagnostics, &output.sources, texts));
     if output.has_errors() {
         return Err(FAILED);
     }
-    let Some(bundle) = output.bundle else {
+    let Some(bytes) = output.bytes() else {
         report_bug("the compiler gave neither a program nor an error");
         return Err(BUG);
     };
-    let bytes = format::encode(&bundle).map_err(|why| {
+    let bytes = bytes.map_err(|why| {
         say(&style.plain(
             "",
             &format!("the program cannot be written as a bundle: {why}"),
@@ -80,13 +79,7 @@ pub(super) fn verified(
         ));
         FAILED
     })?;
-    let module = Module::from_bytes(&bytes).map_err(|why| {
-        report_bug(&format!(
-            "the verifier refused what the compiler wrote: {}",
-            why.text()
-        ));
-        BUG
-    })?;
+    let module = Verified::from_bytes(&bytes).map_err(|why| refused_own(&why))?;
     let over: Vec<String> = texts
         .ceilings
         .iter()
@@ -99,6 +92,34 @@ pub(super) fn verified(
         Ok((module, bytes))
     } else {
         Err(FAILED)
+    }
+}
+
+/// A program of our own that was refused.
+fn refused_own(why: &Refusal) -> u8 {
+    report_bug(&format!(
+        "the verifier refused what the compiler wrote: {}",
+        why.text()
+    ));
+    BUG
+}
+
+/// What was compiled, ready to run.
+pub(super) fn loaded(module: Verified) -> Result<Module, u8> {
+    module.load().map_err(|why| refused_own(&why))
+}
+
+impl Loaded {
+    /// Makes the program of a file ready to run.
+    pub(super) fn ready(self, path: &Path, style: Style) -> Result<(Module, Option<Texts>), u8> {
+        match (self.module.load(), self.texts) {
+            (Ok(module), texts) => Ok((module, texts)),
+            (Err(why), Some(_)) => Err(refused_own(&why)),
+            (Err(why), None) => {
+                say(&not_verified(style, path, &why));
+                Err(REFUSED)
+            }
+        }
     }
 }
 

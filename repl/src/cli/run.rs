@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use jet_vm::{Collection, CollectionLog, Pauses};
 
 use super::args::{MessageFormat, RunArgs, RunOptions, StatsFormat};
-use super::program::{self, Loaded};
+use super::program;
 use super::{FAILED, INTERRUPTED, LIMIT, OK, REFUSED, USAGE, report_bug, say};
 use crate::audit::{self, Request};
 use crate::engine::{Config, End, Report};
 use crate::render::{Style, clean_line};
+use crate::sources::Texts;
 use crate::trap_text::{Lines, refused};
 
 /// Runs a program and gives the exit code.
@@ -34,7 +35,10 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let module = &loaded.module;
+    let (module, texts) = match loaded.ready(&args.input, style) {
+        Ok(ready) => ready,
+        Err(code) => return code,
+    };
     if module.program().entry.is_none() {
         return fail(
             FAILED,
@@ -84,7 +88,7 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         Err(why) => return fail(REFUSED, &format!("the program cannot start: {why}"), None),
     };
     let ran = started.elapsed();
-    let code = conclude(&report.end, &loaded, &options, style);
+    let code = conclude(&report.end, texts.as_ref(), &options, style);
     if let Some(format) = options.stats {
         let stats = stats(
             &report,
@@ -104,7 +108,7 @@ fn granted(options: &RunOptions, request: &Request) -> bool {
     request.package == "std" && options.grants.covers(&request.name)
 }
 
-fn conclude(end: &End, loaded: &Loaded, options: &RunOptions, style: Style) -> u8 {
+fn conclude(end: &End, texts: Option<&Texts>, options: &RunOptions, style: Style) -> u8 {
     match end {
         End::Done => OK,
         End::Failed(error) => {
@@ -117,7 +121,7 @@ fn conclude(end: &End, loaded: &Loaded, options: &RunOptions, style: Style) -> u
             FAILED
         }
         End::Ended(ending) => {
-            say(&ending.text(style, &Lines::new(loaded.texts.as_ref()), &options.limits));
+            say(&ending.text(style, &Lines::new(texts), &options.limits));
             if ending.limit.is_some() {
                 LIMIT
             } else {

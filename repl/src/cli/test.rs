@@ -63,6 +63,10 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
         Ok((module, _)) => module,
         Err(code) => return code,
     };
+    let module = match program::loaded(module) {
+        Ok(module) => module,
+        Err(code) => return code,
+    };
     let filter = args.filter.as_deref().unwrap_or_default();
     let wanted = |t: &TestInfo| t.name.contains(filter) || t.path.contains(filter);
     let mut options = args.options();
