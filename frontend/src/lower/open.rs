@@ -194,7 +194,7 @@ impl Open<'_> {
             ExprKind::Call {
                 callee, caps, args, ..
             } => {
-                match callee {
+                match &mut **callee {
                     Callee::Value(f) => self.expr(f)?,
                     Callee::Cap { cap, .. } => self.expr(cap)?,
                     Callee::Fn(..) | Callee::Trait { .. } | Callee::Dyn { .. } => {}
@@ -280,7 +280,7 @@ impl Open<'_> {
                 self.expr(body)
             }
             Stmt::For { iter, body, .. } => {
-                match iter {
+                match &mut **iter {
                     ForIter::Range { lo, hi, .. } => {
                         self.expr(lo)?;
                         self.expr(hi)?;
