@@ -5,11 +5,12 @@ use crate::source::{SourceMap, Span};
 use crate::thir::{CapId, PkgId, Program, TyKind};
 use rustc_hash::FxHashSet;
 
-/// Functions, attenuator fields, methods of traits and parents of capabilities that name a standard capability.
+/// Functions and literals, attenuator fields, methods of traits and parents of capabilities that name a standard capability.
 pub(crate) fn named_capabilities(program: &Program, sources: &SourceMap) -> Vec<Named> {
     let mut found: Vec<(PkgId, CapId, Span, &str)> = Vec::new();
     for f in &program.fns {
         let uses = f.uses.iter().map(|(cap, _)| *cap);
+        let uses = uses.chain(f.named.iter().copied());
         found.extend(uses.map(|cap| (f.package, cap, f.span, f.name.as_str())));
     }
     for t in &program.traits {

@@ -19,6 +19,7 @@ mod coherence;
 mod collect;
 mod construct;
 mod cx;
+mod deferred;
 mod entry;
 mod errors;
 pub mod exhaust;
@@ -65,10 +66,11 @@ pub struct ParsedPackage<'a> {
 }
 
 /// Checks packages (the standard library first, the root package last, dependencies before their
-/// dependents). `None` if anything is wrong; the sink says what. For a run of its tests, the root
+/// dependents). `links` names interface packages with the packages that implement their deferred functions. `None` if anything is wrong; the sink says what. For a run of its tests, the root
 /// package's assertions tell the values that they compare.
 pub fn check<'a>(
     packages: &[ParsedPackage<'a>],
+    links: &[(usize, usize)],
     names: &mut Interner,
     sources: &SourceMap,
     sink: &mut Sink,
@@ -76,10 +78,14 @@ pub fn check<'a>(
 ) -> Option<thir::Program> {
     let mut checker = Checker::new(names, sources, sink);
     checker.for_tests = for_tests;
+    let package = |i: usize| PkgId(collect::id32(i));
+    let links = links.iter().map(|(i, by)| (package(*i), package(*by)));
+    checker.links = links.collect();
     checker.collect(packages);
     checker.signatures();
     checker.implementations();
     checker.bodies();
+    checker.link_deferred();
     checker.entry();
     checker.flush_caps();
     checker.unused_imports();
@@ -388,6 +394,8 @@ pub(crate) struct Checker<'a, 's> {
     pub total_fuel: u64,
     /// Whether the program is compiled to run its tests.
     pub for_tests: bool,
+    /// Interface packages with those that implement their deferred functions.
+    pub links: Vec<(PkgId, PkgId)>,
     /// Errors told so far.
     pub told: usize,
     /// Two implementations overlap: which of them a call means is no fault of the call.
@@ -433,6 +441,7 @@ impl<'a, 's> Checker<'a, 's> {
             used_names: std::cell::RefCell::default(),
             total_fuel: 200_000_000,
             for_tests: false,
+            links: Vec::new(),
             told: 0,
             overlaps: false,
             poisoned: false,

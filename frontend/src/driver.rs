@@ -47,6 +47,17 @@ pub struct PackageInput {
 pub struct ProgramInput {
     /// The packages.
     pub packages: Vec<PackageInput>,
+    /// Which packages implement the deferred functions of which others.
+    pub implementations: Vec<Implementation>,
+}
+
+/// A package that implements the deferred functions of an interface package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Implementation {
+    /// Name of the interface package.
+    pub interface: String,
+    /// Name of the package that implements it.
+    pub package: String,
 }
 
 /// A standard capability that a declaration of a package names: whatever of it becomes code, the package may have
@@ -124,6 +135,7 @@ pub fn std_examples() -> ProgramInput {
         f.module = format!("std.{}", f.module);
     }
     ProgramInput {
+        implementations: Vec::new(),
         packages: vec![PackageInput {
             name: "examples".to_string(),
             version: std.version,
@@ -290,6 +302,14 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
         });
     }
     load_std(&mut p, &std_package, &mut parsed);
+    let links: Vec<(usize, usize)> = input
+        .implementations
+        .iter()
+        .filter_map(|l| {
+            let index = |name: &str| by_name.get(name).copied();
+            Some((index(&l.interface)?, index(&l.package)?))
+        })
+        .collect();
     let mut bundle = None;
     let mut encoded = Vec::new();
     let mut tests = Vec::new();
@@ -298,6 +318,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
     if !p.sink.has_errors()
         && let Some(mut program) = check::check(
             &parsed,
+            &links,
             &mut p.names,
             &p.sources,
             &mut p.sink,

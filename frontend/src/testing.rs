@@ -250,6 +250,7 @@ pub(crate) fn enter(prog: &mut Program, sources: &SourceMap) -> Vec<TestInfo> {
     let package = PkgId(u32::try_from(prog.packages.len().saturating_sub(1)).unwrap_or(0));
     prog.fns.push(FnDef {
         open: false,
+        named: Vec::new(),
         package,
         name: "tests".to_string(),
         generics: 0,

@@ -43,6 +43,7 @@ fn check(path: &Path) -> Vec<(String, u32, String, String, Severity)> {
 
 fn check_files(files: Vec<(String, String)>) -> Vec<(String, u32, String, String, Severity)> {
     let input = ProgramInput {
+        implementations: Vec::new(),
         packages: vec![PackageInput {
             name: "app".into(),
             version: "0.1.0".into(),
@@ -297,6 +298,7 @@ fn main():
     let g = Circle(1.0).area()
 ";
     let out = check_only(&ProgramInput {
+        implementations: Vec::new(),
         packages: vec![
             package("lib", &[], "lib", lib),
             package("app", &["lib"], "main", app),

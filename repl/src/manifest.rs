@@ -15,6 +15,11 @@ pub struct Manifest {
     pub version: String,
     /// Dependencies by name.
     pub dependencies: BTreeMap<String, Dependency>,
+    /// For interface packages among the dependencies, the folders of the packages that implement them, relative to the
+    /// manifest's.
+    pub implementations: BTreeMap<String, PathBuf>,
+    /// The interface package whose deferred functions this package implements. It is its only dependency.
+    pub implements: Option<String>,
 }
 
 /// A dependency on a package in another folder.
@@ -37,9 +42,15 @@ struct Raw {
     #[serde(default)]
     dependencies: BTreeMap<String, RawDependency>,
     #[serde(default)]
-    implementations: Option<toml::Value>,
+    implementations: BTreeMap<String, RawImplementation>,
     #[serde(default)]
-    implements: Option<toml::Value>,
+    implements: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawImplementation {
+    path: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -73,9 +84,6 @@ impl Manifest {
         if raw.trusted {
             return not_yet("`trusted = true`");
         }
-        if raw.implementations.is_some() || raw.implements.is_some() {
-            return not_yet("an interface package (`implementations`, `implements`)");
-        }
         if !is_name(&raw.name) || raw.name == "std" {
             return Err(format!(
                 "`{}` cannot name a package: use lower-case letters, digits and `_`",
@@ -101,10 +109,33 @@ impl Manifest {
                 },
             );
         }
+        if let Some(interface) = &raw.implements {
+            // A plugin sees the interface package alone.
+            if !dependencies.contains_key(interface) || dependencies.len() != 1 {
+                return Err(format!(
+                    "a package that implements `{interface}` depends on `{interface}` and on nothing else: `[dependencies]`, `{interface} = {{ path = … }}`"
+                ));
+            }
+            if !raw.implementations.is_empty() {
+                return Err(
+                    "a package that implements an interface names no implementations".to_owned(),
+                );
+            }
+        }
+        for interface in raw.implementations.keys() {
+            if !dependencies.contains_key(interface) {
+                return Err(format!(
+                    "`[implementations]` names `{interface}`, which is no dependency"
+                ));
+            }
+        }
+        let implementations = raw.implementations.into_iter();
         Ok(Manifest {
             name: raw.name,
             version: raw.version.unwrap_or_else(|| "0.0.0".to_owned()),
             dependencies,
+            implementations: implementations.map(|(name, i)| (name, i.path)).collect(),
+            implements: raw.implements,
         })
     }
 }
@@ -140,6 +171,10 @@ mod tests {
             "name = \"a\"\n[dependencies]\njson = { version = \"1.0\" }",
             "name = \"a\"\n[dependencies]\na = { path = \"x\" }",
             "name = \"a\"\nimplements = \"b\"",
+            "name = \"a\"\nimplements = \"b\"\n[dependencies]\nb = { path = \"b\" }\nc = { path = \"c\" }",
+            "name = \"a\"\n[implementations]\nb = { path = \"b\" }",
+            "name = \"a\"\n[dependencies]\nb = { path = \"b\" }\n[implementations]\nb = { path = \"p\", allow = [] }",
+            "name = \"a\"\nimplements = \"b\"\n[dependencies]\nb = { path = \"b\" }\n[implementations]\nb = { path = \"p\" }",
         ] {
             assert!(Manifest::parse(bad).is_err(), "{bad}");
         }

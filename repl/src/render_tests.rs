@@ -34,6 +34,7 @@ fn texts() -> Texts {
     };
     let mut texts = Texts::default();
     texts.program = ProgramInput {
+        implementations: Vec::new(),
         packages: vec![package],
     };
     texts.show_as("app/main.jet", "dir/main.jet");

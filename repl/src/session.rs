@@ -574,6 +574,7 @@ impl Session {
             parts.insert(entry.module(), entry.part.clone());
         }
         let input = ProgramInput {
+            implementations: Vec::new(),
             packages: vec![
                 package("repl", Vec::new(), vec![file("repl", "lib", CHANNEL)]),
                 package("session", vec!["repl".to_owned()], files),

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jet_bytecode::format::{MAGIC, MAX_MODULE_BYTES};
-use jet_frontend::driver::{PackageInput, ProgramInput, SourceInput};
+use jet_frontend::driver::{Implementation, PackageInput, ProgramInput, SourceInput};
 use jet_frontend::source::MAX_SOURCE_BYTES;
 
 use crate::manifest::{Manifest, is_name};
@@ -57,6 +57,8 @@ pub struct Ceiling {
     pub dependency: String,
     /// Standard capabilities that the dependency may name.
     pub allow: Vec<String>,
+    /// The interface package, if the dependency is not a dependency but implements that.
+    pub implements: Option<String>,
 }
 
 impl Texts {
@@ -217,7 +219,7 @@ fn load_folder(path: &Path) -> Result<Texts, LoadError> {
             loaded: BTreeMap::new(),
             open: Vec::new(),
         };
-        packages.add(path, path)?;
+        packages.add(path, path, Role::Root)?;
         return Ok(texts);
     }
     let main = path.join("main.jet");
@@ -382,13 +384,64 @@ struct Packages<'a> {
     open: Vec<PathBuf>,
 }
 
+/// What a package is to the program.
+#[derive(Clone, Copy)]
+enum Role<'a> {
+    /// The program's own.
+    Root,
+    Dependency,
+    /// It implements the deferred functions of this package.
+    Implements(&'a str),
+}
+
+impl Role<'_> {
+    /// Whether a package with this manifest can be that.
+    fn suits(self, manifest: &Manifest) -> Result<(), String> {
+        let name = &manifest.name;
+        match (self, &manifest.implements) {
+            (Role::Dependency, Some(interface)) => {
+                return Err(format!(
+                    "`{name}` implements `{interface}`, so nothing depends on it: name it under `[implementations]`"
+                ));
+            }
+            (Role::Implements(wanted), interface) if interface.as_deref() != Some(wanted) => {
+                return Err(format!(
+                    "`{name}` does not implement `{wanted}`: its manifest has to say `implements = \"{wanted}\"`"
+                ));
+            }
+            _ => {}
+        }
+        if !matches!(self, Role::Root) && !manifest.implementations.is_empty() {
+            return Err(format!(
+                "`{name}` is not the program: only the program's own manifest names implementations"
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Packages<'_> {
+    /// Says which package implements an interface.
+    fn link(&mut self, interface: &str, package: &str) {
+        let links = &mut self.texts.program.implementations;
+        links.push(Implementation {
+            interface: interface.to_owned(),
+            package: package.to_owned(),
+        });
+    }
+
     /// Adds the package in a folder unless it is there, and returns its name.
-    fn add(&mut self, folder: &Path, shown: &Path) -> Result<String, LoadError> {
+    fn add(&mut self, folder: &Path, shown: &Path, role: Role) -> Result<String, LoadError> {
         let real = folder
             .canonicalize()
             .map_err(|why| unreadable(shown, &why))?;
         if let Some(name) = self.loaded.get(&real) {
+            if let Role::Implements(interface) = role {
+                let why = format!(
+                    "`{name}` is part of the program already: what implements `{interface}` is a package of its own"
+                );
+                return Err(error(BAD_PACKAGE, shown, why));
+            }
             return Ok(name.clone());
         }
         if self.open.contains(&real) {
@@ -405,11 +458,15 @@ impl Packages<'_> {
         let manifest_text = text(&manifest_path, read(&manifest_path, MAX_SOURCE_BYTES)?)?;
         let manifest = Manifest::parse(&manifest_text)
             .map_err(|why| error(BAD_PACKAGE, &manifest_path, why))?;
+        if let Err(why) = role.suits(&manifest) {
+            return Err(error(BAD_PACKAGE, &manifest_path, why));
+        }
         self.open.push(real.clone());
         for (name, dependency) in &manifest.dependencies {
             let found = self.add(
                 &folder.join(&dependency.path),
                 &shown.join(&dependency.path),
+                Role::Dependency,
             )?;
             if found != *name {
                 let why =
@@ -420,7 +477,24 @@ impl Packages<'_> {
                 dependent: manifest.name.clone(),
                 dependency: found,
                 allow: dependency.allow.clone(),
+                implements: None,
             });
+        }
+        for (interface, path) in &manifest.implementations {
+            let role = Role::Implements(interface);
+            let package = self.add(&folder.join(path), &shown.join(path), role)?;
+            // It may name what the interface may name.
+            let allow = manifest.dependencies.get(interface);
+            self.texts.ceilings.push(Ceiling {
+                dependent: manifest.name.clone(),
+                dependency: package.clone(),
+                allow: allow.map_or(Vec::new(), |d| d.allow.clone()),
+                implements: Some(interface.clone()),
+            });
+            self.link(interface, &package);
+        }
+        if let (Role::Root, Some(interface)) = (role, &manifest.implements) {
+            self.link(interface, &manifest.name);
         }
         self.open.pop();
         if self

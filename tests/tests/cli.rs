@@ -189,6 +189,16 @@ fn endless_recursion_is_a_limit_with_its_line() {
 }
 
 #[test]
+fn a_plugin_that_asks_for_more_is_refused() {
+    let out = jetvm_in(&root(), &["check", "examples/plugin_report/spy"]);
+    assert_eq!(out.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&out.stderr);
+    for code in ["E0609", "E0410"] {
+        assert!(text.contains(code), "{code}: {text}");
+    }
+}
+
+#[test]
 fn usage_errors_exit_with_2() {
     for args in [
         &["run"][..],

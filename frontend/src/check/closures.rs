@@ -44,6 +44,11 @@ impl<'a> Checker<'a, '_> {
             Some(paths) => self.resolve_uses(&scope, paths),
             None => Vec::new(),
         };
+        if let Some(id) = self.cx.fn_id
+            && let Some(def) = self.prog.fns.get_mut(id.0 as usize)
+        {
+            def.named.extend(own.iter().copied());
+        }
         // Hidden parameters: those that are expected, if the literal needs no others.
         let wanted = expected
             .as_ref()

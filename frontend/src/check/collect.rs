@@ -285,11 +285,13 @@ impl<'a> Checker<'a, '_> {
                     let scope = self.module_scope(m);
                     let id = self.new_fn(scope, FnSrc::Item(f), full, f.name.name, f.head);
                     if f.kind == FnKind::Deferred {
-                        self.not_supported(f.head, "`deferred` functions are");
+                        self.declare_deferred(m, f);
                     }
                     if f.kind == FnKind::Intrinsic {
                         self.intrinsics.entry(name).or_insert(id);
                     }
+                    // What is deferred is there for others to implement and call.
+                    let is_pub = is_pub || f.kind == FnKind::Deferred;
                     self.declare(m, f.name, Def::Fn(id), is_pub, false);
                 }
                 ItemKind::Extern(e) => {
@@ -364,6 +366,7 @@ impl<'a> Checker<'a, '_> {
             open: false,
             uses: Vec::new(),
             needs: Vec::new(),
+            named: Vec::new(),
             params: Vec::new(),
             ret: TyTable::ERROR,
             errs: TyTable::NEVER,

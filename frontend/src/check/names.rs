@@ -316,6 +316,7 @@ impl<'a> Checker<'a, '_> {
 
     /// Type arguments for a mention of a function: written ones, else fresh variables.
     pub(super) fn instantiate(&mut self, f: FnId, written: Option<Vec<Ty>>, span: Span) -> Vec<Ty> {
+        self.deferred_mention(f, span);
         let sig = self.sig(f);
         let local = self.fns.get(f.0 as usize).is_some_and(|i| i.local);
         let mut args = Vec::new();

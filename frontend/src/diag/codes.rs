@@ -142,6 +142,7 @@ codes! {
     NOT_PURE = "E0608", "effect where only pure code may stand";
     USES_MORE = "E0609", "implementation uses more than its interface";
     NOT_A_CAP = "E0610", "not a capability";
+    DEFERRED = "E0611", "deferred function cannot be used here";
 
     NOT_SUPPORTED = "E0901", "not supported yet";
     LOWERING = "E0999", "program beyond the limits of the bytecode";

@@ -78,6 +78,7 @@ fn code(files: &[(String, String)]) -> Option<jet_bytecode::module::Bundle> {
         }
     });
     let program = crate::driver::ProgramInput {
+        implementations: Vec::new(),
         packages: vec![crate::driver::PackageInput {
             name: "program".into(),
             version: "0.0.0".into(),

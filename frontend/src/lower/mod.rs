@@ -402,6 +402,11 @@ impl<'p> Cx<'p> {
             return Ok(*f);
         }
         let prog = self.prog;
+        if let FnKey::Inst(id, _) = &key
+            && let Some((_, by)) = prog.deferred.iter().find(|(f, _)| f == id)
+        {
+            return self.function(FnKey::Inst(*by, Vec::new()), span);
+        }
         if let FnKey::Inst(id, args) = &key {
             let Some(def) = prog.fns.get(id.0 as usize) else {
                 return bug(span, "no such function");

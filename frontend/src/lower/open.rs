@@ -54,6 +54,7 @@ impl<'p> Cx<'p> {
             open: false,
             uses,
             needs: Vec::new(),
+            named: Vec::new(),
             params: def.params.clone(),
             ret: def.ret,
             errs: def.errs,

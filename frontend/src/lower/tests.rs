@@ -254,6 +254,7 @@ impl Prog {
     ) -> FnId {
         self.p.fns.push(FnDef {
             open: false,
+            named: Vec::new(),
             package: APP,
             name: name.into(),
             generics,

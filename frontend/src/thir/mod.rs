@@ -53,6 +53,8 @@ pub struct Program {
     pub lang: LangItems,
     /// `main` of the root package.
     pub main: Option<Entry>,
+    /// Deferred functions, each with the root package's function that calls its implementation.
+    pub deferred: Vec<(FnId, FnId)>,
     /// `test` blocks of the root package, in order.
     pub tests: Vec<TestDef>,
 }
@@ -274,6 +276,8 @@ pub struct FnDef {
     pub uses: Vec<(CapId, LocalId)>,
     /// Those of `uses` that the body needs.
     pub needs: Vec<CapId>,
+    /// Capabilities that literals in the body say they use.
+    pub named: Vec<CapId>,
     /// Parameters, the receiver first.
     pub params: Vec<LocalId>,
     /// Result.

@@ -145,10 +145,19 @@ fn over_ceiling(program: &Program, named: &[Named], ceiling: &Ceiling) -> Vec<St
             continue;
         }
         let by = by.map_or_else(String::new, |by| format!(" in {by}"));
-        out.push(format!(
-            "dependency `{}` of `{}` names `{cap}`{by}: allow it in `jet.toml` with `{} = {{ path = …, allow = [\"{cap}\"] }}`",
-            ceiling.dependency, ceiling.dependent, ceiling.dependency
-        ));
+        let Ceiling {
+            dependent,
+            dependency,
+            ..
+        } = ceiling;
+        out.push(match &ceiling.implements {
+            Some(interface) => format!(
+                "`{dependency}`, which implements `{interface}` for `{dependent}`, names `{cap}`{by}: it may name what `{dependent}` allows `{interface}`"
+            ),
+            None => format!(
+                "dependency `{dependency}` of `{dependent}` names `{cap}`{by}: allow it in `jet.toml` with `{dependency} = {{ path = …, allow = [\"{cap}\"] }}`"
+            ),
+        });
         seen.push(cap);
     }
     out

@@ -33,6 +33,7 @@ pub fn input(modules: &[(String, String)]) -> ProgramInput {
         })
         .collect();
     ProgramInput {
+        implementations: Vec::new(),
         packages: vec![PackageInput {
             name: "main".into(),
             version: "0.0.0".into(),
