@@ -265,7 +265,7 @@ impl<'a> Checker<'a, '_> {
         let args = params.iter();
         let args = args.map(|(id, ty)| ex(ExprKind::Local(*id), *ty, span));
         let call = ExprKind::Call {
-            callee: Callee::Fn(with, Vec::new()),
+            callee: Box::new(Callee::Fn(with, Vec::new())),
             caps,
             args: args.collect(),
             ret: got.ret,
