@@ -716,7 +716,8 @@ mod tests {
         assert!(texts.ceilings.contains(&Ceiling {
             dependent: "app".into(),
             dependency: "a".into(),
-            allow: vec!["Console".into()]
+            allow: vec!["Console".into()],
+            implements: None,
         }));
     }
 
