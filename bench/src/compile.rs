@@ -99,6 +99,18 @@ impl Journal@ for Numbered@:
         self.lines += 1
         self.out.print(f\"{self.lines:>4} {text} {LIMIT_@}\")
         return self.lines
+capset Both@ = Journal@ + Console
+struct Pair@[T]:
+    left: T
+    right: T
+    fn swapped(self) -> Pair@[T]:
+        return Pair@(self.right, self.left)
+fn tell_@(text: string) -> int uses Both@:
+    let pair = Pair@(text, f\"group number {LIMIT_@}\")
+    Console.print(pair.swapped().left)
+    return Journal@.note(pair.right)
+test \"the value of a plain kind, @\":
+    assert (value_@(Kind@.Plain(1)) else 0) == LIMIT_@ + 1
 fn value_@(kind: Kind@) -> int ! Failure@:
     match kind:
         Kind@.Plain(value) if value > LIMIT_@ => raise Failure@.TooLarge(value, LIMIT_@)
@@ -189,6 +201,18 @@ fn pick_@<T: Ord + Copy>(items: &[T], other: T) -> T {
     for item in items { if best < *item { best = *item; } }
     best
 }
+pub struct Pair@<T> { left: T, right: T }
+impl<T> Pair@<T> {
+    fn swapped(self) -> Pair@<T> {
+        Pair@ { left: self.right, right: self.left }
+    }
+}
+pub fn tell_@(text: &str, journal: &mut dyn Journal@) -> i64 {
+    let pair = Pair@ { left: text.to_string(), right: format!(\"group number {}\", LIMIT_@) };
+    println!(\"{}\", pair.left);
+    let pair = pair.swapped();
+    return journal.note(&pair.left);
+}
 pub fn work_@(items: &[i64], start: i64, journal: &mut dyn Journal@) -> i64 {
     let mut total = start;
     let mut counts: std::collections::HashMap<i64, i64> = Default::default();
@@ -227,7 +251,7 @@ fn jet_project(lines: usize) -> Project {
             text.push_str(&JET_GROUP.replace('@', &g.to_string()));
             let _ = write!(
                 calls,
-                "    with Journal{g} = Numbered{g}(0, Console):\n        total += work_{g}(items, {g})\n"
+                "    with Journal{g} = Numbered{g}(0, Console):\n        total += work_{g}(items, {g}) + tell_{g}(\"done\")\n"
             );
         }
         let _ = write!(
@@ -383,6 +407,9 @@ mod tests {
             "trait ",
             "impl ",
             "capability ",
+            "capset ",
+            "test ",
+            "from ",
             "fn ",
             "derive ",
         ] {

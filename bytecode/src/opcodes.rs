@@ -284,11 +284,13 @@ impl Shape {
         Shape { op, bits }
     }
 
+    #[inline]
     fn has(self, bit: u8) -> bool {
         self.bits & bit != 0
     }
 
     /// Whether lanes `a`, `b`, `c` are registers that are read.
+    #[inline]
     pub(crate) fn reads(self) -> [bool; 3] {
         [
             self.has(Self::READS_A),
@@ -298,11 +300,13 @@ impl Shape {
     }
 
     /// Whether lane `a` is a register that is written.
+    #[inline]
     pub(crate) fn writes(self) -> bool {
         self.has(Self::WRITES_A)
     }
 
     /// The number of extension operands out of lanes `b` and `c`.
+    #[inline]
     pub(crate) fn count(self, b: u16, c: u16) -> Option<u16> {
         if self.has(Self::COUNT_C) {
             Some(c)
@@ -314,11 +318,13 @@ impl Shape {
     }
 
     /// Whether lane `c` is a jump offset.
+    #[inline]
     pub(crate) fn jump16(self) -> bool {
         self.has(Self::JUMP16)
     }
 
     /// Whether lanes `b` and `c` are a jump offset.
+    #[inline]
     pub(crate) fn jump32(self) -> bool {
         self.has(Self::JUMP32)
     }
@@ -415,11 +421,13 @@ macro_rules! define_ops {
 
         impl Op {
             /// The opcode with this number.
+            #[inline]
             pub fn from_u16(n: u16) -> Option<Op> {
                 SHAPES.get(usize::from(n)).map(|shape| shape.op)
             }
 
             /// The opcode's shape.
+            #[inline]
             pub(crate) fn shape(self) -> Shape {
                 // Every opcode has its place in the table.
                 let none = Shape { op: self, bits: 0 };
@@ -583,5 +591,34 @@ impl TrapKind {
     /// The kind with this index.
     pub fn from_u16(n: u16) -> Option<TrapKind> {
         Self::ALL.get(usize::from(n)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_agree_with_the_table() {
+        for row in OPS {
+            let shape = row.op.shape();
+            assert_eq!(shape.op, row.op);
+            let is = |i: usize, lane: Lane| row.lanes[i] == lane;
+            let read = |i: usize| matches!(row.lanes[i], Lane::Read(_));
+            assert_eq!(shape.reads(), [read(0), read(1), read(2)], "{row:?}");
+            let write = row.lanes.map(|l| matches!(l, Lane::Write(_)));
+            assert_eq!(write, [shape.writes(), false, false], "{row:?}");
+            let counts = row.lanes.map(|l| l == Lane::Count);
+            let expected = match shape.count(1, 2) {
+                None => [false; 3],
+                Some(n) => [false, n == 1, n == 2],
+            };
+            assert_eq!(counts, expected, "{row:?}");
+            let short = row.lanes.map(|l| l == Lane::Jump16);
+            assert_eq!(short, [false, false, shape.jump16()], "{row:?}");
+            let long = row.lanes.map(|l| l == Lane::Jump32);
+            assert_eq!(long, [false, shape.jump32(), false], "{row:?}");
+            assert!(!shape.jump32() || is(2, Lane::High), "{row:?}");
+        }
     }
 }

@@ -85,6 +85,9 @@ pub struct CompileOutput {
     pub diagnostics: Vec<Diagnostic>,
     /// All texts, for rendering.
     pub sources: SourceMap,
+    /// The typed program. Kept only so that its owner decides when to free it, which takes a while: a process that is
+    /// about to end need not.
+    pub leftover: Option<Box<Program>>,
 }
 
 impl CompileOutput {
@@ -314,6 +317,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
     let mut encoded = Vec::new();
     let mut tests = Vec::new();
     let mut named = Vec::new();
+    let mut leftover = None;
     // A file that does not parse would drown its mistake in names that are missing elsewhere.
     if !p.sink.has_errors()
         && let Some(mut program) = check::check(
@@ -339,6 +343,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
                 .sink
                 .push(Diagnostic::error(codes::LOWERING, e.span, e.message)),
         }
+        leftover = Some(Box::new(program));
     }
     let (diagnostics, sources) = p.finish();
     TestOutput {
@@ -348,6 +353,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
             named,
             diagnostics,
             sources,
+            leftover,
         },
         tests,
     }

@@ -215,25 +215,30 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// The next token, without layout.
+    #[inline]
     fn raw(&self) -> Token {
         self.token(self.pos)
     }
 
     /// Kind of the next token; `Newline` where the line ends a statement.
+    #[inline]
     fn peek(&self) -> T {
         self.view(self.pos)
     }
 
     /// Kind of the token behind `n` others.
+    #[inline]
     fn peek_at(&self, n: usize) -> T {
         self.view(self.pos + n)
     }
 
+    #[inline]
     fn at(&self, kind: T) -> bool {
         self.peek() == kind
     }
 
     /// Takes the next token whatever it is.
+    #[inline]
     fn bump(&mut self) -> Token {
         let token = self.raw();
         if token.kind != T::Eof {
@@ -242,6 +247,7 @@ impl<'a> Parser<'a, '_> {
         token
     }
 
+    #[inline]
     fn eat(&mut self, kind: T) -> bool {
         let found = self.at(kind);
         if found {
@@ -305,12 +311,14 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Whether the token at an index is this soft keyword (or foreign word).
+    #[inline]
     fn word_at(&self, at: usize, word: Symbol) -> bool {
         let token = self.token(at);
         token.kind == T::Ident && token.name == word
     }
 
     /// Whether the next token is this soft keyword.
+    #[inline]
     fn at_word(&self, word: Symbol) -> bool {
         self.at(T::Ident) && self.word_at(self.pos, word)
     }

@@ -34,6 +34,7 @@ pub enum DecodeError {
 }
 
 /// Decodes the instruction at `pc`.
+#[inline]
 pub fn decode(code: &[u64], pc: u32) -> Result<Instr, DecodeError> {
     let word = Word(*code.get(pc as usize).ok_or(DecodeError::End)?);
     let [number, a, b, c] = word.split();
@@ -82,6 +83,7 @@ pub struct Instrs<'a> {
 impl Iterator for Instrs<'_> {
     type Item = Result<Instr, DecodeError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed || self.pc as usize >= self.code.len() {
             return None;
@@ -92,6 +94,47 @@ impl Iterator for Instrs<'_> {
             Err(_) => self.failed = true,
         }
         Some(item)
+    }
+}
+
+/// Iterator over the jump targets of an instruction that lie in the code.
+#[derive(Clone, Debug)]
+pub struct Targets<'a> {
+    pc: i64,
+    len: i64,
+    /// The target in the instruction's own lanes.
+    own: Option<i64>,
+    /// Offsets of a `switch`, two a word; the second one of the last word taken.
+    words: std::slice::Iter<'a, u64>,
+    high: Option<u32>,
+    left: u16,
+}
+
+impl Iterator for Targets<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        loop {
+            let target = match self.own.take() {
+                Some(target) => target,
+                None => {
+                    self.left = self.left.checked_sub(1)?;
+                    let offset = match self.high.take() {
+                        Some(high) => high,
+                        None => {
+                            let word = *self.words.next()?;
+                            self.high = Some((word >> 32) as u32);
+                            word as u32
+                        }
+                    };
+                    self.pc + i64::from(offset as i32)
+                }
+            };
+            if (0..self.len).contains(&target) {
+                return Some(target as u32);
+            }
+        }
     }
 }
 
@@ -108,6 +151,7 @@ pub struct Args<'a> {
 impl Iterator for Args<'_> {
     type Item = u16;
 
+    #[inline]
     fn next(&mut self) -> Option<u16> {
         self.left = self.left.checked_sub(1)?;
         if self.buffered == 0 {
@@ -127,6 +171,7 @@ impl Iterator for Args<'_> {
 
 impl Instr {
     /// Place of the next instruction.
+    #[inline]
     pub fn next_pc(&self) -> u32 {
         self.pc.saturating_add(self.len)
     }
@@ -152,11 +197,13 @@ impl Instr {
     }
 
     /// Number of extension operands, if the instruction has such.
+    #[inline]
     pub fn count(&self) -> Option<u16> {
         self.op.shape().count(self.b, self.c)
     }
 
     /// Jump target from the instruction's own lanes (not of a `switch`). May lie outside the code.
+    #[inline]
     pub fn target(&self) -> Option<i64> {
         let shape = self.op.shape();
         let offset = if shape.jump16() {
@@ -170,6 +217,7 @@ impl Instr {
     }
 
     /// Argument registers in the extension words (none for `switch`).
+    #[inline]
     pub fn args<'a>(&self, code: &'a [u64]) -> Args<'a> {
         let n = match self.op {
             Op::Switch => None,
@@ -212,21 +260,27 @@ impl Instr {
     }
 
     /// All jump targets that lie in the code.
-    pub fn targets<'a>(&self, code: &'a [u64]) -> impl Iterator<Item = u32> + use<'a> {
-        let len = code.len() as i64;
-        self.target()
-            .into_iter()
-            .chain(self.switch_targets(code))
-            .filter(move |t| (0..len).contains(t))
-            .map(|t| t as u32)
+    #[inline]
+    pub fn targets<'a>(&self, code: &'a [u64]) -> Targets<'a> {
+        let switch = self.op == Op::Switch;
+        Targets {
+            pc: i64::from(self.pc),
+            len: code.len() as i64,
+            own: self.target(),
+            words: if switch { self.extension(code) } else { &[] }.iter(),
+            high: None,
+            left: if switch { self.b } else { 0 },
+        }
     }
 
+    #[inline]
     fn extension<'a>(&self, code: &'a [u64]) -> &'a [u64] {
         code.get(self.pc as usize + 1..self.next_pc() as usize)
             .unwrap_or(&[])
     }
 
     /// Whether the next instruction can follow. (After a call with an error edge, `on_error` does.)
+    #[inline]
     pub fn falls_through(&self) -> bool {
         !matches!(
             self.op,
@@ -235,11 +289,13 @@ impl Instr {
     }
 
     /// The register written, if any. `on_error` writes it on its jump only; a call on the value edge only.
+    #[inline]
     pub fn writes(&self) -> Option<u16> {
         self.op.shape().writes().then_some(self.a)
     }
 
     /// The registers read: operand lanes, then arguments; for `get_capture` the environment, register 0.
+    #[inline]
     pub fn reads<'a>(&self, code: &'a [u64]) -> impl Iterator<Item = u16> + use<'a> {
         let [a, b, c] = self.op.shape().reads();
         let env = self.op == Op::GetCapture;

@@ -39,6 +39,7 @@ impl RegSet {
         }
     }
 
+    #[inline]
     fn word(&mut self, reg: u16) -> Option<&mut u64> {
         match usize::from(reg / 64).checked_sub(1) {
             None => Some(&mut self.first),
@@ -47,6 +48,7 @@ impl RegSet {
     }
 
     /// Adds a register; one beyond the room is ignored (within the last 64 there is always room).
+    #[inline]
     pub fn insert(&mut self, reg: u16) {
         if let Some(w) = self.word(reg) {
             *w |= 1 << (reg % 64);
@@ -54,6 +56,7 @@ impl RegSet {
     }
 
     /// Removes a register.
+    #[inline]
     pub fn remove(&mut self, reg: u16) {
         if let Some(w) = self.word(reg) {
             *w &= !(1 << (reg % 64));
@@ -61,6 +64,7 @@ impl RegSet {
     }
 
     /// Whether the register is in the set.
+    #[inline]
     pub fn contains(&self, reg: u16) -> bool {
         let word = match usize::from(reg / 64).checked_sub(1) {
             None => Some(&self.first),
@@ -70,6 +74,7 @@ impl RegSet {
     }
 
     /// Adds all of another set; whether that changed anything.
+    #[inline]
     pub fn union(&mut self, other: &RegSet) -> bool {
         let mut changed = other.first & !self.first != 0;
         self.first |= other.first;

@@ -56,7 +56,7 @@ impl Flow<'_> {
     fn shape(&self, instr: &Instr) -> Result<()> {
         let register = |r: u16| {
             let ty = self.f.reg_type(r).map(|t| self.prog.ty(t));
-            let ok = ty.is_some_and(|t| *t != LType::Env);
+            let ok = ty.is_some_and(|t| !matches!(t, LType::Env));
             ensure(ok, Rule::RegisterIndex, || format!("register {r}"))
         };
         for (lane, value) in instr.operands() {
@@ -67,6 +67,9 @@ impl Flow<'_> {
                 Lane::Write(_) | Lane::Read(_) => register(value)?,
                 _ => {}
             }
+        }
+        if instr.len == 1 {
+            return Ok(());
         }
         instr.args(&self.f.code).try_for_each(register)?;
         ensure(
@@ -213,6 +216,7 @@ impl Flow<'_> {
         };
         let mut args = Vec::new();
         let operands = Operands::new(prog, f, openings);
+        let large = operands.any_large();
         let mut assigned = RegSet::new(regs);
         (0..f.entry_regs()).for_each(|r| assigned.insert(r as u16));
         // Whether the place can be reached by falling through.
@@ -228,7 +232,7 @@ impl Flow<'_> {
                 assigned.clone_from(set);
                 meter.spend(row)?;
             }
-            let mut work = 1 + operands.work(instr);
+            let mut work = 1 + if large { operands.work(instr) } else { 0 };
             for r in instr.reads(code) {
                 work += 1;
                 ensure(assigned.contains(r), Rule::Uninitialised, || {

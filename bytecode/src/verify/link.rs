@@ -319,8 +319,9 @@ impl<'a> Linker<'a> {
     }
 
     fn functions(&mut self, meter: &mut Meter) -> Result<()> {
-        let mut by_name: HashMap<(PackageId, &str), FnId> = HashMap::new();
-        let mut all: Vec<LFunction> = Vec::new();
+        let count = self.bundle.packages.iter().map(|p| p.functions.len()).sum();
+        let mut by_name: HashMap<(PackageId, &str), FnId> = HashMap::with_capacity(count);
+        let mut all: Vec<LFunction> = Vec::with_capacity(count);
         for (i, p) in (0u32..).zip(&self.bundle.packages) {
             let Some(lp) = self.prog.packages.get(i as usize) else {
                 continue;

@@ -75,7 +75,8 @@ fn unique<T: Eq + Hash>(items: impl Iterator<Item = T>, what: &str) -> Result<()
     if few.len() < 8 {
         return Ok(());
     }
-    let mut seen: HashSet<T> = few.into_iter().collect();
+    let mut seen: HashSet<T> = HashSet::with_capacity(few.len() + items.size_hint().0);
+    seen.extend(few);
     for (i, item) in items {
         ensure(seen.insert(item), Rule::Duplicate, || {
             format!("{what} {i} occurs twice")

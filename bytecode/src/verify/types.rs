@@ -84,13 +84,13 @@ impl<'a> Operands<'a> {
         };
         let ok = match class {
             Class::Any => true,
-            Class::Int => *lty == LType::Int,
-            Class::Float => *lty == LType::Float,
-            Class::Bool => *lty == LType::Bool,
-            Class::Byte => *lty == LType::Byte,
-            Class::Char => *lty == LType::Char,
+            Class::Int => matches!(lty, LType::Int),
+            Class::Float => matches!(lty, LType::Float),
+            Class::Bool => matches!(lty, LType::Bool),
+            Class::Byte => matches!(lty, LType::Byte),
+            Class::Char => matches!(lty, LType::Char),
             Class::Word => *lty != LType::Unit && layout::reg_kind(self.prog, ty) == RegKind::Word,
-            Class::Str => *lty == LType::Str,
+            Class::Str => matches!(lty, LType::Str),
             Class::List => matches!(lty, LType::List(_)),
             Class::Ref => {
                 let is_struct = |n: &LNominal| matches!(n.kind, LNominalKind::Struct(_));
@@ -114,20 +114,28 @@ impl<'a> Operands<'a> {
 
     /// Work of the checks of one instruction beyond its operands: sets and variants that are gone through.
     pub(super) fn work(&self, i: &Instr) -> usize {
-        let size = |r: u16| match self.f.reg_type(r).map(|t| self.prog.ty(t)) {
-            Some(LType::ErrorSet(set)) => set.len(),
-            Some(LType::Nominal(n)) => match self.prog.nominal(*n).map(|n| &n.kind) {
+        let register = |(lane, r)| match lane {
+            Lane::Write(_) | Lane::Read(_) => self.f.reg_type(r).map_or(0, |t| self.size(t)),
+            _ => 0,
+        };
+        i.operands().map(register).sum()
+    }
+
+    fn size(&self, ty: TypeId) -> usize {
+        match self.prog.ty(ty) {
+            LType::ErrorSet(set) => set.len(),
+            LType::Nominal(n) => match self.prog.nominal(*n).map(|n| &n.kind) {
                 // Whether an enum has payloads is found by looking at its variants.
                 Some(LNominalKind::Enum(vs)) => vs.len() / 16,
                 _ => 0,
             },
             _ => 0,
-        };
-        let register = |(lane, r)| match lane {
-            Lane::Write(_) | Lane::Read(_) => size(r),
-            _ => 0,
-        };
-        i.operands().map(register).sum()
+        }
+    }
+
+    /// Whether [`Operands::work`] is ever more than nothing.
+    pub(super) fn any_large(&self) -> bool {
+        self.f.regs.iter().any(|t| self.size(*t) > 0)
     }
 
     /// Checks one instruction (not `on_error`); returns the errors of a call. `args` is room for its arguments.

@@ -48,17 +48,17 @@ impl<'a> Checker<'a, '_> {
     fn audit(&mut self, e: &mut Expr, may: May) {
         let span = e.span;
         let ty = e.ty;
-        let kind = self.prog.tys.kind(ty).clone();
-        let fits = match &kind {
+        let kind = self.prog.tys.kind(ty);
+        let second = matches!(kind, TyKind::Cap(_) | TyKind::Borrowed(_));
+        let att = matches!(kind, TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator);
+        let fits = match kind {
             TyKind::Cap(_) => matches!(may, May::Cap | May::Authority),
             TyKind::Borrowed(_) => may == May::Borrowed,
-            TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator => {
-                matches!(may, May::Attenuator | May::Authority)
-            }
+            _ if att => matches!(may, May::Attenuator | May::Authority),
             _ => true,
         };
         if !fits {
-            let (rule, what, help) = match &kind {
+            let (rule, what, help) = match kind {
                 TyKind::Borrowed(_) => (
                     Rule::BorrowedValue,
                     "a borrowed function cannot be used here: it is only called, `let`-bound, captured by a borrowed literal, or passed to a parameter `f: fn(…)`",
@@ -80,7 +80,6 @@ impl<'a> Checker<'a, '_> {
             }
         }
         let told = self.told;
-        let att = matches!(&kind, TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator);
         match &mut e.kind {
             ExprKind::Int(_)
             | ExprKind::Float(_)
@@ -222,7 +221,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         // Parts that are second class were told where they stand.
-        if self.told == told && !att && !matches!(kind, TyKind::Cap(_) | TyKind::Borrowed(_)) {
+        if self.told == told && !att && !second {
             self.audit_ty(ty, span);
         }
     }

@@ -8,9 +8,21 @@ use super::{Checker, Def, ParamSig, Sig, codes};
 use crate::ast::{self, Arg, ExprKind as A, Ident, TypeExpr};
 use crate::diag::Diagnostic;
 use crate::source::{Span, Symbol, sym};
+use std::fmt::Display;
+
 use crate::thir::{
     AdtId, AdtKind, Callee, Expr, ExprKind, FnId, Pat, PatKind, Stmt, Ty, TyKind, TyTable,
 };
+
+/// What a message names, in backticks; made into text only for a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticked<'t>(pub &'t str);
+
+impl Display for Ticked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`", self.0)
+    }
+}
 
 /// Where the value of a parameter comes from.
 #[derive(Clone, Copy, Debug)]
@@ -208,7 +220,7 @@ impl<'a> Checker<'a, '_> {
         formals: &[Formal],
         args: &'a [Arg<'a>],
         span: Span,
-        what: &str,
+        what: &dyn Display,
     ) -> Option<Vec<Slot>> {
         let mut slots: Vec<Option<Slot>> = vec![None; formals.len()];
         let mut ok = true;
@@ -312,7 +324,7 @@ impl<'a> Checker<'a, '_> {
         args: &'a [Arg<'a>],
         targs: &[Ty],
         span: Span,
-        what: &str,
+        what: &dyn Display,
         prefix: &mut Vec<Stmt>,
     ) -> Vec<Expr> {
         let Some(slots) = self.slots(formals, args, span, what) else {
@@ -395,9 +407,9 @@ impl<'a> Checker<'a, '_> {
             ExprKind::Local(id) => !self.cx.infos.get(id.0 as usize).is_some_and(|i| i.mutable),
             _ => false,
         };
-        let second = match self.kind(v.ty) {
+        let second = match self.kind_ref(v.ty) {
             TyKind::Cap(_) | TyKind::Borrowed(_) => true,
-            TyKind::Adt(id, _) => self.adt_kind(id) == AdtKind::Attenuator,
+            TyKind::Adt(id, _) => self.adt_kind(*id) == AdtKind::Attenuator,
             _ => false,
         };
         if simple || second {
@@ -420,9 +432,9 @@ impl<'a> Checker<'a, '_> {
 
     /// One argument. A capability or attenuator may stand for a field of that kind.
     pub(super) fn argument(&mut self, e: &'a ast::Expr<'a>, ty: Ty) -> Expr {
-        match self.kind(ty) {
-            TyKind::Cap(c) => self.cap_argument(e, c),
-            TyKind::Adt(id, _) if self.adt_kind(id) == AdtKind::Attenuator => {
+        match self.kind_ref(ty) {
+            TyKind::Cap(c) => self.cap_argument(e, *c),
+            TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator => {
                 let v = self.expr(e, Want::Ty(ty));
                 self.coerce(v, ty)
             }
@@ -534,10 +546,9 @@ impl<'a> Checker<'a, '_> {
         let skip = usize::from(recv.is_some());
         let formals = self.formals(&sig.params, skip, &targs);
         let mut prefix = Vec::new();
-        let what = format!("`{}`", sig.display);
+        let what = Ticked(&sig.display);
         let rest = self.arguments(&formals, args, &targs, span, &what, &mut prefix);
-        let why = what;
-        self.oblige_all(&sig.preds, &targs, span, &why);
+        self.oblige_all(&sig.preds, &targs, span, &what);
         let uses = self.prog.tys.subst_caps(&sig.uses, &targs);
         let caps = self.hidden_args(&uses, span, super::caps::Callee::Fn(f));
         let mut all: Vec<Expr> = self.captured_args(f, span);
@@ -662,7 +673,7 @@ impl<'a> Checker<'a, '_> {
             return bad(span);
         }
         let mut prefix = Vec::new();
-        let all = self.arguments(&formals, args, &[], span, "this function", &mut prefix);
+        let all = self.arguments(&formals, args, &[], span, &"this function", &mut prefix);
         let caps = self.hidden_args(&fty.uses, span, super::caps::Callee::Value);
         self.finish_call(
             Callee::Value(Box::new(f)),

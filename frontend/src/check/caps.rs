@@ -5,6 +5,7 @@
 //! `allow` that does not list the capability, or the start of a storable literal, ends the walk.
 
 use super::body::{bad, ex};
+use super::call::Ticked;
 use super::cx::{EnvEntry, LocalInfo, Want};
 use super::expr::St;
 use super::rules::{Rule, broken};
@@ -589,7 +590,7 @@ impl<'a> Checker<'a, '_> {
         }
         let formals = self.formals(&sig.params, 0, &[]);
         let mut prefix = Vec::new();
-        let what = format!("`{}`", sig.display);
+        let what = Ticked(&sig.display);
         let all = self.arguments(&formals, args, &[], span, &what, &mut prefix);
         let callee = TCallee::Cap {
             cap: Box::new(binding),
@@ -755,7 +756,7 @@ impl<'a> Checker<'a, '_> {
         }
         let formals = self.formals(&sig.params, 0, &[]);
         let mut prefix = Vec::new();
-        let what = format!("`{}`", sig.display);
+        let what = Ticked(&sig.display);
         let rest = self.arguments(&formals, args, &[], span, &what, &mut prefix);
         let mut all = vec![recv];
         all.extend(rest);

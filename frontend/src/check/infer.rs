@@ -94,7 +94,11 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn kind(&self, ty: Ty) -> TyKind {
-        self.prog.tys.kind(self.shallow(ty)).clone()
+        self.kind_ref(ty).clone()
+    }
+
+    pub(super) fn kind_ref(&self, ty: Ty) -> &TyKind {
+        self.prog.tys.kind(self.shallow(ty))
     }
 
     pub(super) fn is_error(&self, ty: Ty) -> bool {

@@ -1,6 +1,7 @@
 //! Method calls: what stands left of the dot, and which method a name means.
 
 use super::body::{bad, ex};
+use super::call::Ticked;
 use super::cx::Want;
 use super::expr::St;
 use super::heads::head;
@@ -207,7 +208,7 @@ impl<'a> Checker<'a, '_> {
             let v = self.fresh(false);
             targs.push(v);
         }
-        self.oblige_all(&sig.preds, &targs, span, &format!("`{}`", sig.display));
+        self.oblige_all(&sig.preds, &targs, span, &Ticked(&sig.display));
         let params: Vec<Ty> = sig.params.iter().skip(1).map(|p| p.ty).collect();
         let params = self.subst_all(&params, &targs);
         let mut all = vec![recv];
@@ -620,7 +621,7 @@ impl<'a> Checker<'a, '_> {
         self.hint_ret(ret, sig.errs, want);
         let formals = self.formals(&sig.params, usize::from(sig.has_self), &full);
         let mut prefix: Vec<Stmt> = Vec::new();
-        let what = format!("`{}`", sig.display);
+        let what = Ticked(&sig.display);
         let rest = self.arguments(&formals, args, &full, span, &what, &mut prefix);
         self.oblige_all(&sig.preds, &full, span, &what);
         let caps = self.hidden_args(
@@ -691,7 +692,7 @@ impl<'a> Checker<'a, '_> {
         self.hint_ret(ret, sig.errs, want);
         let formals = self.formals(&sig.params, 1, &full);
         let mut prefix = Vec::new();
-        let what = format!("`{}`", sig.display);
+        let what = Ticked(&sig.display);
         let rest = self.arguments(&formals, args, &full, span, &what, &mut prefix);
         let caps = self.hidden_args(
             &sig.uses,

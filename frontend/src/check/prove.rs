@@ -8,6 +8,7 @@ use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::thir::{AdtKind, ImplOf, TraitId, Ty, TyKind, TyTable};
 use rustc_hash::FxHashSet;
+use std::fmt::Display;
 use std::rc::Rc;
 
 /// Outcome of a proof.
@@ -451,7 +452,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Records the bounds of something generic that was instantiated.
-    pub(super) fn oblige_all(&mut self, preds: &[Pred], args: &[Ty], span: Span, why: &str) {
+    pub(super) fn oblige_all(
+        &mut self,
+        preds: &[Pred],
+        args: &[Ty],
+        span: Span,
+        why: &dyn Display,
+    ) {
         for p in preds {
             let ty = self.subst(p.ty, args);
             let pargs = self.subst_all(&p.args, args);

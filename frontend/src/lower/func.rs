@@ -87,6 +87,8 @@ pub(super) struct FnCx<'c, 'p> {
     pub name: String,
     pub literals: Rc<std::cell::Cell<u32>>,
     pub span: Span,
+    /// Whether instructions are placed at `span`.
+    pub placed: bool,
     pub inlining: Vec<FnId>,
     pub raise_out: FxHashMap<Reg, Lbl>,
     pub nesting: u32,
@@ -115,6 +117,7 @@ impl<'c, 'p> FnCx<'c, 'p> {
             name,
             literals: Rc::default(),
             span,
+            placed: false,
             inlining: Vec::new(),
             raise_out: FxHashMap::default(),
             nesting: 0,
@@ -140,7 +143,11 @@ impl<'c, 'p> FnCx<'c, 'p> {
     /// Instructions from here on stand for this place.
     pub(super) fn at(&mut self, span: Span) -> Res<()> {
         let span = self.frame.span.unwrap_or(span);
+        if span == self.span && self.placed {
+            return Ok(());
+        }
         self.span = span;
+        self.placed = true;
         let (line, col) = self.cx.sources.line_col(span);
         let file = self.cx.file(span.file);
         self.code.set_line(file, line.max(1), col.max(1));

@@ -132,6 +132,7 @@ struct Unit {
     b: PackageBuilder,
     deps: FxHashMap<PkgId, PackageIx>,
     files: FxHashMap<FileId, u16>,
+    last_file: Option<(FileId, u16)>,
     tys: FxHashMap<Ty, TypeIx>,
     nominals: FxHashMap<Ty, NominalIx>,
     nominal_names: FxHashMap<NominalIx, Ty>,
@@ -227,6 +228,7 @@ impl<'p> Cx<'p> {
                 b: PackageBuilder::new(p.name.clone(), p.version.clone()),
                 deps: FxHashMap::default(),
                 files: FxHashMap::default(),
+                last_file: None,
                 tys: FxHashMap::default(),
                 nominals: FxHashMap::default(),
                 nominal_names: FxHashMap::default(),
@@ -257,11 +259,18 @@ impl<'p> Cx<'p> {
         let Some(u) = self.units.get_mut(self.cur) else {
             return 0;
         };
+        if let Some((last, at)) = u.last_file
+            && last == id
+        {
+            return at;
+        }
         let sources = self.sources;
-        *u.files.entry(id).or_insert_with(|| {
+        let at = *u.files.entry(id).or_insert_with(|| {
             let path = sources.path(id);
             u.b.file(if path.is_empty() { "?" } else { path })
-        })
+        });
+        u.last_file = Some((id, at));
+        at
     }
 
     fn unit(&mut self) -> Res<&mut Unit> {

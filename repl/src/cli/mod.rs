@@ -174,7 +174,7 @@ fn build(args: &BuildArgs, style: Style) -> u8 {
         .output
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("{}.jbc", texts.name())));
-    match std::fs::write(&output, &loaded.bytes) {
+    let code = match std::fs::write(&output, &loaded.bytes) {
         Ok(()) => OK,
         Err(error) => {
             say(&style.plain(
@@ -185,12 +185,19 @@ fn build(args: &BuildArgs, style: Style) -> u8 {
             ));
             FAILED
         }
-    }
+    };
+    // The process ends here: the system frees all at once what would be freed piece by piece.
+    std::mem::forget(loaded);
+    code
 }
 
 fn check(input: &Path, style: Style) -> u8 {
     match program::load(input, style) {
-        Ok(_) => OK,
+        Ok(loaded) => {
+            // As in `build`.
+            std::mem::forget(loaded);
+            OK
+        }
         Err(code) => code,
     }
 }

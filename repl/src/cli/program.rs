@@ -18,6 +18,8 @@ pub(super) struct Loaded {
     pub bytes: Vec<u8>,
     /// Its sources, if it was not a bundle.
     pub texts: Option<Texts>,
+    /// What the compiler made of them.
+    pub output: Option<CompileOutput>,
 }
 
 /// Loads, compiles and verifies; or says what is wrong and gives the exit code.
@@ -36,6 +38,7 @@ pub(super) fn load(path: &Path, style: Style) -> Result<Loaded, u8> {
                 module,
                 bytes,
                 texts: None,
+                output: None,
             }),
             Err(why) => {
                 say(&not_verified(style, path, &why));
@@ -48,17 +51,18 @@ pub(super) fn load(path: &Path, style: Style) -> Result<Loaded, u8> {
 
 fn compile(texts: Texts, style: Style) -> Result<Loaded, u8> {
     let output = jet_frontend::driver::compile(&texts.program);
-    let (module, bytes) = verified(output, &texts, style)?;
+    let (module, bytes) = verified(&output, &texts, style)?;
     Ok(Loaded {
         module,
         bytes,
         texts: Some(texts),
+        output: Some(output),
     })
 }
 
 /// What was compiled, as bytes and as the module that they verify to; or says what is wrong.
 pub(super) fn verified(
-    output: CompileOutput,
+    output: &CompileOutput,
     texts: &Texts,
     style: Style,
 ) -> Result<(Verified, Vec<u8>), u8> {
@@ -112,6 +116,8 @@ pub(super) fn loaded(module: Verified) -> Result<Module, u8> {
 impl Loaded {
     /// Makes the program of a file ready to run.
     pub(super) fn ready(self, path: &Path, style: Style) -> Result<(Module, Option<Texts>), u8> {
+        // What runs has more use for the memory.
+        drop(self.output);
         match (self.module.load(), self.texts) {
             (Ok(module), texts) => Ok((module, texts)),
             (Err(why), Some(_)) => Err(refused_own(&why)),

@@ -59,7 +59,7 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
     };
     let compiled = driver::compile_tests(&texts.program);
     let tests = compiled.tests;
-    let module = match program::verified(compiled.output, &texts, style) {
+    let module = match program::verified(&compiled.output, &texts, style) {
         Ok((module, _)) => module,
         Err(code) => return code,
     };
