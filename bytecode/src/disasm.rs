@@ -379,6 +379,39 @@ fn instruction(p: &Package, f: &Function, i: &Instr, labels: &BTreeMap<u32, usiz
     text
 }
 
+/// What an instruction's indices name, and its capability registers; for comments.
+pub(crate) fn instruction_note(p: &Package, f: &Function, i: &Instr) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut tag = |r: u16| {
+        let text = register(p, f, r);
+        if text.contains(':') {
+            parts.push(text);
+        }
+    };
+    for (lane, value) in i.operands() {
+        if matches!(lane, Lane::Write(_) | Lane::Read(_)) {
+            tag(value);
+        }
+    }
+    i.args(&f.code).take(100).for_each(tag);
+    for (lane, value) in i.operands() {
+        match lane {
+            Lane::Const32 => parts.push(constant(p, i.const_index())),
+            Lane::Index => {
+                let mut note = String::new();
+                let text = index(p, f, i, value, &mut note);
+                match i.op {
+                    Op::Call | Op::MakeFn | Op::MakeBorrowed | Op::JErrIs => parts.push(text),
+                    _ if note.is_empty() => {}
+                    _ => parts.push(note),
+                }
+            }
+            _ => {}
+        }
+    }
+    parts.join(", ")
+}
+
 fn constant(p: &Package, k: u32) -> String {
     match p.consts.get(k as usize) {
         Some(Const::Int(v)) => v.to_string(),
