@@ -118,7 +118,7 @@ fn mistakes_have_a_place_and_a_sentence() {
     let f = "fn %f \"f\" (%int) -> %int\nregs %int\n";
     for (text, expected) in [
         ("type %0 = int", "1:1: a bundle begins with"),
-        ("package \"a\"", "1:9: expected its version in quotes"),
+        ("package \"a\"", "1:12: expected its version in quotes"),
         (&format!("{head}typ x"), "3:1: `typ` is no statement"),
         (
             &format!("{head}type %0 = int"),
