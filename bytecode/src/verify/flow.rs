@@ -30,7 +30,7 @@ pub(super) fn check(
                     DecodeError::Opcode(n) => format!("opcode {n}"),
                     _ => String::from("extension words are missing"),
                 };
-                in_force(Err(error(Rule::Decode, why).at(pc)))?;
+                in_force::<()>(Err(error(Rule::Decode, why).at(pc)))?;
             }
         }
     }
