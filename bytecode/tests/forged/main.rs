@@ -235,7 +235,7 @@ fn checks() -> Vec<(String, u32, String)> {
                 })
             };
             let defined = code.contains("fn ") || code.starts_with("//");
-            if calls.iter().any(|c| call(&c)) && !defined {
+            if calls.iter().any(call) && !defined {
                 out.push((name.clone(), n, code.to_string()));
             }
         }
