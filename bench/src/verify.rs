@@ -345,8 +345,8 @@ fn speed(bytes: &[u8], runs: usize, mut f: impl FnMut()) -> f64 {
 }
 
 fn jet(bytes: &[u8]) -> bool {
-    let bundle = format::decode(bytes).expect("a bundle");
-    verify::verify(bundle).is_ok()
+    let read = format::read(bytes).expect("a bundle");
+    verify::verify_decoded(read).is_ok()
 }
 
 /// Most memory that this process ever held, in bytes.
@@ -383,16 +383,16 @@ pub fn run(options: &Options) -> Result<(), String> {
         let both = speed(&bytes, options.runs, || {
             assert!(jet(&bytes));
         });
-        let bundle = format::decode(&bytes).map_err(|e| e.to_string())?;
-        let mut copies: Vec<Bundle> = Vec::new();
+        let read = format::read(&bytes).map_err(|e| e.to_string())?;
+        let mut copies = Vec::new();
         let only = {
             let times = ((1 << 20) / bytes.len()).max(1);
             let mut best = f64::INFINITY;
             for _ in 0..options.runs {
-                copies.extend((0..times).map(|_| bundle.clone()));
+                copies.extend((0..times).map(|_| read.clone()));
                 let start = now();
                 for b in copies.drain(..) {
-                    assert!(std::hint::black_box(verify::verify(b)).is_ok());
+                    assert!(std::hint::black_box(verify::verify_decoded(b)).is_ok());
                 }
                 best = best.min((now() - start) / times as f64);
             }
@@ -453,10 +453,9 @@ fn memory(kib: usize) -> Result<(), String> {
     let before = peak()?;
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     let size = bytes.len() as f64;
-    let bundle = format::decode(&bytes).map_err(|e| e.to_string())?;
-    drop(bytes);
+    let read = format::read(&bytes).map_err(|e| e.to_string())?;
     let decoded = peak()?;
-    let program = verify::verify(bundle).map_err(|e| e.to_string())?;
+    let program = verify::verify_decoded(read).map_err(|e| e.to_string())?;
     let after = peak()?;
     std::hint::black_box(&program);
     println!(

@@ -11,7 +11,7 @@ use jet_bytecode::module::Bundle;
 use serde_json::{Value, json};
 
 use crate::audit::{self, hex};
-use crate::engine::Module;
+use crate::engine::Verified;
 use crate::keys;
 use crate::render::clean_line;
 
@@ -27,7 +27,7 @@ pub struct Inspection {
     sections: Vec<Section>,
     bundle: Bundle,
     /// The verified module, or why there is none.
-    module: Result<Module, String>,
+    module: Result<Verified, String>,
 }
 
 /// A function's place and size.
@@ -46,7 +46,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, FormatError> {
         signers: signers(bytes)?.into_iter().map(keys::text).collect(),
         sections: format::sections(bytes)?,
         bundle: format::decode(bytes)?,
-        module: Module::from_bytes(bytes).map_err(|why| why.text()),
+        module: Verified::from_bytes(bytes).map_err(|why| why.text()),
     })
 }
 

@@ -9,7 +9,7 @@ use jet_bytecode::{asm, disasm as text, format};
 use super::program;
 use super::{FAILED, OK, REFUSED, USAGE, say, show};
 use crate::audit;
-use crate::engine::{Module, Refusal};
+use crate::engine::{Refusal, Verified};
 use crate::inspect as inspection;
 use crate::keys;
 use crate::render::Style;
@@ -157,7 +157,7 @@ pub(super) fn verify(args: &VerifyArgs, style: Style) -> u8 {
         Ok(bytes) => bytes,
         Err(code) => return code,
     };
-    let module = match Module::from_bytes(&bytes) {
+    let module = match Verified::from_bytes(&bytes) {
         Ok(module) => module,
         Err(why) => {
             say(&program::not_verified(style, &args.input, &why));
