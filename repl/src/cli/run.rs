@@ -111,7 +111,7 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
 }
 
 /// Checks `--require-signature`; or says what is missing and gives the exit code.
-fn signed(args: &RunArgs, loaded: &Loaded, style: Style) -> Result<(), u8> {
+fn signed(args: &RunArgs, loaded: &program::Loaded, style: Style) -> Result<(), u8> {
     let file = args
         .trusted_keys
         .clone()
