@@ -12,6 +12,7 @@ mod process;
 mod report;
 mod stats;
 mod suite;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -31,12 +32,15 @@ enum Command {
     Compare(compare::Options),
     /// Measures the compiler on a generated project, beside `rustc --emit=metadata`.
     Compile(compile::Options),
+    /// Measures reading and verifying bundles, beside wasmparser's validation.
+    Verify(verify::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Compare(options) => compare::run(&options).map(|r| r.failures().is_empty()),
         Command::Compile(options) => compile::run(&options).map(|()| true),
+        Command::Verify(options) => verify::run(&options).map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

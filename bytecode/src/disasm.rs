@@ -20,11 +20,19 @@ const MAX_NAME: usize = 100;
 /// Where output ends, so that no small file makes a huge text.
 const MAX_OUTPUT: usize = 64 << 20;
 
+/// Finds the text of a source line, by file name and line from 1; fit to be shown as it is.
+pub type Sources<'a> = &'a dyn Fn(&str, u32) -> Option<String>;
+
 /// The whole bundle as text; a very large one is cut off.
 pub fn disassemble(bundle: &Bundle) -> String {
+    disassemble_with(bundle, &|_, _| None)
+}
+
+/// The same, with the text of source lines where somebody has it.
+pub fn disassemble_with(bundle: &Bundle, sources: Sources<'_>) -> String {
     let mut out = String::new();
     for p in &bundle.packages {
-        package(&mut out, p);
+        package(&mut out, p, sources);
     }
     if out.len() >= MAX_OUTPUT {
         out.push_str("… (cut off)\n");
@@ -35,7 +43,7 @@ pub fn disassemble(bundle: &Bundle) -> String {
 /// One function of a package as text.
 pub fn disassemble_function(p: &Package, f: &Function) -> String {
     let mut out = String::new();
-    function(&mut out, p, f);
+    function(&mut out, p, f, &|_, _| None);
     out
 }
 
@@ -206,7 +214,7 @@ fn function_name(p: &Package, ix: u16) -> String {
     }
 }
 
-fn package(out: &mut String, p: &Package) {
+fn package(out: &mut String, p: &Package, sources: Sources<'_>) {
     line!(out, "package {} {}", escape(&p.name), escape(&p.version));
     for d in &p.deps {
         let hash: String = d.hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
@@ -251,7 +259,7 @@ fn package(out: &mut String, p: &Package) {
             return;
         }
         out.push('\n');
-        function(out, p, f);
+        function(out, p, f, sources);
     }
     out.push('\n');
 }
@@ -291,7 +299,7 @@ fn methods(out: &mut String, p: &Package, methods: &[Method]) {
     }
 }
 
-fn function(out: &mut String, p: &Package, f: &Function) {
+fn function(out: &mut String, p: &Package, f: &Function, sources: Sources<'_>) {
     let kind = match f.kind {
         FnKind::Named => "fn",
         FnKind::Literal => "literal",
@@ -313,8 +321,10 @@ fn function(out: &mut String, p: &Package, f: &Function) {
     while (pc as usize) < f.code.len() && out.len() < MAX_OUTPUT {
         while let Some(l) = lines.next_if(|l| l.pc <= pc) {
             let file = p.files.get(usize::from(l.file));
+            let text = file.and_then(|f| sources(f, l.line));
+            let text = text.map_or_else(String::new, |t| format!("  {t}"));
             let file = file.map_or("?".into(), |f| escape(f));
-            line!(out, "  ; {file}:{}:{}", l.line, l.col);
+            line!(out, "  ; {file}:{}:{}{text}", l.line, l.col);
         }
         while let Some(j) = joins.next_if(|j| j.pc <= pc) {
             let live: Vec<String> = j.live.iter().map(|r| format!("r{r}")).collect();
@@ -377,6 +387,39 @@ fn instruction(p: &Package, f: &Function, i: &Instr, labels: &BTreeMap<u32, usiz
         let _ = write!(text, "  ; {note}");
     }
     text
+}
+
+/// What an instruction's indices name, and its capability registers; for comments.
+pub(crate) fn instruction_note(p: &Package, f: &Function, i: &Instr) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut tag = |r: u16| {
+        let text = register(p, f, r);
+        if text.contains(':') {
+            parts.push(text);
+        }
+    };
+    for (lane, value) in i.operands() {
+        if matches!(lane, Lane::Write(_) | Lane::Read(_)) {
+            tag(value);
+        }
+    }
+    i.args(&f.code).take(100).for_each(tag);
+    for (lane, value) in i.operands() {
+        match lane {
+            Lane::Const32 => parts.push(constant(p, i.const_index())),
+            Lane::Index => {
+                let mut note = String::new();
+                let text = index(p, f, i, value, &mut note);
+                match i.op {
+                    Op::Call | Op::MakeFn | Op::MakeBorrowed | Op::JErrIs => parts.push(text),
+                    _ if note.is_empty() => {}
+                    _ => parts.push(note),
+                }
+            }
+            _ => {}
+        }
+    }
+    parts.join(", ")
 }
 
 fn constant(p: &Package, k: u32) -> String {

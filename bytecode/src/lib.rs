@@ -14,6 +14,7 @@
 )]
 
 pub mod analysis;
+pub mod asm;
 pub mod builder;
 pub mod builtins;
 pub mod disasm;

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use jet_bytecode::format::{MAGIC, MAX_MODULE_BYTES};
+use jet_bytecode::format::{MAGIC, MAX_FILE_BYTES};
 use jet_frontend::driver::{Implementation, PackageInput, ProgramInput, SourceInput};
 use jet_frontend::source::MAX_SOURCE_BYTES;
 
@@ -150,7 +150,7 @@ pub fn load(path: &Path) -> Result<Input, LoadError> {
         return load_folder(path).map(Input::Texts);
     }
     let is_bundle_name = path.extension().is_some_and(|ext| ext == "jbc");
-    let bytes = read(path, MAX_MODULE_BYTES.max(MAX_SOURCE_BYTES))?;
+    let bytes = read(path, MAX_FILE_BYTES.max(MAX_SOURCE_BYTES))?;
     if is_bundle_name || bytes.starts_with(MAGIC) {
         return Ok(Input::Bundle(bytes));
     }
@@ -200,7 +200,7 @@ pub fn load_for_tests(path: &Path) -> Result<Texts, LoadError> {
 
 /// Reads the bytes of what should be a bundle.
 pub fn read_bundle(path: &Path) -> Result<Vec<u8>, LoadError> {
-    read(path, MAX_MODULE_BYTES)
+    read(path, MAX_FILE_BYTES)
 }
 
 /// The text of a source file.

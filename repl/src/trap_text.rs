@@ -70,15 +70,19 @@ impl<'a> Lines<'a> {
 
     /// The line of source at a frame, shortened.
     pub(crate) fn line(&self, frame: &Frame) -> Option<String> {
-        let text = match frame
-            .file
+        self.text(&frame.file, frame.line)
+    }
+
+    /// A line of a file, shortened.
+    pub(crate) fn text(&self, file: &str, line: u32) -> Option<String> {
+        let text = match file
             .strip_prefix("std/")
             .and_then(|name| name.strip_suffix(".jet"))
         {
             Some(module) if self.texts.is_some() => self.by_path.get(module),
-            _ => self.by_path.get(frame.file.as_str()),
+            _ => self.by_path.get(file),
         }?;
-        let line = text.lines().nth((frame.line as usize).checked_sub(1)?)?;
+        let line = text.lines().nth((line as usize).checked_sub(1)?)?;
         let shown: String = line.trim().chars().take(160).collect();
         Some(clean_line(&shown)).filter(|line| !line.is_empty())
     }

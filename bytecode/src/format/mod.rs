@@ -3,17 +3,18 @@
 //! ```text
 //! magic     "JETBC\0"
 //! version   u16, 0
-//! root      blake3 of magic, version and all that follows
+//! root      blake3 of magic, version and all that follows, signatures apart
 //! count     u32, number of sections
 //! table     a section: kind u16, package u16, offset u64, length u64, blake3 of its bytes
 //! sections  in table order, without gaps: for each package in bundle order all kinds in order
 //! ```
 //!
-//! Integers are little-endian. Metadata sections are postcard; the code section is fixed width. What must
+//! Behind the sections, and outside of what the root hash covers, signatures may stand ([`signature`]). Integers are little-endian. Metadata sections are postcard; the code section is fixed width. What must
 //! stay true: one bundle has one encoding (decoding re-encodes metadata and compares), so
 //! hashes name content; no count is believed before the bytes for it are there.
 
 mod sections;
+pub mod signature;
 
 use crate::module::{Bundle, Package};
 use sections::{KINDS, SectionKind};
@@ -22,8 +23,10 @@ use sections::{KINDS, SectionKind};
 pub const MAGIC: &[u8; 6] = b"JETBC\0";
 /// Format version; only an exact match loads.
 pub const VERSION: u16 = 0;
-/// Largest file.
+/// Largest bundle, signatures apart.
 pub const MAX_MODULE_BYTES: usize = 16 << 20;
+/// Largest file.
+pub const MAX_FILE_BYTES: usize = MAX_MODULE_BYTES + signature::MAX_BYTES;
 /// Largest sum of the sections that expand most when decoded (all but code, joins, lines, constants).
 pub const MAX_METADATA_BYTES: usize = 4 << 20;
 /// Most packages of a bundle.
@@ -58,6 +61,8 @@ pub enum FormatError {
     Content(&'static str),
     /// Content of this section decodes but is not in canonical form.
     NotCanonical(&'static str),
+    /// A signature is malformed, or not one of this bundle.
+    Signature(&'static str),
 }
 
 impl std::fmt::Display for FormatError {
@@ -79,6 +84,7 @@ impl std::fmt::Display for FormatError {
                 )
             }
             FormatError::Content(s) => write!(f, "section `{s}` of the bundle is malformed"),
+            FormatError::Signature(what) => write!(f, "bundle's signature is not valid: {what}"),
             FormatError::NotCanonical(s) => {
                 write!(f, "section `{s}` of the bundle is not in canonical form")
             }
@@ -248,6 +254,134 @@ pub fn is_bundle(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
+/// A section as a file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// What it holds.
+    pub kind: &'static str,
+    /// Index of its package.
+    pub package: u16,
+    /// Place in the file.
+    pub offset: usize,
+    /// Bytes.
+    pub len: usize,
+    /// Hash of its bytes.
+    pub hash: [u8; 32],
+}
+
+/// The sections of a file whose hashes are right, in file order.
+pub fn sections(bytes: &[u8]) -> Result<Vec<Section>, FormatError> {
+    let section = |s: &Raw<'_>| Section {
+        kind: s.kind.name(),
+        package: s.package,
+        offset: s.offset,
+        len: s.body.len(),
+        hash: s.hash,
+    };
+    Ok(open(bytes)?.iter().map(section).collect())
+}
+
+struct Raw<'a> {
+    kind: SectionKind,
+    package: u16,
+    offset: usize,
+    body: &'a [u8],
+    hash: [u8; 32],
+}
+
+/// Where the sections end, as the table says; the end of the file unless signatures follow there.
+fn end_of_sections(bytes: &[u8]) -> usize {
+    let end = || -> Result<usize, FormatError> {
+        let mut cur = Cursor { bytes, at: 40 };
+        let count = cur.u32()? as usize;
+        let mut end = HEADER + count.min(MAX_PACKAGES * KINDS.len()) * ENTRY;
+        for _ in 0..count.min(MAX_PACKAGES * KINDS.len()) {
+            cur.take(12)?;
+            let len = usize::try_from(cur.u64()?).map_err(|_| FormatError::Truncated)?;
+            end = end.checked_add(len).ok_or(FormatError::Truncated)?;
+            cur.take(32)?;
+        }
+        Ok(end)
+    };
+    match end() {
+        Ok(end) if signature::follow(bytes, end) => end,
+        _ => bytes.len(),
+    }
+}
+
+/// Checks everything about a file but what its sections hold.
+fn open(bytes: &[u8]) -> Result<Vec<Raw<'_>>, FormatError> {
+    if !is_bundle(bytes) {
+        return Err(FormatError::NotABundle);
+    }
+    let mut cur = Cursor { bytes, at: 6 };
+    let version = cur.u16()?;
+    if version != VERSION {
+        return Err(FormatError::Version(version));
+    }
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(FormatError::TooLarge("size"));
+    }
+    let root: [u8; 32] = cur.array()?;
+    let (bytes, signatures) = bytes
+        .split_at_checked(end_of_sections(bytes))
+        .ok_or(FormatError::Truncated)?;
+    if bytes.len() > MAX_MODULE_BYTES {
+        return Err(FormatError::TooLarge("size"));
+    }
+    if root_of(bytes.get(cur.at..).unwrap_or(&[])) != root {
+        return Err(FormatError::Hash(None));
+    }
+    signature::check(signatures, &root)?;
+    let mut cur = Cursor { bytes, at: cur.at };
+    let count = cur.u32()? as usize;
+    if !count.is_multiple_of(KINDS.len()) {
+        return Err(FormatError::Sections("incomplete package"));
+    }
+    if count / KINDS.len() > MAX_PACKAGES {
+        return Err(FormatError::TooLarge("packages"));
+    }
+    let mut offset = HEADER + count * ENTRY;
+    let mut metadata = 0usize;
+    let mut out = Vec::new();
+    for i in 0..count {
+        let kind =
+            SectionKind::from_u16(cur.u16()?).ok_or(FormatError::Sections("unknown kind"))?;
+        let package = cur.u16()?;
+        let start = cur.u64()?;
+        let len = usize::try_from(cur.u64()?).map_err(|_| FormatError::Truncated)?;
+        let hash: [u8; 32] = cur.array()?;
+        let expected = KINDS.get(i % KINDS.len());
+        if expected != Some(&kind) || usize::from(package) != i / KINDS.len() {
+            return Err(FormatError::Sections("wrong order"));
+        }
+        if start != offset as u64 {
+            return Err(FormatError::Sections("gap or overlap"));
+        }
+        let end = offset.checked_add(len).ok_or(FormatError::Truncated)?;
+        let body = bytes.get(offset..end).ok_or(FormatError::Truncated)?;
+        if blake3::hash(body).as_bytes() != &hash {
+            return Err(FormatError::Hash(Some(kind.name())));
+        }
+        metadata += if kind.expands() { len } else { 0 };
+        if metadata > MAX_METADATA_BYTES {
+            return Err(FormatError::TooLarge("metadata"));
+        }
+        out.push(Raw {
+            kind,
+            package,
+            offset,
+            body,
+            hash,
+        });
+        offset = end;
+    }
+    if offset != bytes.len() {
+        return Err(FormatError::Sections("trailing bytes"));
+    }
+    Ok(out)
+}
+
 /// A bundle that was read, with the content hashes of its packages.
 #[derive(Clone, Debug)]
 pub struct Decoded {
@@ -269,74 +403,21 @@ impl Decoded {
 }
 
 /// Reads a bundle. The result is well-formed as a file; whether it is a valid program only the
-/// verifier says.
+/// verifier says. Signatures, if there are any, are valid ones of this bundle; whose, [`signature::signers`]
+/// tells.
 pub fn decode(bytes: &[u8]) -> Result<Bundle, FormatError> {
     read(bytes).map(Decoded::into_bundle)
 }
 
 /// Reads a bundle as [`decode`] does, for [`crate::verify::verify_decoded`].
 pub fn read(bytes: &[u8]) -> Result<Decoded, FormatError> {
-    if !is_bundle(bytes) {
-        return Err(FormatError::NotABundle);
-    }
-    let mut cur = Cursor { bytes, at: 6 };
-    let version = cur.u16()?;
-    if version != VERSION {
-        return Err(FormatError::Version(version));
-    }
-    if bytes.len() > MAX_MODULE_BYTES {
-        return Err(FormatError::TooLarge("size"));
-    }
-    let root: [u8; 32] = cur.array()?;
-    if root_of(bytes.get(cur.at..).unwrap_or(&[])) != root {
-        return Err(FormatError::Hash(None));
-    }
-    let count = cur.u32()? as usize;
-    if !count.is_multiple_of(KINDS.len()) {
-        return Err(FormatError::Sections("incomplete package"));
-    }
-    if count / KINDS.len() > MAX_PACKAGES {
-        return Err(FormatError::TooLarge("packages"));
-    }
-    let mut offset = HEADER + count * ENTRY;
-    let mut metadata = 0usize;
-    let mut bodies = Vec::new();
-    for i in 0..count {
-        let kind =
-            SectionKind::from_u16(cur.u16()?).ok_or(FormatError::Sections("unknown kind"))?;
-        let package = cur.u16()?;
-        let start = cur.u64()?;
-        let len = usize::try_from(cur.u64()?).map_err(|_| FormatError::Truncated)?;
-        let hash: [u8; 32] = cur.array()?;
-        let expected = KINDS.get(i % KINDS.len());
-        if expected != Some(&kind) || usize::from(package) != i / KINDS.len() {
-            return Err(FormatError::Sections("wrong order"));
-        }
-        if start != offset as u64 {
-            return Err(FormatError::Sections("gap or overlap"));
-        }
-        let end = offset.checked_add(len).ok_or(FormatError::Truncated)?;
-        let body = bytes.get(offset..end).ok_or(FormatError::Truncated)?;
-        offset = end;
-        if blake3::hash(body).as_bytes() != &hash {
-            return Err(FormatError::Hash(Some(kind.name())));
-        }
-        metadata += if kind.expands() { len } else { 0 };
-        if metadata > MAX_METADATA_BYTES {
-            return Err(FormatError::TooLarge("metadata"));
-        }
-        bodies.push((kind, body, hash));
-    }
-    if offset != bytes.len() {
-        return Err(FormatError::Sections("trailing bytes"));
-    }
     let mut bundle = Bundle::default();
     let mut hashes = Vec::new();
     let (mut consts, mut entries) = (0usize, 0usize);
-    for parts in bodies.chunks(KINDS.len()) {
+    for parts in open(bytes)?.chunks(KINDS.len()) {
         let mut package = Package::default();
-        for (kind, body, _) in parts {
-            sections::decode(&mut package, *kind, body)?;
+        for part in parts {
+            sections::decode(&mut package, part.kind, part.body)?;
         }
         consts += package.consts.len();
         if consts > MAX_CONSTS {
@@ -347,7 +428,7 @@ pub fn read(bytes: &[u8]) -> Result<Decoded, FormatError> {
             return Err(FormatError::TooLarge("tables"));
         }
         bundle.packages.push(package);
-        hashes.push(hash_of_sections(parts.iter().map(|(_, _, hash)| hash)));
+        hashes.push(hash_of_sections(parts.iter().map(|part| &part.hash)));
     }
     Ok(Decoded { bundle, hashes })
 }

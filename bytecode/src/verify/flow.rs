@@ -7,7 +7,7 @@
 
 use super::receivers::Openings;
 use super::types::Operands;
-use super::{Meter, Result, Rule, ensure, error, refuse};
+use super::{Meter, Result, Rule, ensure, error, in_force, refuse};
 use crate::analysis::decode::{DecodeError, Instr, instrs};
 use crate::analysis::liveness::RegSet;
 use crate::linked::*;
@@ -30,7 +30,7 @@ pub(super) fn check(
                     DecodeError::Opcode(n) => format!("opcode {n}"),
                     _ => String::from("extension words are missing"),
                 };
-                return Err(error(Rule::Decode, why).at(pc));
+                in_force::<()>(Err(error(Rule::Decode, why).at(pc)))?;
             }
         }
     }
@@ -39,10 +39,10 @@ pub(super) fn check(
     for instr in &flow.list {
         flow.shape(instr).map_err(|e| e.at(instr.pc))?;
     }
-    flow.targets(meter)?;
-    flow.reachable()?;
+    in_force(flow.targets(meter))?;
+    in_force(flow.reachable())?;
     flow.one_definition()?;
-    flow.assignment(openings, meter)
+    in_force(flow.assignment(openings, meter))
 }
 
 struct Flow<'a> {

@@ -63,6 +63,8 @@ pub struct VerifyError {
     pub pc: Option<u32>,
     /// What exactly is wrong. Names come from the file, with unprintable characters escaped.
     pub message: String,
+    /// The check in the verifier's source, by which tests tell what they reach.
+    pub site: &'static std::panic::Location<'static>,
 }
 
 impl std::fmt::Display for VerifyError {
@@ -86,10 +88,12 @@ impl std::error::Error for VerifyError {}
 type Result<T> = std::result::Result<T, VerifyError>;
 
 /// An error without its place, which an outer stage adds.
+#[track_caller]
 fn refuse<T>(rule: Rule, message: impl Into<String>) -> Result<T> {
     Err(error(rule, message))
 }
 
+#[track_caller]
 fn error(rule: Rule, message: impl Into<String>) -> VerifyError {
     VerifyError {
         rule,
@@ -97,16 +101,26 @@ fn error(rule: Rule, message: impl Into<String>) -> VerifyError {
         function: None,
         pc: None,
         message: message.into(),
+        site: std::panic::Location::caller(),
     }
 }
 
 /// Refuses unless the condition holds (or the rule is switched off, which only tests can do).
 #[inline]
+#[track_caller]
 fn ensure(ok: bool, rule: Rule, message: impl FnOnce() -> String) -> Result<()> {
     if ok || !rules::broken(rule) {
         Ok(())
     } else {
         refuse(rule, message())
+    }
+}
+
+/// Drops an error of a rule that is switched off, which only tests can do.
+fn in_force<T: Default>(result: Result<T>) -> Result<T> {
+    match result {
+        Err(e) if !rules::broken(e.rule) => Ok(T::default()),
+        other => other,
     }
 }
 

@@ -24,13 +24,13 @@ struct Check<'a> {
 pub(super) fn check(p: &Package, limits: &VerifyLimits, meter: &mut Meter) -> Result<()> {
     let mut c = Check { p, meter };
     c.manifest()?;
-    c.types()?;
+    super::in_force(c.types())?;
     c.nominals()?;
     c.interfaces()?;
     c.links()?;
     c.constants()?;
     for f in &p.functions {
-        c.function(f, limits).map_err(|e| e.in_function(&f.name))?;
+        super::in_force(c.function(f, limits)).map_err(|e| e.in_function(&f.name))?;
     }
     c.entry()
 }

@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use jet_vm::host::limits::MEMORY_RANGE;
 use jet_vm::host::{EnvGrant, Grants, Limits, PathGrant};
 
+use super::bundle::{AsmArgs, BuildArgs, DisasmArgs, InspectArgs, KeyArgs, VerifyArgs};
 use super::quantity::{count, duration, size};
 use crate::engine::GcChoice;
 
@@ -53,12 +54,18 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Runs what is typed, entry by entry.
     Repl(Box<ReplArgs>),
-    /// Verifies a bundle.
-    Verify(InputArgs),
+    /// Verifies a bundle, and its signatures.
+    Verify(VerifyArgs),
     /// Shows what authority a program asks for and what it makes of it.
     Audit(AuditArgs),
     /// Shows a program's bytecode.
-    Disasm(InputArgs),
+    Disasm(DisasmArgs),
+    /// Assembles the text of a bundle.
+    Asm(AsmArgs),
+    /// Shows what a bundle is made of.
+    Inspect(InspectArgs),
+    /// Makes keys to sign bundles with.
+    Key(KeyArgs),
     /// Runs a program's `test` blocks and the examples in its documentation, without any grants.
     Test(Box<TestArgs>),
     /// Brings source files into the one style.
@@ -67,14 +74,6 @@ pub enum Command {
     Doc(DocArgs),
     /// Makes a package to start from.
     New(NewArgs),
-}
-
-/// A program to look at.
-#[derive(Debug, Args)]
-pub struct InputArgs {
-    /// FILE.jet, a folder with `main.jet` or `jet.toml`, or FILE.jbc.
-    #[arg(value_name = "FILE|DIR")]
-    pub input: PathBuf,
 }
 
 /// `check`.
@@ -119,17 +118,6 @@ impl ReplArgs {
 
 /// How long an entry of the REPL may run unless a flag says otherwise.
 const REPL_TIME: Duration = Duration::from_secs(60);
-
-/// `build`.
-#[derive(Debug, Args)]
-pub struct BuildArgs {
-    /// FILE.jet or a folder with `main.jet` or `jet.toml`.
-    #[arg(value_name = "FILE|DIR")]
-    pub input: PathBuf,
-    /// The bundle to write [default: NAME.jbc].
-    #[arg(short, long, value_name = "OUT.jbc")]
-    pub output: Option<PathBuf>,
-}
 
 /// `fmt`.
 #[derive(Debug, Args)]
@@ -226,6 +214,18 @@ pub struct RunArgs {
     /// Says which grants the program needs, and why; does not run it.
     #[arg(long)]
     pub explain_grants: bool,
+    /// Runs only a bundle that a trusted key signed.
+    #[arg(long)]
+    pub require_signature: bool,
+    /// The keys that `--require-signature` trusts, one a line [default: the file that
+    /// `JETVM_TRUSTED_KEYS` names].
+    #[arg(
+        long,
+        value_name = "FILE",
+        require_equals = true,
+        requires = "require_signature"
+    )]
+    pub trusted_keys: Option<PathBuf>,
     /// Arguments of the program, after `--`.
     #[arg(last = true, value_name = "ARGS")]
     pub program_args: Vec<OsString>,
@@ -583,7 +583,7 @@ fn is_command(word: &str) -> bool {
 
 /// Subcommands to come.
 const LATER_COMMANDS: &[&str] = &[
-    "inspect", "asm", "add", "update", "publish", "install", "lsp", "worker", "mcp",
+    "add", "update", "publish", "install", "lsp", "worker", "mcp",
 ];
 
 /// Flags to come.
@@ -604,13 +604,15 @@ const LATER_FLAGS: &[&str] = &[
     "--deny-listen",
     "--trust",
     "--max-tasks",
-    "--sign",
     "--link",
     "--jit-log",
     "--jit-dump",
     "--profile",
     "--audit-log",
 ];
+
+/// Flags whose value may stand behind a space; every other flag has its value inside.
+const TAKES_A_WORD: &[&str] = &["-o", "--output", "--sign", "--key"];
 
 /// Why a command line was not taken.
 #[derive(Debug)]
@@ -636,12 +638,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
             return Err(later(name));
         }
     }
-    // `-o` takes the word behind it; every other flag has its value inside.
     let is_word = |at: usize| {
         let after_output = at
             .checked_sub(1)
             .and_then(|i| args.get(i))
-            .is_some_and(|arg| arg == "-o" || arg == "--output");
+            .is_some_and(|arg| TAKES_A_WORD.iter().any(|flag| arg == flag));
         !after_output
             && args
                 .get(at)

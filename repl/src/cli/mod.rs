@@ -4,6 +4,7 @@
 //! verified); 4 a limit; 101 a bug of ours; 130 interrupted.
 
 pub mod args;
+pub mod bundle;
 mod doc;
 mod explain;
 mod fix;
@@ -17,16 +18,14 @@ mod test;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use args::{AuditArgs, BuildArgs, Command, MessageFormat, Refused};
-use jet_bytecode::format;
+use args::{AuditArgs, Command, MessageFormat, Refused};
 use jet_vm::host::interrupt;
 
 use crate::audit;
 use crate::audit_diff;
-use crate::engine::Verified;
 use crate::render::{Style, clean_line};
 use program::Loaded;
 
@@ -141,54 +140,22 @@ fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
     let style = style(cli.message_format);
     match &cli.command {
         Command::Run(args) => run::run(args, style),
-        Command::Build(args) => build(args, style),
+        Command::Build(args) => bundle::build(args, style),
         Command::Check(args) if args.fix => fix::fix(&args.input, style),
         Command::Check(args) => check(&args.input, style),
         Command::Explain(args) => explain::explain(args.code.as_deref(), style),
         Command::Repl(args) => repl::repl(args, style),
-        Command::Verify(args) => verify(&args.input, style),
+        Command::Verify(args) => bundle::verify(args, style),
         Command::Audit(args) => show_audit(args, style),
-        Command::Disasm(args) => disasm(&args.input, style),
+        Command::Disasm(args) => bundle::disasm(args, style),
+        Command::Asm(args) => bundle::asm(args, style),
+        Command::Inspect(args) => bundle::inspect(args, style),
+        Command::Key(args) => bundle::key(args, style),
         Command::Test(args) => test::test(args, style),
         Command::Fmt(args) => fmt::fmt(args, style),
         Command::Doc(args) => doc::doc(args, style),
         Command::New(args) => new::new(args, style),
     }
-}
-
-fn build(args: &BuildArgs, style: Style) -> u8 {
-    let loaded = match program::load(&args.input, style) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
-    };
-    let Some(texts) = &loaded.texts else {
-        say(&style.plain(
-            "",
-            &format!("`{}` is a bundle already", args.input.display()),
-            None,
-            &[],
-        ));
-        return USAGE;
-    };
-    let output = args
-        .output
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("{}.jbc", texts.name())));
-    let code = match std::fs::write(&output, &loaded.bytes) {
-        Ok(()) => OK,
-        Err(error) => {
-            say(&style.plain(
-                "",
-                &format!("cannot write `{}`: {error}", output.display()),
-                None,
-                &[],
-            ));
-            FAILED
-        }
-    };
-    // The process ends here: the system frees all at once what would be freed piece by piece.
-    std::mem::forget(loaded);
-    code
 }
 
 fn check(input: &Path, style: Style) -> u8 {
@@ -199,36 +166,6 @@ fn check(input: &Path, style: Style) -> u8 {
             OK
         }
         Err(code) => code,
-    }
-}
-
-fn verify(input: &Path, style: Style) -> u8 {
-    let bytes = match crate::sources::read_bundle(input) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            say(&style.load_error(&error));
-            return if error.code == crate::sources::UNREADABLE {
-                USAGE
-            } else {
-                REFUSED
-            };
-        }
-    };
-    match Verified::from_bytes(&bytes) {
-        Ok(module) => {
-            let (packages, functions) = (
-                module.program().packages.len(),
-                module.program().functions.len(),
-            );
-            show(&format!(
-                "ok: {packages} packages, {functions} functions, hash {}\n",
-                audit::hex(&module.hash())
-            ))
-        }
-        Err(why) => {
-            say(&program::not_verified(style, input, &why));
-            REFUSED
-        }
     }
 }
 
@@ -274,26 +211,4 @@ fn compare_audits(args: &AuditArgs, newer: &Path, style: Style) -> u8 {
         return REFUSED;
     }
     shown
-}
-
-/// A bundle need not verify to be looked at: its text says why it does not.
-fn disasm(input: &Path, style: Style) -> u8 {
-    let bundle = match crate::sources::read_bundle(input) {
-        Ok(bytes) if format::is_bundle(&bytes) => format::decode(&bytes),
-        _ => match program::load(input, style) {
-            Ok(loaded) => format::decode(&loaded.bytes),
-            Err(code) => return code,
-        },
-    };
-    match bundle {
-        Ok(bundle) => show(&jet_bytecode::disasm::disassemble(&bundle)),
-        Err(why) => {
-            say(&program::not_verified(
-                style,
-                input,
-                &crate::engine::Refusal::Format(why),
-            ));
-            REFUSED
-        }
-    }
 }

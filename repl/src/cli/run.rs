@@ -12,6 +12,7 @@ use super::program;
 use super::{FAILED, INTERRUPTED, LIMIT, OK, REFUSED, USAGE, report_bug, say};
 use crate::audit::{self, Request};
 use crate::engine::{Config, End, Report};
+use crate::keys;
 use crate::render::{Style, clean_line};
 use crate::sources::Texts;
 use crate::trap_text::{Lines, refused};
@@ -35,6 +36,11 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
+    if args.require_signature
+        && let Err(code) = signed(args, &loaded, style)
+    {
+        return code;
+    }
     let (module, texts) = match loaded.ready(&args.input, style) {
         Ok(ready) => ready,
         Err(code) => return code,
@@ -102,6 +108,42 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         });
     }
     code
+}
+
+/// Checks `--require-signature`; or says what is missing and gives the exit code.
+fn signed(args: &RunArgs, loaded: &program::Loaded, style: Style) -> Result<(), u8> {
+    let file = args
+        .trusted_keys
+        .clone()
+        .or_else(|| std::env::var_os("JETVM_TRUSTED_KEYS").map(Into::into));
+    let Some(file) = file else {
+        let help =
+            "name the file of trusted keys with `--trusted-keys=FILE` or `JETVM_TRUSTED_KEYS`";
+        say(&style.plain(
+            "",
+            "`--require-signature` without trusted keys",
+            Some(help),
+            &[],
+        ));
+        return Err(USAGE);
+    };
+    let trusted = keys::read_public(&file).map_err(|why| {
+        say(&style.plain("", &why, None, &[]));
+        USAGE
+    })?;
+    let why = match &loaded.texts {
+        Some(_) => Err("it is source text, which has no signature".to_owned()),
+        None => keys::signed_by(&loaded.bytes, &trusted),
+    };
+    why.map(|_| ()).map_err(|why| {
+        let help = format!(
+            "`--require-signature` asks for one by a key of `{}`",
+            file.display()
+        );
+        let message = format!("`{}` is not run: {why}", args.input.display());
+        say(&style.plain("refused", &message, Some(&help), &[]));
+        REFUSED
+    })
 }
 
 fn granted(options: &RunOptions, request: &Request) -> bool {

@@ -134,8 +134,8 @@ fn what_is_to_come_is_refused_by_name() {
         "`jetvm lsp` is not supported yet"
     );
     assert_eq!(
-        cli("build a.jet --sign=key").unwrap_err(),
-        "`--sign` is not supported yet"
+        cli("a.jet --trust=hash").unwrap_err(),
+        "`--trust` is not supported yet"
     );
 }
 

@@ -1,0 +1,307 @@
+//! Bundles as files: assembly text round-trips for every program we have, signatures are asked for and
+//! refused by the command line, `inspect` tells what is inside.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use jet_bytecode::asm::{assemble, text as assembly};
+use jet_bytecode::format::encode;
+use jetvm::sources::{Input, load};
+
+const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn temp(name: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("jet-bundles-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("temporary folder");
+    dir
+}
+
+fn jetvm(dir: &Path, args: &[&str]) -> Output {
+    Command::new(JETVM)
+        .current_dir(dir)
+        .env("NO_COLOR", "1")
+        .env_remove("JETVM_TRUSTED_KEYS")
+        .args(args)
+        .output()
+        .expect("jetvm starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn ok(dir: &Path, args: &[&str]) -> String {
+    let out = jetvm(dir, args);
+    assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
+    text(&out.stdout)
+}
+
+#[track_caller]
+fn refused(dir: &Path, args: &[&str], code: i32, why: &str) {
+    let out = jetvm(dir, args);
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(code), "{args:?}: {said}");
+    assert!(said.contains(why), "{args:?}: {said}");
+    assert!(out.stdout.is_empty(), "{args:?}");
+}
+
+/// Folders and files that are programs: examples, benchmarks, and every tenth conformance program.
+fn programs() -> Vec<PathBuf> {
+    let mut out = vec![root().join("bench/awfy")];
+    let list = |dir: &str| {
+        let mut all: Vec<PathBuf> = std::fs::read_dir(root().join(dir))
+            .expect("folder")
+            .map(|e| e.expect("entry").path())
+            .collect();
+        all.sort();
+        all
+    };
+    let is_program = |p: &PathBuf| p.is_dir() || p.extension().is_some_and(|e| e == "jet");
+    out.extend(list("examples").into_iter().filter(is_program));
+    for area in list("tests/programs").iter().filter(|p| p.is_dir()) {
+        let name = format!("tests/programs/{}", area.file_name().unwrap().display());
+        let all = list(&name)
+            .into_iter()
+            .filter(|p| p.extension().is_some_and(|e| e == "jet"));
+        out.extend(all.step_by(10));
+    }
+    out
+}
+
+#[test]
+fn assembly_of_every_program_is_read_back_to_the_same_bytes() {
+    let mut seen = 0;
+    let mut packages = std::collections::BTreeSet::new();
+    for path in programs() {
+        let Ok(Input::Texts(texts)) = load(&path) else {
+            continue;
+        };
+        let Some(bundle) = jet_frontend::driver::compile(&texts.program).bundle else {
+            continue;
+        };
+        packages.extend(bundle.packages.iter().map(|p| p.name.clone()));
+        let written = assembly(&bundle);
+        let back = assemble(&written)
+            .unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+            .bundle;
+        assert_eq!(
+            encode(&back).unwrap(),
+            encode(&bundle).unwrap(),
+            "{}",
+            path.display()
+        );
+        assert!(!written.contains("  word ") && !written.contains("  raw "));
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen} programs");
+    assert!(packages.contains("std"));
+}
+
+const HELLO: &str = "fn main() uses Console:\n    Console.print(\"hello\")\n";
+
+#[test]
+fn assembly_and_bundle_are_one_program() {
+    let dir = temp("asm");
+    std::fs::write(dir.join("hello.jet"), HELLO).unwrap();
+    ok(&dir, &["build", "hello.jet", "-o", "a.jbc"]);
+    let full = ok(&dir, &["disasm", "--full", "a.jbc"]);
+    assert_eq!(full, ok(&dir, &["disasm", "hello.jet", "--full"]));
+    std::fs::write(dir.join("b.jasm"), &full).unwrap();
+    ok(&dir, &["asm", "b.jasm"]);
+    assert_eq!(
+        std::fs::read(dir.join("a.jbc")).unwrap(),
+        std::fs::read(dir.join("b.jbc")).unwrap()
+    );
+    assert_eq!(ok(&dir, &["b.jbc"]), "hello\n");
+    // For people: source lines, types, capability tags.
+    let shown = ok(&dir, &["disasm", "hello.jet"]);
+    for part in [
+        "Console.print(\"hello\")",
+        "cap std.Console",
+        "r0:std.Console",
+    ] {
+        assert!(shown.contains(part), "{part}:\n{shown}");
+    }
+    // A forged module assembles; it is the verifier that says no, and where.
+    let ret = full
+        .lines()
+        .rfind(|l| l.trim_start().starts_with("ret "))
+        .unwrap();
+    let forged = full.replace(ret, "  ret r77");
+    std::fs::write(dir.join("c.jasm"), forged).unwrap();
+    ok(&dir, &["asm", "c.jasm", "-o", "c.jbc"]);
+    refused(&dir, &["c.jbc"], 3, "refused by rule `register_index`");
+    std::fs::write(dir.join("d.jasm"), full.replace(ret, "  rte r0")).unwrap();
+    refused(&dir, &["asm", "d.jasm"], 1, "`rte` is no opcode");
+    refused(&dir, &["asm", "none.jasm"], 2, "none.jasm");
+}
+
+#[test]
+fn signatures_are_asked_for() {
+    let dir = temp("sign");
+    std::fs::write(dir.join("hello.jet"), HELLO).unwrap();
+    let shown = ok(&dir, &["key", "new", "mine"]);
+    let public = shown.lines().next().unwrap().to_owned();
+    ok(&dir, &["key", "new", "other"]);
+    refused(&dir, &["key", "new", "mine"], 1, "cannot write `mine`");
+    assert!(!shown.contains("jet-secret-"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(dir.join("mine")).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+    }
+    ok(&dir, &["build", "hello.jet", "-o", "plain.jbc"]);
+    ok(
+        &dir,
+        &["build", "hello.jet", "-o", "signed.jbc", "--sign", "mine"],
+    );
+    ok(
+        &dir,
+        &["build", "plain.jbc", "-o", "late.jbc", "--sign=mine"],
+    );
+    ok(
+        &dir,
+        &["build", "signed.jbc", "-o", "both.jbc", "--sign", "other"],
+    );
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+    assert_eq!(read("signed.jbc"), read("late.jbc"));
+    refused(&dir, &["build", "plain.jbc"], 2, "is a bundle already");
+    refused(
+        &dir,
+        &["build", "plain.jbc", "--sign", "mine.pub"],
+        2,
+        "is no secret key",
+    );
+
+    assert!(ok(&dir, &["verify", "signed.jbc"]).contains(&public));
+    assert!(!ok(&dir, &["verify", "plain.jbc"]).contains("signed by"));
+    for key in ["mine.pub", public.as_str()] {
+        ok(&dir, &["verify", "signed.jbc", "--key", key]);
+        ok(&dir, &["verify", "both.jbc", "--key", key]);
+        refused(
+            &dir,
+            &["verify", "plain.jbc", "--key", key],
+            3,
+            "it has no signature",
+        );
+    }
+    refused(
+        &dir,
+        &["verify", "signed.jbc", "--key", "other.pub"],
+        3,
+        "which is not trusted",
+    );
+    refused(
+        &dir,
+        &["verify", "signed.jbc", "--key", "hello.jet"],
+        2,
+        "is no public key",
+    );
+
+    // Signed or not, a bundle runs as before; with the flag only if a trusted key signed it.
+    for name in ["plain.jbc", "signed.jbc", "both.jbc"] {
+        assert_eq!(ok(&dir, &[name]), "hello\n");
+    }
+    std::fs::write(dir.join("trusted"), format!("# ours\n\n{public} mine\n")).unwrap();
+    let asks = ["--require-signature", "--trusted-keys=trusted"];
+    let run = |name| [&[name], &asks[..]].concat();
+    assert_eq!(ok(&dir, &run("signed.jbc")), "hello\n");
+    assert_eq!(ok(&dir, &run("both.jbc")), "hello\n");
+    refused(&dir, &run("plain.jbc"), 3, "it has no signature");
+    refused(&dir, &run("hello.jet"), 3, "it is source text");
+    ok(
+        &dir,
+        &["build", "hello.jet", "-o", "theirs.jbc", "--sign", "other"],
+    );
+    refused(&dir, &run("theirs.jbc"), 3, "which is not trusted");
+    refused(
+        &dir,
+        &["signed.jbc", "--require-signature"],
+        2,
+        "without trusted keys",
+    );
+    let by_variable = Command::new(JETVM)
+        .current_dir(&dir)
+        .env("JETVM_TRUSTED_KEYS", "trusted")
+        .args(["signed.jbc", "--require-signature"])
+        .output()
+        .unwrap();
+    assert!(by_variable.status.success());
+
+    // The signature of another bundle; a stripped one; a changed program under a signature.
+    let signature = read("signed.jbc").split_off(read("plain.jbc").len());
+    std::fs::write(dir.join("hello2.jet"), HELLO.replace("hello", "other")).unwrap();
+    ok(&dir, &["build", "hello2.jet", "-o", "plain2.jbc"]);
+    std::fs::write(
+        dir.join("moved.jbc"),
+        [read("plain2.jbc"), signature].concat(),
+    )
+    .unwrap();
+    let stripped = read("signed.jbc")[..read("plain.jbc").len()].to_vec();
+    std::fs::write(dir.join("stripped.jbc"), stripped).unwrap();
+    let mut changed = read("signed.jbc");
+    changed[1000] ^= 1;
+    std::fs::write(dir.join("changed.jbc"), changed).unwrap();
+    refused(&dir, &run("moved.jbc"), 3, "did not sign this bundle");
+    refused(&dir, &["moved.jbc"], 3, "did not sign this bundle");
+    refused(&dir, &run("stripped.jbc"), 3, "it has no signature");
+    refused(&dir, &run("changed.jbc"), 3, "its hash does not match");
+}
+
+#[test]
+fn inspect_tells_what_is_inside() {
+    let dir = temp("inspect");
+    std::fs::write(dir.join("hello.jet"), HELLO).unwrap();
+    ok(&dir, &["key", "new", "k"]);
+    ok(&dir, &["build", "hello.jet", "-o", "h.jbc", "--sign", "k"]);
+    let shown = ok(&dir, &["inspect", "h.jbc"]);
+    for part in [
+        "signed by jet-public-",
+        "verified",
+        "package hello",
+        "manifest",
+        "asks for\n  Console",
+        "hello.main",
+    ] {
+        assert!(shown.contains(part), "{part}:\n{shown}");
+    }
+    let value: serde_json::Value =
+        serde_json::from_str(&ok(&dir, &["inspect", "h.jbc", "--json"])).unwrap();
+    let size = std::fs::metadata(dir.join("h.jbc")).unwrap().len();
+    assert_eq!(value["bytes"], size);
+    assert_eq!(value["requests"][0], "Console");
+    assert_eq!(value["signers"].as_array().unwrap().len(), 1);
+    let sections: Vec<&serde_json::Value> = value["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|p| p["sections"].as_array().unwrap())
+        .collect();
+    // The sections lie one behind the other, and fill the file but for the signature.
+    for pair in sections.windows(2) {
+        let end = pair[0]["offset"].as_u64().unwrap() + pair[0]["bytes"].as_u64().unwrap();
+        assert_eq!(pair[1]["offset"], end);
+    }
+    let last = sections.last().unwrap();
+    let end = last["offset"].as_u64().unwrap() + last["bytes"].as_u64().unwrap();
+    assert_eq!(end + 8 + 2 + 96, size);
+    // What is refused can be looked at, and says why.
+    let full = ok(&dir, &["disasm", "h.jbc", "--full"]);
+    let ret = full
+        .lines()
+        .rfind(|l| l.trim_start().starts_with("ret "))
+        .unwrap();
+    std::fs::write(dir.join("bad.jasm"), full.replace(ret, "  ret r77")).unwrap();
+    ok(&dir, &["asm", "bad.jasm"]);
+    let out = jetvm(&dir, &["inspect", "bad.jbc"]);
+    assert_eq!(out.status.code(), Some(3));
+    assert!(text(&out.stdout).contains("not verified: refused by rule `register_index`"));
+    refused(&dir, &["inspect", "hello.jet"], 3, "not a Jet bundle");
+}
