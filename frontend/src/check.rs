@@ -38,6 +38,7 @@ mod report;
 pub mod rules;
 mod sigs;
 mod stmts;
+mod trait_statics;
 mod types;
 mod zonk;
 
