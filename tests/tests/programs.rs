@@ -5,7 +5,8 @@
 //! modules, or a package with `jet.toml`) with a file `main.out`. Lines at the top of the main module may say more:
 //! `#! exit N`, `#! flags …`, `#! args …`, `#! stdin TEXT` (with `\n`), `#! trap LINE` (of the program's own file),
 //! `#! limit NAME`, `#! says TEXT` (on standard error; any number of them), `#! stress N` (for programs that allocate
-//! much: collections at every Nth allocation, instead of at each and at every 7th).
+//! much: collections at every Nth allocation, instead of at each and at every 7th), `#! scratch` (an empty folder that
+//! the run may read and write; its path is the first argument).
 //! Run one folder or program with `JET_ONLY=part-of-path`.
 
 use std::path::{Path, PathBuf};
@@ -45,6 +46,8 @@ struct Case {
     says: Vec<String>,
     /// Period of collections in stress modes, if not the modes' own.
     stress: Option<u32>,
+    /// Whether each run gets an empty folder.
+    scratch: bool,
 }
 
 impl Case {
@@ -60,6 +63,7 @@ impl Case {
             limit: None,
             says: Vec::new(),
             stress: None,
+            scratch: false,
         }
     }
 
@@ -88,15 +92,37 @@ struct Outcome {
     fuel: Option<u64>,
 }
 
+/// An empty folder with the same path in each run of a program, since the program may print it.
+fn scratch_of(case: &Case) -> PathBuf {
+    let name = case.target.replace(['/', '.'], "_");
+    let dir = std::env::temp_dir().join(format!("jet-scratch-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("a scratch folder");
+    dir
+}
+
 fn run(target: &str, case: &Case, mode: &[String]) -> Outcome {
-    let mut child = Command::new(JETVM)
+    let mut command = Command::new(JETVM);
+    command
         .current_dir(root())
         .arg("run")
         .arg(target)
         .args(mode)
         .args(["--stats=json", "--seed=1"])
-        .args(&case.flags)
-        .arg("--")
+        .args(&case.flags);
+    let scratch = case.scratch.then(|| scratch_of(case));
+    if let Some(dir) = &scratch {
+        let dir = dir.display();
+        command.args([
+            format!("--allow-read={dir}"),
+            format!("--allow-write={dir}"),
+            "--".to_string(),
+            dir.to_string(),
+        ]);
+    } else {
+        command.arg("--");
+    }
+    let mut child = command
         .args(&case.args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -110,6 +136,9 @@ fn run(target: &str, case: &Case, mode: &[String]) -> Outcome {
         let _ = stdin.write_all(case.stdin.as_bytes());
     }
     let out = child.wait_with_output().expect("jetvm ends");
+    if let Some(dir) = scratch {
+        std::fs::remove_dir_all(dir).expect("the scratch folder is there");
+    }
     let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
     let fuel = stderr
         .lines()
@@ -245,6 +274,7 @@ fn program(path: &Path) -> Case {
             break;
         };
         match rest.split_once(' ') {
+            None if rest == "scratch" => case.scratch = true,
             Some(("exit", n)) => case.exit = n.parse().expect("exit code"),
             Some(("flags", f)) => case.flags = words(f),
             Some(("args", a)) => case.args = words(a),
