@@ -39,6 +39,7 @@ mod report;
 pub mod rules;
 mod sigs;
 mod stmts;
+mod trait_statics;
 mod types;
 mod zonk;
 

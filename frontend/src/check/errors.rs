@@ -1,7 +1,7 @@
 //! The error edge: `?`, `else`, `raise`, `try`, `return`.
 
 use super::body::{bad, ex};
-use super::cx::{FrameErrs, ScopeItem, TryCx, Want};
+use super::cx::{Frame, FrameErrs, ScopeItem, TryCx, Want};
 use super::rules::{Rule, broken};
 use super::{Checker, codes};
 use crate::ast::{self, Block};
@@ -214,10 +214,36 @@ impl<'a> Checker<'a, '_> {
         if self.is_error(e.ty) {
             return ex(ExprKind::Raise(Box::new(e)), TyTable::NEVER, span);
         }
+        self.hint_raised(e.ty);
         let errs = self.zonk(e.ty);
         let good = self.check_err_members(errs, e.span);
         self.throw(good, span);
         ex(ExprKind::Raise(Box::new(e)), TyTable::NEVER, span)
+    }
+
+    /// Type arguments that a raised value leaves open (`Failed.Empty`) are those of the signature's error of that type.
+    fn hint_raised(&mut self, ty: Ty) {
+        let allowed = match self.cx.frames.last() {
+            Some(Frame {
+                errs: FrameErrs::Declared(t),
+                tries,
+                ..
+            }) if tries.is_empty() => *t,
+            _ => return,
+        };
+        let TyKind::Adt(id, _) = self.kind(ty) else {
+            return;
+        };
+        let allowed = self.zonk(allowed);
+        let mut same = Vec::new();
+        for m in self.prog.tys.err_members(allowed) {
+            if matches!(self.prog.tys.kind(m), TyKind::Adt(i, _) if *i == id) {
+                same.push(m);
+            }
+        }
+        if let [one] = same.as_slice() {
+            self.try_unify(ty, *one);
+        }
     }
 
     pub(super) fn return_expr(&mut self, value: Option<&'a ast::Expr<'a>>, span: Span) -> Expr {

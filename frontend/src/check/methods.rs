@@ -109,8 +109,13 @@ impl<'a> Checker<'a, '_> {
                 let n = self.adt_arity(id);
                 let vars = tys.unwrap_or_else(|| (0..n).map(|_| self.fresh(false)).collect());
                 let ty = self.mk(TyKind::Adt(id, vars));
-                self.find_inherent(ty, name.name, true)
-                    .map(|(f, a)| (f, Some(a)))
+                let inherent = self.find_inherent(ty, name.name, true);
+                if inherent.is_none()
+                    && let Some(call) = self.trait_static(ty, name, type_args, args, want, span)
+                {
+                    return call;
+                }
+                inherent.map(|(f, a)| (f, Some(a)))
             }
         };
         let Some((f, enclosing)) = f else {
@@ -134,37 +139,15 @@ impl<'a> Checker<'a, '_> {
         want: Want,
         span: Span,
     ) -> Expr {
-        if let TyKind::Param(_) = self.prog.tys.kind(t) {
-            for (tr, m) in self.trait_methods_for(t, name.name) {
-                let n = self
-                    .traits
-                    .get(tr.0 as usize)
-                    .map_or(0, |t| t.generics.len().saturating_sub(1));
-                let targs: Vec<Ty> = (0..n).map(|_| self.fresh(false)).collect();
-                if self.prove(t, tr, &targs) == Proof::Yes {
-                    let sig = self.trait_sig(tr, m);
-                    if let Some(sig) = sig {
-                        if sig.has_self {
-                            let s = self.text(name.name);
-                            self.err_help(
-                                codes::ARGUMENTS,
-                                span,
-                                format!("`{s}` is called on a value"),
-                                format!("write `x.{s}(…)`"),
-                            );
-                            return bad(span);
-                        }
-                        return self
-                            .trait_call(tr, targs, m, &sig, t, None, type_args, args, want, span);
-                    }
-                }
-            }
-        } else if let Some((f, enc)) = self.find_inherent(t, name.name, true) {
+        if let Some((f, enc)) = self.find_inherent(t, name.name, true) {
             if !self.visible(f) {
                 self.private(name);
                 return bad(span);
             }
             return self.call_fn(f, Some(enc), type_args, args, want, span);
+        }
+        if let Some(call) = self.trait_static(t, name, type_args, args, want, span) {
+            return call;
         }
         let (s, n) = (self.show(t), self.text(name.name));
         self.err_help(
@@ -176,7 +159,7 @@ impl<'a> Checker<'a, '_> {
         bad(span)
     }
 
-    fn trait_sig(&self, t: TraitId, m: u32) -> Option<Rc<Sig>> {
+    pub(super) fn trait_sig(&self, t: TraitId, m: u32) -> Option<Rc<Sig>> {
         self.traits
             .get(t.0 as usize)?
             .methods
@@ -419,7 +402,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn fresh_trait_args(&mut self, t: TraitId) -> Vec<Ty> {
+    pub(super) fn fresh_trait_args(&mut self, t: TraitId) -> Vec<Ty> {
         let n = self
             .traits
             .get(t.0 as usize)
@@ -577,7 +560,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn trait_call(
+    pub(super) fn trait_call(
         &mut self,
         t: TraitId,
         targs: Vec<Ty>,

@@ -162,7 +162,7 @@ impl<'a> Parser<'a, '_> {
     fn pattern_list(&mut self) -> Pat<'a> {
         let opener = self.open(false);
         let elements = self.list(T::RBracket, |p| {
-            if !p.at(T::DotDot) {
+            if !p.at_rest() {
                 return Some(Element::Pat(p.pattern()));
             }
             let dots = p.bump();
@@ -202,6 +202,12 @@ impl<'a> Parser<'a, '_> {
                 after,
             },
         )
+    }
+
+    /// Whether the `..` of what is left out stands here, and not a range without a first value.
+    fn at_rest(&self) -> bool {
+        self.at(T::DotDot)
+            && !matches!(self.peek_at(1), T::Int | T::Float | T::Char | T::Minus)
     }
 
     fn is_upper(&self, name: Ident) -> bool {
@@ -281,7 +287,7 @@ impl<'a> Parser<'a, '_> {
         let opener = self.open(false);
         let mut rest = None;
         let args = self.list(T::RParen, |p| {
-            if p.at(T::DotDot) {
+            if p.at_rest() {
                 let dots = p.bump();
                 let span = p.span_of(dots);
                 if p.at(T::Comma) && p.peek_at(1) != T::RParen {
