@@ -151,7 +151,7 @@ pub(super) fn build(args: &BuildArgs, style: Style) -> u8 {
     }
     let code = write(style, &output, &bytes);
     // The process ends here: the system frees all at once what would be freed piece by piece.
-    std::mem::forget((loaded.module, loaded.texts));
+    std::mem::forget((loaded.module, loaded.texts, loaded.output));
     code
 }
 
