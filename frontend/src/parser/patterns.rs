@@ -206,8 +206,7 @@ impl<'a> Parser<'a, '_> {
 
     /// Whether the `..` of what is left out stands here, and not a range without a first value.
     fn at_rest(&self) -> bool {
-        self.at(T::DotDot)
-            && !matches!(self.peek_at(1), T::Int | T::Float | T::Char | T::Minus)
+        self.at(T::DotDot) && !matches!(self.peek_at(1), T::Int | T::Float | T::Char | T::Minus)
     }
 
     fn is_upper(&self, name: Ident) -> bool {
