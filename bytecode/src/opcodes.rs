@@ -144,6 +144,7 @@ macro_rules! for_each_op {
             GetCap "get_cap" [w Any, r Att, idx] read special "a = capability or attenuator field c of receiver b";
             AsCap "as_cap" [w Cap, r Any, _] pure special "a = attenuator or data value b as capability, by an implementation record";
             Recap "recap" [w Cap, r Cap, _] pure special "a = capability b under a declared relation (child to parent, or a parent that added no method)";
+            EndCap "end_cap" [r Cap, _, _] call simple "close what the attenuator behind capability a gave out; its `with` ends";
             // Hashing, seeded per instance.
             HashWord "hash_word" [w Int, r Any, _] pure special "a = hash of scalar b";
             HashStr "hash_str" [w Int, r Str, _] read simple "a = hash of string b";

@@ -18,6 +18,7 @@ use jet_gc::{Header, Ref};
 use crate::code::{BOUNDARY, Word};
 use crate::ctx::{Ctx, HOST_BINDING};
 use crate::dispatch::{CONTINUE, S, TRAPPED, WAITING, handler};
+use crate::given;
 use crate::host::{
     HostAnswer, HostCapability, HostCx, HostFailure, HostResult, HostTrap, HostUsage, HostValue,
     LimitKind, Limits, Ticket,
@@ -214,9 +215,13 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostA
     if let Some(quota) = &mut known.quota {
         *quota -= 1;
     }
+    let handles = caps.usage.handles;
     let mut cx = HostCx::new(&caps.limits, &mut caps.usage, memory_left, deadline);
     let host = &mut known.host;
     let answer = catch_unwind(AssertUnwindSafe(|| host.call(host_method, &args, &mut cx)));
+    if vm.ctx.caps.usage.handles < handles {
+        given::closed(&mut vm.ctx.roots.given, entry, &args);
+    }
     answer.map_err(|_| {
         let text = format!("the host's {name}.{} panicked", method.name);
         vm.trap(TrapKind::Panic, text)
@@ -470,6 +475,7 @@ fn copy_out(vm: &mut Vm<'_>, value: u64, error: bool) -> Done<u64> {
                 heap.init_ref_field(sealed, 1, inner);
                 heap.set_word_field(sealed, 0, number);
             }
+            given::note(vm, receiver, inner)?;
             Ok(sealed.to_word())
         }
     }

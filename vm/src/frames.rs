@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jet_gc::Roots;
 
 use crate::code::{BOUNDARY, BOUNDARY_ERROR, Word};
+use crate::given::Given;
 use crate::load::Loaded;
 
 const PAGE: usize = 4096;
@@ -125,6 +126,8 @@ pub(crate) struct RootSet {
     pub const_refs: Vec<u32>,
     /// Objects that a slow operation holds.
     pub temps: Vec<u64>,
+    /// Handles that attenuators gave out.
+    pub given: Vec<Given>,
     /// Bindings of the host, in the order of the capability table.
     pub bindings: Vec<u64>,
     /// Register 0 of the entry function's frame; null while nothing runs.
@@ -146,6 +149,7 @@ impl RootSet {
             consts,
             const_refs: Vec::new(),
             temps: Vec::new(),
+            given: Vec::new(),
             bindings: Vec::new(),
             entry: std::ptr::null_mut(),
             pc: std::ptr::null(),
@@ -197,6 +201,7 @@ unsafe impl Roots for RootSet {
         }
         self.temps.iter_mut().for_each(&mut *f);
         self.bindings.iter_mut().for_each(&mut *f);
+        self.given.iter_mut().for_each(|g| f(&mut g.binding));
         if self.entry.is_null() || self.pc.is_null() {
             return;
         }

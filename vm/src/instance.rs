@@ -357,6 +357,7 @@ impl Instance {
         let ctx = &mut *self.ctx;
         let regs = ctx.roots.stack.base().wrapping_add(2);
         ctx.roots.entry = std::ptr::null_mut();
+        ctx.roots.given.clear();
         ctx.roots.temps.clear();
         ctx.depth_left = i64::from(ctx.caps.limits.depth.max(1)) - 1;
         ctx.trap = None;

@@ -16,6 +16,7 @@ mod dispatch;
 mod format;
 mod frames;
 mod fuel;
+mod given;
 mod hash;
 mod instance;
 mod lists;

@@ -735,6 +735,7 @@ impl<'t, 'p> Selector<'t, 'p> {
                     _ => un!(Mov),
                 }
             }
+            Op::EndCap => slow!(crate::given::EndCap),
             Op::NewAtt => {
                 let LType::Nominal(n) = self.ltype(i.a)? else {
                     return None;

@@ -41,6 +41,7 @@ pub fn is_charge_op(op: Op) -> bool {
             | Op::Ret
             | Op::Raise
             | Op::NewAtt
+            | Op::EndCap
             | Op::DeepCopy
             | Op::ListNew
             | Op::ListFill

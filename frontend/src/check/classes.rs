@@ -271,7 +271,12 @@ impl<'a> Checker<'a, '_> {
             let variants = info.variants.clone();
             let name = self.text(item.name.name);
             if !item.generics.is_empty() {
-                self.not_supported(item.name.span, "attenuators with type parameters are");
+                self.breach(
+                    Rule::AttenuatorGeneric,
+                    item.name.span,
+                    format!("`{name}` holds a capability, so it has no type parameters"),
+                    "an attenuator's code belongs to its own package, an instance to whoever asks for it: write the types out",
+                );
             }
             for d in item.derives {
                 self.breach(
@@ -314,7 +319,12 @@ impl<'a> Checker<'a, '_> {
                 if !cap {
                     let mut seen = FxHashSet::default();
                     if let Some(what) = self.holds_function(f.ty, &mut seen) {
-                        self.not_supported(f.span, &format!("{what} in an attenuator is"));
+                        self.breach(
+                            Rule::AttenuatorData,
+                            f.span,
+                            format!("{what} cannot be part of an attenuator"),
+                            "what crosses its edge is copied, and what a function or object holds cannot be: keep plain data, or a capability with such a method",
+                        );
                     }
                 }
             }

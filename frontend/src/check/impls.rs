@@ -332,12 +332,12 @@ impl<'a> Checker<'a, '_> {
             self.err(
                 codes::BAD_IMPL,
                 item.head,
-                format!("a capability is implemented by a struct, not by `{target}`"),
+                format!("a capability is implemented by a struct or enum, not by `{target}`"),
             );
             return;
         };
         match self.adt_kind(id) {
-            AdtKind::Struct => {
+            AdtKind::Struct | AdtKind::Enum => {
                 if !self.is_local(self_ty, m)
                     && self.breach(
                         Rule::FakeLocal,
@@ -367,7 +367,7 @@ impl<'a> Checker<'a, '_> {
                 self.err(
                     codes::BAD_IMPL,
                     item.head,
-                    format!("a capability is implemented by a struct, not by `{target}`"),
+                    format!("a capability is implemented by a struct or enum, not by `{target}`"),
                 );
                 return;
             }

@@ -83,6 +83,8 @@ rules! {
     AttenuatorMethods 5 "cap.attenuator.methods" BAD_ATTENUATOR "An attenuator has no methods but those of its capabilities.";
     AttenuatorMutable 5 "cap.attenuator.mutable" BAD_ATTENUATOR "A capability field is not `mut`.";
     AttenuatorDefault 5 "cap.attenuator.default" BAD_ATTENUATOR "A capability field has no default.";
+    AttenuatorGeneric 5 "cap.attenuator.generic" BAD_ATTENUATOR "An attenuator has no type parameters.";
+    AttenuatorData 5 "cap.attenuator.data" BAD_ATTENUATOR "An attenuator holds no stored functions and no objects.";
     AttenuatorTraits 5 "cap.attenuator.traits" BAD_ATTENUATOR "An attenuator implements no traits.";
     AttenuatorModule 5 "cap.attenuator.module" BAD_ATTENUATOR "An attenuator implements capabilities in the module that declares it.";
     FakeLocal 5 "cap.attenuator.fake" BAD_IMPL "A fake implements capabilities in the package that declares it.";

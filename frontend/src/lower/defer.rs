@@ -1,4 +1,5 @@
-//! `defer`: every way out of a block passes the deferred blocks that were met until there, last one first.
+//! `defer` and the ends of `with`: every way out of a block passes the deferred blocks that were met until there, last
+//! one first; the block of a `with` begins by deferring the ends of its attenuators.
 //!
 //! What must stay true: a jump that may leave a block goes through [`FnCx::leave`] with the number of such
 //! blocks around its target; each target has its own copy of the deferred blocks, so values on the way
@@ -22,10 +23,19 @@ struct Exit {
     entries: Vec<Option<Lbl>>,
 }
 
+/// What is done on the way out.
+#[derive(Clone, Copy)]
+pub(super) enum Deferred<'p> {
+    /// A block runs.
+    Block(&'p Expr),
+    /// The attenuator behind the capability in this register ends.
+    End(Reg),
+}
+
 /// A block with `defer` that is being compiled.
 #[derive(Default)]
 struct DeferCx<'p> {
-    met: Vec<&'p Expr>,
+    met: Vec<Deferred<'p>>,
     exits: Vec<Exit>,
 }
 
@@ -45,21 +55,53 @@ impl Defers<'_> {
     }
 }
 
+impl FnCx<'_, '_> {
+    /// Whether what `with` binds is an attenuator made there whose capability gives out handles: they are closed at
+    /// the end.
+    pub(super) fn gives_handles(&mut self, bound: &Expr) -> bool {
+        let ExprKind::AsCap(made) = &bound.kind else {
+            return false;
+        };
+        let built = match &made.kind {
+            ExprKind::Block(_, Some(last)) => &last.kind,
+            kind => kind,
+        };
+        let ty = self.ty(made.ty);
+        let made = matches!(built, ExprKind::Construct { .. }) && self.cx.authority(ty);
+        let TyKind::Cap(cap) = *self.cx.tys.kind(bound.ty) else {
+            return false;
+        };
+        let prog = self.cx.prog;
+        let methods = prog.caps.get(cap.0 as usize).map(|c| c.methods.as_slice());
+        let handle = |ty: Ty| {
+            let of = match self.cx.tys.kind(ty) {
+                TyKind::Adt(id, args) if Some(*id) == prog.lang.option => args.first().copied(),
+                _ => Some(ty),
+            };
+            let adt = of.and_then(|ty| self.cx.adt(ty));
+            adt.is_some_and(|(_, def, _)| def.kind == AdtKind::Handle)
+        };
+        made && methods.unwrap_or_default().iter().any(|m| handle(m.ret))
+    }
+}
+
 /// Whether a block has something to run at its end.
 pub(super) fn has_defer(stmts: &[Stmt]) -> bool {
     stmts.iter().any(|s| matches!(s, Stmt::Defer(_)))
 }
 
 impl<'p> FnCx<'_, 'p> {
-    /// Compiles a block some of whose statements are `defer`.
+    /// Compiles a block some of whose statements are `defer`, or at whose end something is done.
     pub(super) fn block_with_defers(
         &mut self,
+        met: Vec<Deferred<'p>>,
         stmts: &'p [Stmt],
         tail: Option<&'p Expr>,
         dst: Option<Reg>,
     ) -> Res<()> {
         self.push_scope();
-        self.defers.open.push(DeferCx::default());
+        let exits = Vec::new();
+        self.defers.open.push(DeferCx { met, exits });
         for s in stmts {
             self.stmt(s)?;
         }
@@ -80,8 +122,8 @@ impl<'p> FnCx<'_, 'p> {
             (None, _) => {}
         }
         let DeferCx { met, exits } = self.defers.open.pop().unwrap_or_default();
-        for body in met.iter().rev() {
-            self.deferred(body)?;
+        for what in met.iter().rev() {
+            self.deferred(*what)?;
         }
         match (value, dst) {
             (Some((d, r)), _) => self.code.mov(d, r),
@@ -100,8 +142,8 @@ impl<'p> FnCx<'_, 'p> {
                 {
                     self.code.bind(*l);
                 }
-                if let Some(body) = met.get(i) {
-                    self.deferred(body)?;
+                if let Some(what) = met.get(i) {
+                    self.deferred(*what)?;
                 }
             }
             self.leave(exit.depth, exit.target);
@@ -111,10 +153,17 @@ impl<'p> FnCx<'_, 'p> {
         Ok(())
     }
 
-    fn deferred(&mut self, body: &'p Expr) -> Res<()> {
+    fn deferred(&mut self, what: Deferred<'p>) -> Res<()> {
         if self.code.dead() {
             return Ok(());
         }
+        let body = match what {
+            Deferred::Block(body) => body,
+            Deferred::End(cap) => {
+                self.code.op(Op::EndCap, cap, 0, 0);
+                return Ok(());
+            }
+        };
         self.defers.copies += 1;
         if self.defers.copies > MAX_COPIES {
             return limit(
@@ -129,7 +178,7 @@ impl<'p> FnCx<'_, 'p> {
     /// Meets a `defer`.
     pub(super) fn defer(&mut self, body: &'p Expr) {
         if let Some(d) = self.defers.open.last_mut() {
-            d.met.push(body);
+            d.met.push(Deferred::Block(body));
         }
     }
 

@@ -3,7 +3,7 @@
 //! What must stay true: `expr` with a destination writes it on each path that falls through, as that
 //! path's last act; with none it runs the expression for its effects.
 
-use super::defer::has_defer;
+use super::defer::{Deferred, has_defer};
 use super::emit::Reg;
 use super::func::{FnCx, Frame, Handler, Place_, RetTo};
 use super::{FnKey, Res, Slot};
@@ -29,7 +29,7 @@ impl<'p> FnCx<'_, 'p> {
         }
         match &e.kind {
             ExprKind::Block(stmts, tail) if has_defer(stmts) => {
-                self.block_with_defers(stmts, tail.as_deref(), dst)
+                self.block_with_defers(Vec::new(), stmts, tail.as_deref(), dst)
             }
             ExprKind::Block(stmts, tail) => {
                 self.push_scope();
@@ -69,6 +69,7 @@ impl<'p> FnCx<'_, 'p> {
             ExprKind::Match(s, arms) => self.match_expr(e, s, arms, dst),
             ExprKind::With(bindings, body) => {
                 self.push_scope();
+                let mut ends = Vec::new();
                 for (id, v) in bindings {
                     let r = match &v.kind {
                         ExprKind::Local(l) => match self.place(*l)? {
@@ -83,8 +84,15 @@ impl<'p> FnCx<'_, 'p> {
                         }
                     };
                     self.set_place(*id, Place_::Reg(r));
+                    if self.gives_handles(v) {
+                        ends.push(Deferred::End(r));
+                    }
                 }
-                self.expr(body, dst)?;
+                if ends.is_empty() {
+                    self.expr(body, dst)?;
+                } else {
+                    self.block_with_defers(ends, &[], Some(body), dst)?;
+                }
                 self.pop_scope();
                 Ok(())
             }
@@ -682,13 +690,8 @@ impl<'p> super::Cx<'p> {
     /// The implementation record behind `as_cap`, in the package that declares the type.
     pub(super) fn cap_record(&mut self, cap: CapId, ty: Ty, span: crate::source::Span) -> Res<()> {
         let adt = match self.adt(ty) {
-            Some((_, adt, _)) if matches!(adt.kind, AdtKind::Struct | AdtKind::Attenuator) => adt,
-            _ => {
-                return super::limit(
-                    span,
-                    "only a struct can stand for a capability: not supported yet for this type",
-                );
-            }
+            Some((_, adt, _)) if !matches!(adt.kind, AdtKind::Error | AdtKind::Handle) => adt,
+            _ => return super::bug(span, "a capability behind a type that has none"),
         };
         let home = adt.package.0 as usize;
         let same = self
@@ -697,7 +700,7 @@ impl<'p> super::Cx<'p> {
         if self.last_package(ty) != home || !same {
             return super::limit(
                 span,
-                "a type stands for a capability only by the package that declares it: not supported yet otherwise",
+                "an instance of a generic type stands for a capability only in the package that declares the type, with types that this package knows",
             );
         }
         let here = std::mem::replace(&mut self.cur, home);

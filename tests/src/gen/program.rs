@@ -109,6 +109,7 @@ capability Name:
 
 capability Shop: Name:
     fn items() -> [Item]
+    fn door() -> File?
     fn take(item: Item)
 
 struct Store:
@@ -122,6 +123,9 @@ impl Shop for Store:
 
     fn items(self) -> [Item]:
         return self.held
+
+    fn door(self) -> File?:
+        return None
 
     fn take(self, item: Item):
         self.out.print(f"taking {item.id} {[item.tags[0]]}")
