@@ -1,7 +1,8 @@
 //! What hosts embed: a verified module, an instance of it with grants and limits, and its run.
 
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jet_bytecode::format::{self, FormatError};
 use jet_bytecode::linked::Program;
@@ -106,6 +107,75 @@ impl Module {
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+}
+
+/// Modules that this process has verified, by root hash: the same content is verified once, whatever file it came
+/// from. The hash is computed over the bytes at hand, never taken from them. Shared by threads; the oldest goes first
+/// when there are too many.
+#[derive(Debug)]
+pub struct Modules {
+    known: Mutex<Known>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_hash: HashMap<[u8; 32], Arc<Module>>,
+    in_order: VecDeque<[u8; 32]>,
+}
+
+impl Default for Modules {
+    fn default() -> Self {
+        Modules::new(64)
+    }
+}
+
+impl Modules {
+    /// An empty cache for so many modules.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Modules {
+            known: Mutex::default(),
+            most: most.max(1),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Whoever panicked left the two tables as they were between two calls.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many modules it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known().by_hash.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The module of these bytes, verified now or before.
+    pub fn load(&self, bytes: &[u8]) -> Result<Arc<Module>, Refusal> {
+        let hash = format::checked_root(bytes).map_err(Refusal::Format)?;
+        if let Some(module) = self.known().by_hash.get(&hash) {
+            return Ok(Arc::clone(module));
+        }
+        let module = Arc::new(Module::from_bytes(bytes)?);
+        let mut known = self.known();
+        while known.by_hash.len() >= self.most {
+            match known.in_order.pop_front() {
+                Some(oldest) => drop(known.by_hash.remove(&oldest)),
+                None => break,
+            }
+        }
+        if known.by_hash.insert(hash, Arc::clone(&module)).is_none() {
+            known.in_order.push_back(hash);
+        }
+        Ok(module)
     }
 }
 

@@ -305,3 +305,99 @@ fn inspect_tells_what_is_inside() {
     assert!(text(&out.stdout).contains("not verified: refused by rule `register_index`"));
     refused(&dir, &["inspect", "hello.jet"], 3, "not a Jet bundle");
 }
+
+/// The bytes of a program that prints a text, padded by functions so that reading it takes a while.
+fn large(word: &str) -> Vec<u8> {
+    let mut text = format!("fn main() uses Console:\n    Console.print(\"{word}\")\n");
+    for n in 0..300 {
+        text.push_str(&format!(
+            "\n## Part {n}.\npub fn {word}_{n}(a: int, b: [int]) -> int:\n    var sum = a\n    for x in b:\n        sum += x * {n}\n    return sum\n"
+        ));
+    }
+    let dir = temp(word);
+    let file = dir.join("main.jet");
+    std::fs::write(&file, text).unwrap();
+    let Ok(Input::Texts(texts)) = load(&file) else {
+        panic!("no texts");
+    };
+    let output = jet_frontend::driver::compile(&texts.program);
+    let bundle = output
+        .bundle
+        .unwrap_or_else(|| panic!("{:?}", output.diagnostics));
+    encode(&bundle).unwrap()
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_the_old_or_the_new_or_refused() {
+    use jetvm::engine::Module;
+    let dir = temp("race");
+    let (one, two) = (large("first"), large("second"));
+    std::fs::write(dir.join("one"), &one).unwrap();
+    std::fs::write(dir.join("two"), &two).unwrap();
+    let victim = dir.join("x.jbc");
+    std::fs::write(&victim, &one).unwrap();
+    // Another process rewrites it in place, and cuts it off, as fast as it can.
+    let script = "while :; do cat one > x.jbc; cat two > x.jbc; head -c 9000 one > x.jbc; : > x.jbc; cat one >> x.jbc; done";
+    let mut writer = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(&dir)
+        .spawn()
+        .unwrap();
+    let seconds = std::env::var("JET_RACE_SECONDS")
+        .ok()
+        .and_then(|s| s.parse().ok());
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds.unwrap_or(2));
+    let root = |b: &[u8]| jet_bytecode::format::root_hash(b).unwrap();
+    let expected = [root(&one), root(&two)];
+    let mut seen = [0u64; 3];
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        while std::time::Instant::now() < end {
+            let bytes = match jetvm::sources::read_bundle(&victim) {
+                Ok(bytes) => bytes,
+                Err(_) => {
+                    seen[2] += 1;
+                    continue;
+                }
+            };
+            match Module::from_bytes(&bytes) {
+                // A mix has another hash than either.
+                Ok(module) => match expected.iter().position(|h| *h == module.hash()) {
+                    Some(which) => seen[which] += 1,
+                    None => panic!("neither the old nor the new one"),
+                },
+                Err(why) => {
+                    assert!(!why.text().is_empty());
+                    seen[2] += 1;
+                }
+            }
+        }
+    }));
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    println!("old {}, new {}, refused {}", seen[0], seen[1], seen[2]);
+    result.unwrap();
+    assert!(seen.iter().sum::<u64>() > 20, "{seen:?}");
+}
+
+#[test]
+fn modules_are_verified_once_and_named_by_their_content() {
+    use jetvm::engine::Modules;
+    let (one, two) = (large("a"), large("b"));
+    let modules = Modules::new(1);
+    let first = modules.load(&one).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&first, &modules.load(&one).unwrap()));
+    // The header's word for it is not believed.
+    let mut lying = two.clone();
+    lying[8..40].copy_from_slice(&one[8..40]);
+    assert!(modules.load(&lying).is_err());
+    let mut changed = one.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    assert!(modules.load(&changed).is_err());
+    // Room for one: the second drives the first out.
+    let second = modules.load(&two).unwrap();
+    assert_ne!(first.hash(), second.hash());
+    assert_eq!(modules.len(), 1);
+    let again = modules.load(&one).unwrap();
+    assert!(!std::sync::Arc::ptr_eq(&first, &again));
+    assert_eq!(again.hash(), first.hash());
+}

@@ -254,6 +254,12 @@ pub fn is_bundle(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
+/// Root hash of a file whose hashes, section table and signatures are right: it names the content.
+pub fn checked_root(bytes: &[u8]) -> Result<[u8; 32], FormatError> {
+    open(bytes)?;
+    root_hash(bytes).ok_or(FormatError::Truncated)
+}
+
 /// A section as a file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {

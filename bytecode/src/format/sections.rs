@@ -262,6 +262,7 @@ fn take_joins(bytes: &mut &[u8], f: &mut Function) -> Result<(), FormatError> {
         }
         f.joins.push(Join { pc, live });
     }
+    f.joins.shrink_to_fit();
     Ok(())
 }
 

@@ -99,10 +99,10 @@ impl<'a> Operands<'a> {
     }
 
     /// The error register holds all errors of the call before.
-    pub(super) fn on_error(&self, i: &Instr, errors: &[NominalId]) -> Result<()> {
+    pub(super) fn on_error(&self, i: &Instr, errors: &'a [NominalId]) -> Result<()> {
         let ok = match self.lty(i.a)? {
             LType::Nominal(e) => errors == [*e],
-            LType::ErrorSet(set) => errors.iter().all(|e| set.binary_search(e).is_ok()),
+            LType::ErrorSet(set) => self.facts.subset(errors, set),
             _ => false,
         };
         ensure(ok, Rule::ErrorType, || {
@@ -216,7 +216,7 @@ impl<'a> Operands<'a> {
         }
         let ok = match self.lty(i.a)? {
             LType::Nominal(e) => sig.errors.binary_search(e).is_ok(),
-            LType::ErrorSet(set) => set.iter().all(|e| sig.errors.binary_search(e).is_ok()),
+            LType::ErrorSet(set) => self.facts.subset(set, &sig.errors),
             _ => false,
         };
         ensure(ok, Rule::Return, || {

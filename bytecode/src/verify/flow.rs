@@ -5,6 +5,7 @@
 //! register of `on_error` on the error edge only; sets are fixed-size bit rows, so the pass is
 //! linear in code length times a constant bounded by the register limit.
 
+use super::facts::Facts;
 use super::receivers::Openings;
 use super::types::Operands;
 use super::{Meter, Result, Rule, ensure, error, in_force, refuse};
@@ -18,9 +19,11 @@ pub(super) fn check(
     prog: &Program,
     f: &LFunction,
     openings: &Openings,
+    facts: &Facts,
     meter: &mut Meter,
 ) -> Result<()> {
-    let mut list = Vec::new();
+    // An instruction is a word at least, and most are one.
+    let mut list = Vec::with_capacity(f.code.len());
     for item in instrs(&f.code) {
         match item {
             Ok(instr) => list.push(instr),
@@ -34,7 +37,12 @@ pub(super) fn check(
             }
         }
     }
-    let flow = Flow { prog, f, list };
+    let flow = Flow {
+        prog,
+        f,
+        facts,
+        list,
+    };
     meter.spend(f.code.len() * 2)?;
     for instr in &flow.list {
         flow.shape(instr).map_err(|e| e.at(instr.pc))?;
@@ -48,6 +56,7 @@ pub(super) fn check(
 struct Flow<'a> {
     prog: &'a Program,
     f: &'a LFunction,
+    facts: &'a Facts,
     list: Vec<Instr>,
 }
 
@@ -55,8 +64,7 @@ impl Flow<'_> {
     /// Lanes in canonical form, registers declared.
     fn shape(&self, instr: &Instr) -> Result<()> {
         let register = |r: u16| {
-            let ty = self.f.reg_type(r).map(|t| self.prog.ty(t));
-            let ok = ty.is_some_and(|t| !matches!(t, LType::Env));
+            let ok = self.f.reg_type(r).is_some_and(|t| !self.facts.is_env(t));
             ensure(ok, Rule::RegisterIndex, || format!("register {r}"))
         };
         for (lane, value) in instr.operands() {
@@ -125,7 +133,38 @@ impl Flow<'_> {
         }
     }
 
+    /// All code is reached, and does not run off the end.
     fn reachable(&self) -> Result<()> {
+        match self.reached_in_order() {
+            Some(result) => result,
+            None => self.reached(),
+        }
+    }
+
+    /// The answer if one look in code order gives it: everything is reached from before it.
+    fn reached_in_order(&self) -> Option<Result<()>> {
+        let mut jumped = vec![false; self.f.code.len()];
+        let mut falls = true;
+        for instr in &self.list {
+            if !falls && jumped.get(instr.pc as usize) != Some(&true) {
+                return None;
+            }
+            for t in instr.targets(&self.f.code) {
+                if let Some(mark) = jumped.get_mut(t as usize) {
+                    *mark = true;
+                }
+            }
+            falls = instr.falls_through();
+        }
+        let last = self.list.last()?;
+        Some(match falls {
+            true => Err(error(Rule::FallsOff, "last instruction").at(last.pc)),
+            false => Ok(()),
+        })
+    }
+
+    /// The same in general.
+    fn reached(&self) -> Result<()> {
         let mut index = vec![u32::MAX; self.f.code.len()];
         for (i, instr) in (0u32..).zip(&self.list) {
             if let Some(slot) = index.get_mut(instr.pc as usize) {
@@ -160,19 +199,10 @@ impl Flow<'_> {
     /// Capability and attenuator registers have one static definition, so that an audit is exact.
     fn one_definition(&self) -> Result<()> {
         let entry = self.f.entry_regs();
-        let kinds = self.f.regs.iter().map(|t| self.prog.kind(*t));
-        if !kinds
-            .into_iter()
-            .any(|k| matches!(k, Kind::Cap | Kind::Att))
-        {
+        if !self.f.regs.iter().any(|t| self.facts.single(*t)) {
             return Ok(());
         }
-        let single: Vec<bool> = self
-            .f
-            .regs
-            .iter()
-            .map(|t| matches!(self.prog.kind(*t), Kind::Cap | Kind::Att))
-            .collect();
+        let single: Vec<bool> = self.f.regs.iter().map(|t| self.facts.single(*t)).collect();
         let mut defined: Vec<bool> = (0..self.f.regs.len()).map(|i| i < entry).collect();
         for instr in &self.list {
             let Some(r) = instr.writes() else { continue };
@@ -215,8 +245,7 @@ impl Flow<'_> {
             sets.get((n as usize).checked_sub(1)?)
         };
         let mut args = Vec::new();
-        let operands = Operands::new(prog, f, openings);
-        let large = operands.any_large();
+        let operands = Operands::new(prog, f, openings, self.facts);
         let mut assigned = RegSet::new(regs);
         (0..f.entry_regs()).for_each(|r| assigned.insert(r as u16));
         // Whether the place can be reached by falling through.
@@ -232,7 +261,7 @@ impl Flow<'_> {
                 assigned.clone_from(set);
                 meter.spend(row)?;
             }
-            let mut work = 1 + if large { operands.work(instr) } else { 0 };
+            let mut work = 1 + operands.work(instr);
             for r in instr.reads(code) {
                 work += 1;
                 ensure(assigned.contains(r), Rule::Uninitialised, || {

@@ -11,6 +11,7 @@
 
 mod authority;
 mod calls;
+mod facts;
 mod flow;
 mod formation;
 mod frame;
@@ -227,9 +228,10 @@ fn run(
     authority::check_entry(&mut prog, &bundle)?;
     let receivers = receivers(&prog);
     let openings = receivers::openings(&prog, &mut meter)?;
+    let facts = facts::Facts::new(&prog);
     for (id, f) in (0u32..).map(FnId).zip(&prog.functions) {
         frame::check(&prog, id, f, &receivers, &mut meter)
-            .and_then(|()| flow::check(&prog, f, &openings, &mut meter))
+            .and_then(|()| flow::check(&prog, f, &openings, &facts, &mut meter))
             .map_err(|e| {
                 e.in_function(&f.name)
                     .in_package(prog.package_name(f.package))

@@ -3,6 +3,7 @@
 //! What must stay true: an opcode is either `simple`, and its classes say everything, or has an arm
 //! here or in [`super::calls`]; there is no default that accepts. Registers were checked to be declared.
 
+use super::facts::Facts;
 use super::formation::spell;
 use super::receivers::{self, Openings};
 use super::{Result, Rule, ensure, error, refuse};
@@ -22,10 +23,16 @@ pub(super) struct Operands<'a> {
     /// In a literal, the attenuator registers read from captures.
     captured: HashMap<u16, u16>,
     pub(super) openings: &'a Openings,
+    pub(super) facts: &'a Facts,
 }
 
 impl<'a> Operands<'a> {
-    pub(super) fn new(prog: &'a Program, f: &'a LFunction, openings: &'a Openings) -> Self {
+    pub(super) fn new(
+        prog: &'a Program,
+        f: &'a LFunction,
+        openings: &'a Openings,
+        facts: &'a Facts,
+    ) -> Self {
         let first = f.sig.params.first().copied();
         let is_method = f.kind == FnKind::Named && first.is_some_and(|t| prog.kind(t) == Kind::Att);
         let receiver = is_method.then_some(f.sig.uses.len() as u16);
@@ -35,6 +42,7 @@ impl<'a> Operands<'a> {
             receiver,
             captured: receivers::captured(prog, f),
             openings,
+            facts,
         }
     }
 
@@ -74,39 +82,7 @@ impl<'a> Operands<'a> {
 
     fn class(&self, r: u16, class: Class) -> Result<()> {
         let ty = self.ty(r)?;
-        if class == Class::Any {
-            return Ok(());
-        }
-        let lty = self.prog.ty(ty);
-        let nominal = match lty {
-            LType::Nominal(n) => self.prog.nominal(*n),
-            _ => None,
-        };
-        let ok = match class {
-            Class::Any => true,
-            Class::Int => matches!(lty, LType::Int),
-            Class::Float => matches!(lty, LType::Float),
-            Class::Bool => matches!(lty, LType::Bool),
-            Class::Byte => matches!(lty, LType::Byte),
-            Class::Char => matches!(lty, LType::Char),
-            Class::Word => *lty != LType::Unit && layout::reg_kind(self.prog, ty) == RegKind::Word,
-            Class::Str => matches!(lty, LType::Str),
-            Class::List => matches!(lty, LType::List(_)),
-            Class::Ref => {
-                let is_struct = |n: &LNominal| matches!(n.kind, LNominalKind::Struct(_));
-                matches!(lty, LType::List(_) | LType::Dyn(_))
-                    || nominal.is_some_and(|n| is_struct(n) && !n.attenuator)
-            }
-            Class::Enum => nominal
-                .is_some_and(|n| matches!(n.kind, LNominalKind::Enum(_) | LNominalKind::Error(_))),
-            Class::ErrorSet => matches!(lty, LType::ErrorSet(_)),
-            Class::Fn => matches!(lty, LType::Fn(_)),
-            Class::BorrowedFn => matches!(lty, LType::BorrowedFn(_)),
-            Class::AnyFn => matches!(lty, LType::Fn(_) | LType::BorrowedFn(_)),
-            Class::Dyn => matches!(lty, LType::Dyn(_)),
-            Class::Att => nominal.is_some_and(|n| n.attenuator),
-            Class::Cap => matches!(lty, LType::Cap(_)),
-        };
+        let ok = self.facts.is(ty, class);
         ensure(ok, Rule::Class, || {
             format!("register {r} is {}, not {class:?}", spell(self.prog, ty))
         })
@@ -114,28 +90,19 @@ impl<'a> Operands<'a> {
 
     /// Work of the checks of one instruction beyond its operands: sets and variants that are gone through.
     pub(super) fn work(&self, i: &Instr) -> usize {
-        let register = |(lane, r)| match lane {
-            Lane::Write(_) | Lane::Read(_) => self.f.reg_type(r).map_or(0, |t| self.size(t)),
-            _ => 0,
+        let r = match i.op {
+            Op::ConstImm | Op::New | Op::Raise | Op::OnError => i.a,
+            Op::HashWord | Op::Mov => i.b,
+            _ => return 0,
         };
-        i.operands().map(register).sum()
-    }
-
-    fn size(&self, ty: TypeId) -> usize {
-        match self.prog.ty(ty) {
-            LType::ErrorSet(set) => set.len(),
-            LType::Nominal(n) => match self.prog.nominal(*n).map(|n| &n.kind) {
-                // Whether an enum has payloads is found by looking at its variants.
+        match self.f.reg_type(r).map(|t| self.prog.ty(t)) {
+            Some(LType::ErrorSet(set)) => set.len() / 8,
+            Some(LType::Nominal(n)) => match self.prog.nominal(*n).map(|n| &n.kind) {
                 Some(LNominalKind::Enum(vs)) => vs.len() / 16,
                 _ => 0,
             },
             _ => 0,
         }
-    }
-
-    /// Whether [`Operands::work`] is ever more than nothing.
-    pub(super) fn any_large(&self) -> bool {
-        self.f.regs.iter().any(|t| self.size(*t) > 0)
     }
 
     /// Checks one instruction (not `on_error`); returns the errors of a call. `args` is room for its arguments.
@@ -298,7 +265,7 @@ impl<'a> Operands<'a> {
         }
         let wider = match self.lty(i.a)? {
             LType::ErrorSet(set) => match self.lty(i.b)? {
-                LType::ErrorSet(from) => from.iter().all(|e| set.binary_search(e).is_ok()),
+                LType::ErrorSet(from) => self.facts.subset(from, set),
                 LType::Nominal(e) => set.binary_search(e).is_ok(),
                 _ => false,
             },

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jet_bytecode::format::{decode, encode};
+use jet_bytecode::linked::FnId;
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::OPS;
 use jet_bytecode::verify::verify;
@@ -20,6 +21,7 @@ use jet_vm::{Binding, Config, GcMode, Instance, Loaded, Outcome};
 
 use super::generate::random;
 use super::programs::Rng;
+use super::shadow::{End, Shadow, Stop};
 
 static REFUSED: HostEnum = HostEnum {
     name: "Refused",
@@ -177,11 +179,21 @@ struct Seen {
     finished: u64,
     runs: u64,
     fuel: u64,
+    /// Promises of the verifier that were looked at.
+    checks: u64,
 }
 
 /// Runs a bundle that verified in several modes.
 fn compare(bundle: Bundle, stress: bool, seen: &mut Seen) {
     let Ok(verified) = verify(bundle) else { return };
+    // What the verifier promised holds, function by function.
+    for id in 0..verified.functions.len() as u32 {
+        let mut shadow = Shadow::new(&verified, 500);
+        if let Some(End::Stopped(Stop::Violation(what))) = shadow.run(FnId(id)) {
+            panic!("{what}");
+        }
+        seen.checks += shadow.checks;
+    }
     let Ok(loaded) = Loaded::new(verified) else {
         return;
     };

@@ -7,3 +7,6 @@ mod families;
 mod fuzz;
 mod generate;
 mod programs;
+#[path = "../../src/shadow/mod.rs"]
+#[allow(dead_code)]
+mod shadow;
