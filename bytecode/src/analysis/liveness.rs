@@ -196,19 +196,22 @@ pub fn joins_of(code: &[u64], regs: usize) -> Vec<Join> {
     let list: Vec<Instr> = instrs(code).map_while(Result::ok).collect();
     // By word: 0, or the number of its set and one more.
     let mut set_at = vec![0u32; code.len()];
-    let mut backward = false;
+    const FORWARD: u32 = 1;
+    const BACKWARD: u32 = 2;
     for instr in &list {
         for t in instr.targets(code) {
-            backward |= t <= instr.pc;
             if let Some(slot) = set_at.get_mut(t as usize) {
-                *slot = 1;
+                *slot |= if t <= instr.pc { BACKWARD } else { FORWARD };
             }
         }
     }
     let mut targets: Vec<u32> = Vec::new();
+    // By set: whether a jump from behind leads there.
+    let mut loops: Vec<bool> = Vec::new();
     for (pc, slot) in (0u32..).zip(&mut set_at) {
         if *slot != 0 {
             targets.push(pc);
+            loops.push(*slot & BACKWARD != 0);
             *slot = targets.len() as u32;
         }
     }
@@ -226,12 +229,15 @@ pub fn joins_of(code: &[u64], regs: usize) -> Vec<Join> {
                     into.union(set);
                 }
             });
-            if let Some(set) = find(instr.pc).and_then(|i| sets.get_mut(i)) {
-                changed |= set.union(&walk.live);
+            if let Some(i) = find(instr.pc)
+                && let Some(set) = sets.get_mut(i)
+            {
+                let grew = set.union(&walk.live);
+                changed |= grew && loops.get(i) == Some(&true);
             }
         }
-        // Without a loop everything behind an instruction was final when it was its turn.
-        if !changed || !backward {
+        // Only jumps from behind took a set before it was computed: where those did not grow, all are final.
+        if !changed {
             break;
         }
     }

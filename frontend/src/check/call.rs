@@ -327,6 +327,18 @@ impl<'a> Checker<'a, '_> {
         what: &dyn Display,
         prefix: &mut Vec<Stmt>,
     ) -> Vec<Expr> {
+        // As most calls are: one argument for each parameter, in order, function literals last.
+        let is_literal = |a: &Arg<'a>| matches!(a.value.kind, A::Fn(_));
+        let plain = args.len() == formals.len()
+            && args.iter().all(|a| a.name.is_none())
+            && args.is_sorted_by_key(is_literal);
+        if plain {
+            let mut out = Vec::with_capacity(args.len());
+            for (a, f) in args.iter().zip(formals) {
+                out.push(self.argument(&a.value, f.ty));
+            }
+            return out;
+        }
         let Some(slots) = self.slots(formals, args, span, what) else {
             self.drop_args(args);
             return formals.iter().map(|_| bad(span)).collect();

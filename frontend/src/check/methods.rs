@@ -229,19 +229,19 @@ impl<'a> Checker<'a, '_> {
     fn find_inherent(&mut self, ty: Ty, name: Symbol, _static: bool) -> Option<(FnId, Vec<Ty>)> {
         let zty = self.zonk(ty);
         let of = head(&self.prog.tys, zty);
-        let list: Vec<(usize, FnId, usize, Ty)> = self
-            .inherent_fns
-            .get(&name)?
-            .iter()
-            .filter_map(|(i, f)| {
-                let h = self.inherents.get(*i)?;
-                let all = matches!(self.prog.tys.kind(h.self_ty), TyKind::Param(_));
-                let fits = all || of.is_none() || of == head(&self.prog.tys, h.self_ty);
-                fits.then_some((*i, *f, h.generics, h.self_ty))
-            })
-            .collect();
+        let count = self.inherent_fns.get(&name)?.len();
         let mut hits: Vec<(usize, FnId, bool)> = Vec::new();
-        for (i, f, n, self_ty) in list {
+        for k in 0..count {
+            let Some((i, f)) = self.inherent_fns.get(&name).and_then(|l| l.get(k)).copied() else {
+                break;
+            };
+            let Some((n, self_ty)) = self.inherents.get(i).map(|h| (h.generics, h.self_ty)) else {
+                continue;
+            };
+            let all = matches!(self.prog.tys.kind(self_ty), TyKind::Param(_));
+            if !all && of.is_some() && of != head(&self.prog.tys, self_ty) {
+                continue;
+            }
             let mark = self.mark();
             let vars: Vec<Ty> = (0..n).map(|_| self.fresh(false)).collect();
             let st = self.subst(self_ty, &vars);
