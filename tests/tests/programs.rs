@@ -6,7 +6,7 @@
 //! `#! exit N`, `#! flags …`, `#! args …`, `#! stdin TEXT` (with `\n`), `#! trap LINE` (of the program's own file),
 //! `#! limit NAME`, `#! says TEXT` (on standard error; any number of them), `#! stress N` (for programs that allocate
 //! much: collections at every Nth allocation, instead of at each and at every 7th), `#! scratch` (an empty folder that
-//! the run may read and write; its path is the first argument).
+//! the run may read and write; its path is the first argument), `#! warns CODE …` (otherwise it compiles without warnings).
 //! Run one folder or program with `JET_ONLY=part-of-path`.
 
 use std::path::{Path, PathBuf};
@@ -48,6 +48,8 @@ struct Case {
     stress: Option<u32>,
     /// Whether each run gets an empty folder.
     scratch: bool,
+    /// Codes of the warnings that it compiles with.
+    warns: Vec<String>,
 }
 
 impl Case {
@@ -64,6 +66,7 @@ impl Case {
             says: Vec::new(),
             stress: None,
             scratch: false,
+            warns: Vec::new(),
         }
     }
 
@@ -165,7 +168,7 @@ fn check(case: &Case, failures: &Mutex<Vec<String>>) {
     ));
     let built = Command::new(JETVM)
         .current_dir(root())
-        .args(["build", &case.target, "-o"])
+        .args(["build", "--message-format=short", &case.target, "-o"])
         .arg(&bundle)
         .output()
         .expect("jetvm starts");
@@ -176,6 +179,18 @@ fn check(case: &Case, failures: &Mutex<Vec<String>>) {
             String::from_utf8_lossy(&built.stderr)
         ));
         return;
+    }
+    let messages = String::from_utf8_lossy(&built.stderr);
+    let warnings: Vec<&str> = messages
+        .split("warning[")
+        .skip(1)
+        .filter_map(|rest| rest.split(']').next())
+        .collect();
+    if warnings != case.warns {
+        failures.lock().expect("no panics").push(format!(
+            "{}: warnings {warnings:?}, expected {:?}\n{messages}",
+            case.target, case.warns
+        ));
     }
     let bundle_text = bundle.to_string_lossy().into_owned();
     let mut reference: Option<u64> = None;
@@ -282,6 +297,7 @@ fn program(path: &Path) -> Case {
             Some(("trap", n)) => case.trap = Some(n.parse().expect("line")),
             Some(("limit", n)) => case.limit = Some(n.to_string()),
             Some(("says", text)) => case.says.push(text.to_string()),
+            Some(("warns", codes)) => case.warns = words(codes),
             Some(("stress", n)) => case.stress = Some(n.parse().expect("period")),
             _ => panic!("{}: unknown directive {line}", path.display()),
         }
