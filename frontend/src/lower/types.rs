@@ -24,10 +24,7 @@ impl<'p> Cx<'p> {
             return Ok(*i);
         }
         if self.depth > MAX_TYPE_DEPTH {
-            return limit(
-                Span::default(),
-                "a type nests too deeply: does a generic function or type use itself with ever larger types?",
-            );
+            return super::growing(Span::default(), "a type nests too deeply");
         }
         self.depth += 1;
         let made = self.make_ty(ty);
@@ -399,10 +396,7 @@ impl<'p> Cx<'p> {
     /// A type as text, nominal types with their package.
     pub(super) fn mangle(&mut self, ty: Ty) -> Res<String> {
         if self.depth > MAX_TYPE_DEPTH {
-            return limit(
-                Span::default(),
-                "a type nests too deeply: does a generic function or type use itself with ever larger types?",
-            );
+            return super::growing(Span::default(), "a type nests too deeply");
         }
         self.depth += 1;
         let text = self.mangle_inner(ty);

@@ -61,6 +61,9 @@ impl<'a> Parser<'a, '_> {
                     self.called(expr, &[], args, start)
                 }
                 T::LBracket => self.bracketed(expr, start),
+                T::Question if self.spaced_question() => break,
+                T::Lt if self.angle_call(&expr) => expr,
+                T::Arrow if self.arrow_member() => self.dotted(expr, start),
                 T::Question => {
                     self.bump();
                     let inner = self.alloc(expr);
@@ -181,7 +184,8 @@ impl<'a> Parser<'a, '_> {
             let text = self.names.name(n);
             let camel = text.starts_with(|c: char| c.is_uppercase())
                 && text.contains(|c: char| c.is_lowercase());
-            camel || (self.types_then_call())
+            let literal = matches!(self.peek_at(1), T::Str | T::FStrStart | T::Int);
+            camel && !literal || self.types_then_call()
         });
         if is_type {
             let args = self.type_args();
@@ -194,6 +198,9 @@ impl<'a> Parser<'a, '_> {
             return self.expr(span, ExprKind::TypeApply { base, args });
         }
         let opener = self.open(true);
+        if matches!(self.peek(), T::Colon | T::ColonColon) {
+            self.python_slice();
+        }
         let index = if matches!(self.peek(), T::DotDot | T::DotDotEq) {
             let dots = self.bump();
             let inclusive = dots.kind == T::DotDotEq;
@@ -225,12 +232,7 @@ impl<'a> Parser<'a, '_> {
                     .help("index twice, `rows[y][x]`, or by a tuple, `grid[(x, y)]`"),
             );
         } else if self.at(T::Colon) && !self.panicking {
-            let span = self.here();
-            self.fail(
-                Diagnostic::error(codes::HABIT_OPERATOR, span, "a slice is written with `..`")
-                    .help("write `xs[a..b]`")
-                    .fix(span, ".."),
-            );
+            self.python_slice();
         }
         self.close(opener, T::RBracket);
         let base = self.alloc(base);
@@ -376,7 +378,10 @@ impl<'a> Parser<'a, '_> {
                 let name = self.symbol(token);
                 self.expr(span, ExprKind::Name(name))
             }
-            T::LParen => self.parens(),
+            T::LParen => match self.typed_closure() {
+                Some(told) => told,
+                None => self.parens(),
+            },
             T::LBracket => self.list_literal(),
             T::LBrace => self.map_literal(),
             T::If => self.if_expr(),
@@ -429,6 +434,39 @@ impl<'a> Parser<'a, '_> {
                 ));
                 self.error_expr()
             }
+            T::DotDot if self.peek_at(1) == T::Dot => {
+                self.bump();
+                self.bump();
+                let span = span.to(self.prev_span());
+                self.report(
+                    Diagnostic::error(codes::HABIT_VALUE, span, "`...` is no value")
+                        .help("a block that does nothing is `pass`; what is still to be written is `panic(\"…\")`")
+                        .fix(span, "panic(\"to be written\")"),
+                );
+                self.expr(span, ExprKind::Error)
+            }
+            T::Try => {
+                self.bump();
+                let silent = self.silent();
+                let value = self.climb(super::ops::Level::Unary);
+                if !silent {
+                    self.sink.push(
+                        Diagnostic::error(codes::HABIT_KEYWORD, span, "`try` begins a block")
+                            .help("an error is passed on by `?` behind the call")
+                            .fix(span.to(value.span.before()), "")
+                            .fix(value.span.after(), "?"),
+                    );
+                }
+                self.expr(span, ExprKind::Error)
+            }
+            T::Loop | T::While | T::For => {
+                let word = token.kind.describe();
+                self.fail(
+                    Diagnostic::error(codes::UNEXPECTED, span, format!("{word} has no value"))
+                        .help("declare `let mut x = …` before the loop and assign it inside"),
+                );
+                self.error_expr()
+            }
             T::Dot if matches!(self.peek_at(1), T::Int) => {
                 let number = self.token(self.pos + 1);
                 let text = format!("0.{}", self.token_text(number));
@@ -453,17 +491,24 @@ impl<'a> Parser<'a, '_> {
     fn parens(&mut self) -> Expr<'a> {
         let inline_if = std::mem::replace(&mut self.inline_if, false);
         let opener = self.open(false);
-        let mut comma = false;
+        let mut comma = None;
         let elements = self.list(T::RParen, |p| {
             let value = p.expression();
-            comma |= p.at(T::Comma);
+            if p.at(T::Comma) {
+                comma = Some(p.here());
+            }
             Some(value)
         });
         self.close(opener, T::RParen);
         self.inline_if = inline_if;
         let span = self.span_from(opener.start);
         match elements.as_slice() {
-            [one] if !comma => Expr { span, ..*one },
+            [one] => {
+                if let Some(comma) = comma {
+                    self.tuple_of_one(comma);
+                }
+                Expr { span, ..*one }
+            }
             elements => {
                 let elements = self.slice(elements);
                 self.expr(span, ExprKind::Tuple(elements))
@@ -477,6 +522,7 @@ impl<'a> Parser<'a, '_> {
         let opener = self.open(false);
         let mut count = None;
         let elements = self.list(T::RBracket, |p| {
+            p.spread();
             let value = p.expression();
             if p.at(T::Semi) && count.is_none() && !p.panicking {
                 p.bump();
@@ -547,6 +593,17 @@ impl<'a> Parser<'a, '_> {
             }
             p.eat(T::Colon);
             let value = p.expression();
+            if p.at(T::For) && !p.panicking {
+                let span = p.here();
+                p.fail(
+                    Diagnostic::error(
+                        codes::HABIT_LITERAL,
+                        span,
+                        "a map is not written as a comprehension",
+                    )
+                    .help("fill it in a loop: `let m = Map[K, V]()`, then `m[k] = v`"),
+                );
+            }
             Some(MapEntry { key, value })
         });
         self.close(opener, T::RBrace);
@@ -671,7 +728,7 @@ impl<'a> Parser<'a, '_> {
             self.error_expr()
         } else {
             let inline_if = std::mem::replace(&mut self.inline_if, false);
-            let cond = self.expression();
+            let cond = self.header_value();
             self.inline_if = inline_if;
             cond
         };
@@ -696,7 +753,7 @@ impl<'a> Parser<'a, '_> {
     /// A `match`; the word itself has been taken.
     pub(super) fn match_expr(&mut self, start: u32) -> Expr<'a> {
         let inline_if = std::mem::replace(&mut self.inline_if, false);
-        let scrutinee = self.expression();
+        let scrutinee = self.header_value();
         self.header_colon("`match`");
         let mut arms = Vec::new();
         if !self.panicking {
@@ -760,7 +817,10 @@ impl<'a> Parser<'a, '_> {
             self.pattern()
         };
         let guard = if self.eat(T::If) {
-            Some(self.expression())
+            let outer = std::mem::replace(&mut self.guarding, true);
+            let guard = self.expression();
+            self.guarding = outer;
+            Some(guard)
         } else {
             None
         };

@@ -22,6 +22,8 @@ pub(super) enum LineHabit {
     Let,
     /// `def`, `func`, `function`; or `fn` behind a foreign word.
     Fn,
+    /// `foreach`.
+    For,
     /// `switch`.
     Match,
     /// `class`, `interface`.
@@ -55,9 +57,9 @@ impl<'a> Parser<'a, '_> {
 
     /// Whether a foreign word for `fn` and a name stand at an index.
     pub(super) fn foreign_fn_at(&self, at: usize) -> bool {
-        [sym::def, sym::func, sym::function]
-            .iter()
-            .any(|w| self.word_at(at, *w))
+        let word = self.token_text(self.token(at));
+        matches!(word, "def" | "func" | "function" | "fun" | "proc")
+            && self.token(at).kind == T::Ident
             && self.token(at + 1).kind == T::Ident
             && !self.token(at + 1).line_start
     }
@@ -143,14 +145,29 @@ impl<'a> Parser<'a, '_> {
             );
             return LineHabit::Let;
         }
+        if self.c_function() {
+            return self.skip_line();
+        }
         for word in ["elsif", "elseif"] {
             if self.token_text(self.raw()) == word {
                 self.keyword_habit("elif", "write `elif`");
                 return self.skip_line();
             }
         }
+        if self.at_word(sym::switch) && self.peek_at(1) == T::LParen && self.brace_ends_line() {
+            self.keyword_habit("match", "write `match value:` and arms `pattern => …`");
+            self.skip_to_braces();
+            return self.skip_line();
+        }
+        if self.token_text(self.raw()) == "test" && self.test_name() {
+            return self.skip_line();
+        }
         if !self.foreign_operand() && !self.block_word() {
             return LineHabit::None;
+        }
+        if self.token_text(self.raw()) == "foreach" {
+            self.keyword_habit("for", "write `for x in xs:`");
+            return LineHabit::For;
         }
         let lets = [sym::var, sym::val];
         if lets.iter().any(|w| self.at_word(*w)) && self.peek_at(1) == T::Ident {
@@ -168,7 +185,7 @@ impl<'a> Parser<'a, '_> {
             self.keyword_habit("trait", "write `trait Name:`");
             return LineHabit::Item;
         }
-        if self.at_word(sym::switch) {
+        if self.at_word(sym::switch) || self.token_text(self.raw()) == "when" {
             self.keyword_habit("match", "write `match value:` and arms `pattern => …`");
             return LineHabit::Match;
         }
@@ -209,7 +226,101 @@ impl<'a> Parser<'a, '_> {
                 return self.skip_line();
             }
         }
+        let told = [
+            ("using", "write `import a.b` or `from a import b`"),
+            ("namespace", "a file is a module by its name alone"),
+            (
+                "typedef",
+                "there are no type aliases: declare a `struct` or `enum`",
+            ),
+            ("record", "declare a `struct` with a line for each field"),
+            ("data", "declare a `struct` with a line for each field"),
+            ("union", "declare an `enum` with a variant for each"),
+            ("implement", "write `impl Trait for Type:`"),
+            (
+                "goto",
+                "write a loop with `break` or `continue`, perhaps with a label",
+            ),
+            ("guard", "write `let Some(x) = value else return`"),
+            ("sub", "write `fn name(x: T) -> R:`"),
+            (
+                "print",
+                "write `Console.print(…)`; the function says `uses Console`",
+            ),
+            (
+                "echo",
+                "write `Console.print(…)`; the function says `uses Console`",
+            ),
+            (
+                "puts",
+                "write `Console.print(…)`; the function says `uses Console`",
+            ),
+        ];
+        let word = self.token_text(self.raw()).to_string();
+        for (known, help) in told {
+            if word == known {
+                self.keyword_habit("", help);
+                if self.brace_ends_line() {
+                    self.skip_to_braces();
+                }
+                return self.skip_line();
+            }
+        }
         LineHabit::None
+    }
+
+    /// `test foo:` and `test("foo"):`. `true`: told.
+    fn test_name(&mut self) -> bool {
+        let at = usize::from(self.peek_at(1) == T::LParen);
+        let name = self.token(self.pos + 1 + at);
+        let colon = self.token(self.pos + 2 + 2 * at).kind == T::Colon;
+        if !colon || !matches!(name.kind, T::Ident | T::Str) || name.line_start {
+            return false;
+        }
+        if at == 0 && name.kind == T::Str {
+            return false;
+        }
+        let text = self.token_text(name).trim_matches('"').to_string();
+        let last = self.token(self.pos + 1 + 2 * at);
+        let span = self
+            .span_of(self.token(self.pos + 1))
+            .to(self.span_of(last));
+        self.report(
+            Diagnostic::error(
+                codes::HABIT_LITERAL,
+                span,
+                "the name of a test is a string, without parentheses",
+            )
+            .help(format!("write `test \"{text}\":`"))
+            .fix(span, format!("\"{text}\"")),
+        );
+        true
+    }
+
+    /// `int f(int x) {`: a function of other languages. `true`: told.
+    fn c_function(&mut self) -> bool {
+        let named = self.peek_at(1) == T::Ident && self.peek_at(2) == T::LParen;
+        let word = self.token_text(self.raw());
+        if !named || matches!(word, "def" | "func" | "function" | "fun" | "proc") {
+            return false;
+        }
+        let span = self.here().to(self.span_of(self.token(self.pos + 1)));
+        let name = self.token_text(self.token(self.pos + 1)).to_string();
+        if !self.brace_ends_line() && !self.colon_ends_line() {
+            return false;
+        }
+        self.report(
+            Diagnostic::error(
+                codes::HABIT_KEYWORD,
+                span,
+                "a function is declared with `fn`",
+            )
+            .help(format!("write `fn {name}(x: T) -> R:`")),
+        );
+        if self.brace_ends_line() {
+            self.skip_to_braces();
+        }
+        true
     }
 
     /// `do:`, `finally:`, `except:`: foreign words that are followed by a colon.
@@ -595,12 +706,25 @@ impl<'a> Parser<'a, '_> {
                 self.ty();
                 *left = self.told(start);
             }
-            T::Ident if self.at_word(sym::is) && self.foreign_operand() => {
-                self.report(
-                    Diagnostic::error(codes::HABIT_OPERATOR, span, "`is` is not an operator")
-                        .help("compare with `==`, ask `x.is_none()`, or `same(a, b)` for identity"),
-                );
+            T::Ident
+                if self.at_word(sym::is)
+                    && (self.foreign_operand() || self.peek_at(1) == T::Not) =>
+            {
                 self.bump();
+                let negated = self.eat(T::Not);
+                let word = span.to(self.prev_span());
+                let d = Diagnostic::error(
+                    codes::HABIT_OPERATOR,
+                    word,
+                    format!("`{}` is not an operator", self.text_of(word)),
+                )
+                .help("compare with `==`, ask `x.is_none()`, or `same(a, b)` for identity");
+                let none = self.at(T::Ident) && self.token_text(self.raw()) == "None";
+                self.report(if none {
+                    d.fix(word, if negated { "!=" } else { "==" })
+                } else {
+                    d
+                });
                 self.climb(Level::Range);
                 *left = self.told(start);
             }
@@ -617,11 +741,13 @@ impl<'a> Parser<'a, '_> {
                 self.climb(Level::Range);
                 *left = self.told(start);
             }
+            _ if self.foreign_word(left, start) => {}
             T::PlusPlus => self.increment_habit(true),
             T::Bang if self.bang_habit(left) => *left = self.told(start),
             T::LBrace if self.struct_braces(left) => *left = self.told(start),
             T::FatArrow
-                if matches!(self.layout.last(), Some(Ctx::Bracket { .. }))
+                if (matches!(self.layout.last(), Some(Ctx::Bracket { .. }))
+                    || (self.stmt_end && !self.guarding))
                     && matches!(left.kind, ExprKind::Name(_) | ExprKind::Tuple(_)) =>
             {
                 let head = left.span.to(span);

@@ -1,5 +1,6 @@
 //! Items: imports, types, traits, implementations, capabilities.
 
+use super::casing::Names;
 use super::functions::{FnPrefix, Place};
 use super::habits::LineHabit;
 use super::{MarkKind, Parser};
@@ -143,7 +144,7 @@ impl<'a> Parser<'a, '_> {
                         };
                     }
                     LineHabit::Skip => return None,
-                    LineHabit::None | LineHabit::Let | LineHabit::Match => {}
+                    LineHabit::None | LineHabit::Let | LineHabit::Match | LineHabit::For => {}
                 }
                 self.statement_on_top()
             }
@@ -215,6 +216,18 @@ impl<'a> Parser<'a, '_> {
         if self.at(T::LBrace) && self.import_from(start) {
             return None;
         }
+        if self.at(T::Str) {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_LITERAL,
+                    span,
+                    "the name of a module is not a string",
+                )
+                .help("write `import name` for the file `name.jet`, or `from name import a`"),
+            );
+            return None;
+        }
         let path = self.path("the name of a module")?;
         if self.import_from(start) {
             return None;
@@ -282,6 +295,7 @@ impl<'a> Parser<'a, '_> {
     fn constant(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the constant")?;
+        self.cased(name, Names::Constant);
         let ty = if self.eat(T::Colon) {
             self.ty()
         } else {
@@ -352,6 +366,22 @@ impl<'a> Parser<'a, '_> {
 
     /// A function as part of a declaration, if one stands here.
     fn member_fn(&mut self, place: Place) -> Option<&'a FnItem<'a>> {
+        let word = self.token_text(self.raw()).to_string();
+        let modifier = matches!(
+            word.as_str(),
+            "static" | "async" | "public" | "private" | "override" | "final" | "virtual"
+        );
+        if modifier && self.peek_at(1) == T::Fn {
+            let help = match word.as_str() {
+                "static" => "leave it out: a function without `self` is called on the type",
+                "async" => "every function may wait: write `fn`",
+                "public" => "write `pub`",
+                _ => "leave it out",
+            };
+            self.keyword_habit("", help);
+            self.bump();
+            self.line_token = self.pos;
+        }
         let is_pub = self.at(T::Pub);
         let at = usize::from(is_pub);
         let intrinsic = self.peek_at(at) == T::Ident
@@ -394,6 +424,7 @@ impl<'a> Parser<'a, '_> {
     fn structure(&mut self, derives: &[Path<'a>]) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the struct")?;
+        self.cased(name, Names::Type("a struct"));
         let generics = self.generics();
         self.parent_habit();
         let wheres = self.wheres();
@@ -438,8 +469,35 @@ impl<'a> Parser<'a, '_> {
                 break;
             }
         }
+        let word = self.token_text(self.raw()).to_string();
+        if matches!(word.as_str(), "var" | "val" | "final") && self.peek_at(1) == T::Ident {
+            let span = self.here();
+            self.report(
+                Diagnostic::error(codes::HABIT_LET, span, "a field is declared without `let`")
+                    .help("write `name: T`, or `mut name: T`"),
+            );
+            self.bump();
+        }
         let name = self.ident("a field or method")?;
-        if self.at(T::Assign) {
+        if self.at(T::Ident) {
+            let span = name.span.to(self.here());
+            let (ty, field) = (
+                self.names.name(name.name).to_string(),
+                self.token_text(self.raw()).to_string(),
+            );
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_LET,
+                    span,
+                    "the name of a field stands before its type",
+                )
+                .help(format!("write `{field}: {ty}`"))
+                .fix(span, format!("{field}: {ty}")),
+            );
+            return None;
+        }
+        self.cased(name, Names::Value("a field"));
+        if matches!(self.peek(), T::Assign | T::Newline | T::Eof) {
             let span = name.span;
             let shown = self.names.name(name.name).to_string();
             self.fail(
@@ -457,6 +515,7 @@ impl<'a> Parser<'a, '_> {
         }
         let ty = self.ty();
         self.union_habit(&ty);
+        self.arrow_type(&ty);
         let default = if !self.panicking && self.eat(T::Assign) {
             Some(self.expression())
         } else {
@@ -490,7 +549,23 @@ impl<'a> Parser<'a, '_> {
         self.bump();
         let what = if is_error { "the error" } else { "the enum" };
         let name = self.ident(&format!("the name of {what}"))?;
+        self.cased(
+            name,
+            Names::Type(if is_error { "an error" } else { "an enum" }),
+        );
         let generics = self.generics();
+        if self.at(T::Assign) || self.at(T::LParen) {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_TYPE,
+                    span,
+                    format!("the variants of {what} stand on lines of their own"),
+                )
+                .help("write `:` and for each variant a line, as in `Circle(radius: float)`"),
+            );
+            return None;
+        }
         let wheres = self.wheres();
         let (mut variants, mut methods) = (Vec::new(), Vec::new());
         self.members(what, |p| {
@@ -515,6 +590,34 @@ impl<'a> Parser<'a, '_> {
         let start = self.raw().start;
         let docs = self.docs();
         let name = self.ident("a variant or method")?;
+        if self.at(T::Colon) {
+            self.fail(
+                Diagnostic::error(
+                    codes::PAYLOAD_NAME_MISSING,
+                    name.span,
+                    "a field stands in the parentheses of a variant",
+                )
+                .help("write for example `Failed(message: string)`"),
+            );
+            return None;
+        }
+        if self.at(T::Assign) || self.at(T::LBrace) {
+            let span = self.here();
+            let (what, help) = if self.at(T::Assign) {
+                (
+                    "variants have no numbers",
+                    "give the number by a method: `fn code(self) -> int:` with a `match`",
+                )
+            } else {
+                (
+                    "the values of a variant stand in parentheses",
+                    "write for example `Number(value: int)`",
+                )
+            };
+            self.fail(Diagnostic::error(codes::PAYLOAD_NAME_MISSING, span, what).help(help));
+            return None;
+        }
+        self.cased(name, Names::Type("a variant"));
         let mut fields = Vec::new();
         if self.at(T::LParen) {
             let opener = self.open(false);
@@ -535,6 +638,7 @@ impl<'a> Parser<'a, '_> {
                     return None;
                 }
                 let name = p.ident("the name of a value")?;
+                p.cased(name, Names::Value("a value of a variant"));
                 p.expect(T::Colon);
                 let ty = p.ty();
                 if p.at(T::Assign) && !p.panicking {
@@ -585,6 +689,7 @@ impl<'a> Parser<'a, '_> {
     fn trait_item(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the trait")?;
+        self.cased(name, Names::Type("a trait"));
         let generics = self.generics();
         let has_supers = self.at(T::Colon)
             && !self.token(self.pos + 1).line_start
@@ -674,6 +779,7 @@ impl<'a> Parser<'a, '_> {
     fn capability(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the capability")?;
+        self.cased(name, Names::Type("a capability"));
         let mut parent = None;
         let has_parent = self.at(T::Colon)
             && !self.token(self.pos + 1).line_start
@@ -699,6 +805,7 @@ impl<'a> Parser<'a, '_> {
     fn capset(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the set")?;
+        self.cased(name, Names::Type("a set of capabilities"));
         if !self.expect(T::Assign) {
             return None;
         }
