@@ -18,6 +18,7 @@ mod coerce;
 mod coherence;
 mod collect;
 mod const_eval;
+mod const_ops;
 mod construct;
 mod consts;
 mod cx;

@@ -5,6 +5,7 @@
 //! at most `MAX_HEIGHT`; one mistake gives one message (`panicking` silences what follows it up to
 //! the next statement or closing bracket); a tree without diagnostics holds no `Error` node.
 
+mod branches;
 mod casing;
 pub(crate) mod entry;
 mod exprs;
@@ -13,8 +14,10 @@ mod forms;
 mod fstrings;
 mod functions;
 mod habits;
+mod imports;
 mod items;
 mod layout;
+mod lines;
 mod literals;
 mod ops;
 mod patterns;

@@ -131,9 +131,9 @@ impl<'a> Checker<'a, '_> {
         let info = self.module(m)?;
         let (opened, _) = info.name.rsplit_once('#')?;
         let package = self.pkgs.get(info.pkg.0 as usize)?;
-        let root = matches!(opened, "main" | "lib").then_some("");
         let named = package.modules.get(opened);
-        named.or(package.modules.get(root?)).copied()
+        let root = matches!(opened, "main" | "lib").then(|| package.modules.get(""));
+        named.or(root.flatten()).copied()
     }
 
     pub(super) fn module(&self, m: ModId) -> Option<&ModInfo<'a>> {
@@ -762,6 +762,7 @@ impl<'a> Checker<'a, '_> {
                 format!("import `{name}` under its own name"),
             )
         {
+            self.told_name(m, alias.name);
             return;
         }
         let local = n.alias.unwrap_or(n.name);

@@ -139,7 +139,7 @@ impl<'p> Cx<'p> {
         let package = self.dep(def.package)?;
         let name = self.nominal_name(ty)?;
         if name.len() > 4_000 {
-            return limit(def.span, TOO_LARGE);
+            return super::growing(def.span, TOO_LARGE);
         }
         let u = self.unit()?;
         let ix = u.b.nominal(package, &name);
@@ -403,7 +403,7 @@ impl<'p> Cx<'p> {
         self.depth -= 1;
         let text = text?;
         if text.len() > 3_000 {
-            return limit(Span::default(), TOO_LARGE);
+            return super::growing(Span::default(), TOO_LARGE);
         }
         Ok(text)
     }

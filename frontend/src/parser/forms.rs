@@ -363,8 +363,8 @@ impl<'a> Parser<'a, '_> {
             if self.brace_ends_line() {
                 self.skip_to_braces();
             } else {
-                while !self.raw().line_start
-                    && !(self.at(T::Colon) && self.token(self.pos + 1).line_start)
+                while !(self.raw().line_start
+                    || self.at(T::Colon) && self.token(self.pos + 1).line_start)
                 {
                     self.bump();
                 }
