@@ -412,7 +412,7 @@ impl<'p> Eval<'p> {
             return self.cannot("a capability", span);
         }
         let args = self.all(args)?;
-        match callee {
+        match &**callee {
             Callee::Fn(id, _) => self.call_fn(*id, &args, span),
             Callee::Trait {
                 trait_id, method, ..
@@ -650,7 +650,7 @@ impl<'p> Eval<'p> {
                 iter,
                 body,
             } => {
-                let ForIter::Range { lo, hi, inclusive } = iter else {
+                let ForIter::Range { lo, hi, inclusive } = &**iter else {
                     return self.cannot("a loop over something else than `a..b`", pat.span);
                 };
                 let (lo, hi) = (self.int(lo)?, self.int(hi)?);

@@ -349,10 +349,11 @@ fn needs(e: &Expr, fns: &mut Vec<FnId>, consts: &mut Vec<ConstId>) {
         if let Event::Expr(e) = event {
             match &e.kind {
                 ExprKind::Const(id) => consts.push(*id),
-                ExprKind::Call {
-                    callee: Callee::Fn(id, _),
-                    ..
-                } => fns.push(*id),
+                ExprKind::Call { callee, .. } => {
+                    if let Callee::Fn(id, _) = &**callee {
+                        fns.push(*id);
+                    }
+                }
                 _ => {}
             }
         }

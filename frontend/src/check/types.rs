@@ -549,12 +549,14 @@ impl<'a> Checker<'a, '_> {
                 );
             }
             match self.lookup_name(base.module, p.name.name) {
-                Some(Def::Cap(_)) => self.breach(
-                    Rule::ShadowValue,
-                    p.name.span,
-                    "a type parameter cannot have the name of a capability",
-                    "choose another name",
-                ),
+                Some(Def::Cap(_)) => {
+                    self.breach(
+                        Rule::ShadowValue,
+                        p.name.span,
+                        "a type parameter cannot have the name of a capability",
+                        "choose another name",
+                    );
+                }
                 Some(Def::CapSet(_)) if p.is_uses => self.err_help(
                     codes::CAP_SHADOWED,
                     p.name.span,
