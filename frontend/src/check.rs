@@ -17,7 +17,10 @@ mod closures;
 mod coerce;
 mod coherence;
 mod collect;
+mod const_eval;
+mod const_ops;
 mod construct;
+mod consts;
 mod cx;
 mod deferred;
 mod entry;
@@ -90,6 +93,7 @@ pub fn check<'a>(
     checker.entry();
     checker.flush_caps();
     checker.unused_imports();
+    checker.hidden_prelude();
     if checker.poisoned && !checker.sink.has_errors() {
         // Never silently: whatever refused the program has to be seen.
         checker.err(
@@ -322,8 +326,8 @@ pub(crate) struct ConstInfo<'a> {
     pub module: ModId,
     pub item: &'a ast::ConstItem<'a>,
     pub ty: Ty,
-    /// Constants that its value mentions.
-    pub mentions: Vec<ConstId>,
+    /// Something is wrong with its expression or type, and was told.
+    pub failed: bool,
 }
 
 /// An implementation of a trait or capability (same index as in the program).
@@ -365,6 +369,7 @@ pub(crate) struct Checker<'a, 's> {
     pub caps: Vec<CapInfo<'a>>,
     pub capsets: Vec<CapSetInfo<'a>>,
     pub consts: Vec<ConstInfo<'a>>,
+    pub const_state: consts::ConstState,
     /// Parallel to `prog.impls`.
     pub impls: Vec<ImplInfo>,
     pub inherents: Vec<Inherent>,
@@ -389,6 +394,12 @@ pub(crate) struct Checker<'a, 's> {
     pub fn_names: rustc_hash::FxHashSet<(PkgId, String)>,
     /// Suggestions for misspellings that may still be looked for (each looks at every name).
     pub suggestions: std::cell::Cell<u32>,
+    /// A bound names a trait that there is not.
+    pub unknown_trait: bool,
+    /// Names of modules that stand for nothing, which was told where they should come from.
+    pub told_names: rustc_hash::FxHashSet<(ModId, Symbol)>,
+    /// Capabilities with an implementation that was refused.
+    pub refused_impls: rustc_hash::FxHashSet<CapId>,
     /// Imported names that something mentions.
     pub used_names: std::cell::RefCell<rustc_hash::FxHashSet<(ModId, Symbol)>>,
     /// Steps of inference left for the whole program.
@@ -420,6 +431,7 @@ impl<'a, 's> Checker<'a, 's> {
             caps: Vec::new(),
             capsets: Vec::new(),
             consts: Vec::new(),
+            const_state: consts::ConstState::default(),
             impls: Vec::new(),
             inherents: Vec::new(),
             inherent_fns: FxHashMap::default(),
@@ -439,6 +451,9 @@ impl<'a, 's> Checker<'a, 's> {
             pending: Vec::new(),
             fn_names: rustc_hash::FxHashSet::default(),
             suggestions: std::cell::Cell::new(40),
+            unknown_trait: false,
+            told_names: rustc_hash::FxHashSet::default(),
+            refused_impls: rustc_hash::FxHashSet::default(),
             used_names: std::cell::RefCell::default(),
             total_fuel: 200_000_000,
             for_tests: false,

@@ -6,7 +6,7 @@ use crate::ast;
 use crate::ceiling;
 use crate::check::{self, ParsedPackage};
 use crate::derived_json::Derived;
-use crate::diag::{Diagnostic, Severity, Sink, codes};
+use crate::diag::{Diagnostic, Severity, Sink};
 use crate::lower;
 use crate::parser;
 use crate::source::{FileId, Interner, SourceMap};
@@ -339,9 +339,7 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
         named = ceiling::named_capabilities(&program, &p.sources);
         match lower::lower(&mut program, &p.sources) {
             Ok(l) => (bundle, encoded) = (Some(l.bundle), l.encoded),
-            Err(e) => p
-                .sink
-                .push(Diagnostic::error(codes::LOWERING, e.span, e.message)),
+            Err(e) => p.sink.push(Diagnostic::error(e.code, e.span, e.message)),
         }
         leftover = Some(Box::new(program));
     }

@@ -5,14 +5,19 @@
 //! at most `MAX_HEIGHT`; one mistake gives one message (`panicking` silences what follows it up to
 //! the next statement or closing bracket); a tree without diagnostics holds no `Error` node.
 
+mod branches;
+mod casing;
 pub(crate) mod entry;
 mod exprs;
+mod foreign;
 mod forms;
 mod fstrings;
 mod functions;
 mod habits;
+mod imports;
 mod items;
 mod layout;
+mod lines;
 mod literals;
 mod ops;
 mod patterns;
@@ -145,6 +150,10 @@ struct Parser<'a, 't> {
     fatal: bool,
     /// Inside of `if c: …` on one line, where `else if` is a misspelt `elif`.
     inline_if: bool,
+    /// At the end of a statement, where `else:` may begin a block.
+    stmt_end: bool,
+    /// Inside of a guard, where `=>` ends the expression.
+    guarding: bool,
     /// A statement at the top of the module was told.
     top_level_reported: bool,
 }
@@ -185,6 +194,8 @@ impl<'a, 't> Parser<'a, 't> {
             panicking: false,
             fatal: false,
             inline_if: false,
+            stmt_end: false,
+            guarding: false,
             top_level_reported: false,
         }
     }

@@ -254,7 +254,7 @@ fn trap_op(kind: u16) -> (TrapKind, String) {
         TrapKind::Bounds => "index out of bounds",
         TrapKind::Shift => "shift amount outside 0..64",
         TrapKind::Conversion => "conversion out of range",
-        TrapKind::MissingKey => "the key is not in the map",
+        TrapKind::MissingKey => "the key is not in the map: use get(k) if it may be missing",
         TrapKind::Panic => "panic",
         TrapKind::Variant => "the value is another variant",
         TrapKind::Changed => "the collection changed while it was iterated",

@@ -5,8 +5,8 @@ use super::cx::{EnvEntry, FnCx, Frame, FrameErrs, LitKind, ScopeItem};
 use super::{Checker, FnSrc, codes};
 use crate::ast;
 use crate::diag::Diagnostic;
-use crate::source::sym;
-use crate::thir::{CapId, ConstId, Expr, ExprKind, FnId, LocalId, Stmt, Ty, TyKind, TyTable};
+use crate::source::{Span, sym};
+use crate::thir::{CapId, Expr, ExprKind, FnId, LocalId, Stmt, Ty, TyKind, TyTable};
 
 pub(super) fn ex(kind: ExprKind, ty: Ty, span: crate::source::Span) -> Expr {
     Expr { kind, ty, span }
@@ -35,10 +35,7 @@ impl Frame {
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn bodies(&mut self) {
-        for i in 0..self.consts.len() {
-            self.const_body(ConstId(id32(i)));
-        }
-        self.const_cycles();
+        self.constants();
         let mut i = 0;
         while i < self.fns.len() && !self.sink.is_full() {
             self.fn_body(FnId(id32(i)));
@@ -98,7 +95,17 @@ impl<'a> Checker<'a, '_> {
         let body = match src {
             FnSrc::Item(item) => item.body.as_ref().map(|b| {
                 let e = self.block(b, super::cx::Want::Stmt);
-                if !self.is_never(e.ty) && sig.ret != TyTable::UNIT && sig.ret != TyTable::ERROR {
+                // Whether a last call of something unknown would end the function cannot be said.
+                let unknown = match &e.kind {
+                    ExprKind::Block(stmts, _) => matches!(stmts.last(),
+                        Some(Stmt::Expr(last)) if self.is_error(last.ty)),
+                    _ => false,
+                };
+                if !self.is_never(e.ty)
+                    && sig.ret != TyTable::UNIT
+                    && sig.ret != TyTable::ERROR
+                    && !(unknown && self.poisoned)
+                {
                     self.missing_return(&sig.display, sig.ret, sig.head, b);
                     self.cx.idle.clear();
                 }
@@ -127,7 +134,7 @@ impl<'a> Checker<'a, '_> {
         }
         if !self.poisoned {
             self.unused_caps(&sig, of_cap, src);
-            self.unused_names(sig.module);
+            self.unused_names(sig.module, body.as_ref().map(|b| b.span));
         }
         self.poisoned |= earlier;
         self.settle_mentions(id);
@@ -187,7 +194,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// Names of patterns that nothing mentions.
-    fn unused_names(&mut self, module: super::ModId) {
+    fn unused_names(&mut self, module: super::ModId, src_span: Option<Span>) {
         if self.in_std(module) {
             return;
         }
@@ -199,13 +206,34 @@ impl<'a> Checker<'a, '_> {
             .filter(|(l, i)| i.named && !i.used && !l.name.starts_with('_'))
             .map(|(l, i)| (l.name.clone(), i.span))
             .collect();
+        let body = src_span.map_or("", |s| self.sources.text(s));
+        let hole = |name: &str| body.contains(&format!("{{{name}}}"));
+        let mut warnings = Vec::new();
         for (name, span) in unused {
-            self.push(
-                Diagnostic::warning(codes::UNUSED_NAME, span, format!("nothing uses `{name}`"))
-                    .help(format!(
-                        "remove it, or write `_{name}` if it has to stand here"
-                    )),
-            );
+            let d = Diagnostic::warning(codes::UNUSED_NAME, span, format!("nothing uses `{name}`"));
+            let outer = self.cx.locals.iter().zip(&self.cx.infos).find(|(l, i)| {
+                l.name == name && i.span.file == span.file && i.span.end <= span.start && i.mutable
+            });
+            warnings.push(if let Some((_, outer)) = outer {
+                d.note_at(
+                    outer.span,
+                    format!("it hides this `{name}`, which stays as it is"),
+                )
+                .help(format!(
+                    "to change that one write `{name} = …` without `let`"
+                ))
+            } else if hole(&name) {
+                d.help(format!(
+                    "`{{{name}}}` in a string is text unless `f` stands before the quotes: `f\"…\"`"
+                ))
+            } else {
+                d.help(format!(
+                    "remove it, or write `_{name}` if it has to stand here"
+                ))
+            });
+        }
+        for d in warnings {
+            self.push(d);
         }
     }
 
@@ -291,77 +319,5 @@ impl<'a> Checker<'a, '_> {
         let name = self.cap_name(cap);
         let ty = self.prog.tys.intern(TyKind::Cap(cap));
         self.cx.new_local(&name, ty, false, span)
-    }
-
-    fn const_body(&mut self, id: ConstId) {
-        let Some((module, item, ty)) = self
-            .consts
-            .get(id.0 as usize)
-            .map(|c| (c.module, c.item, c.ty))
-        else {
-            return;
-        };
-        self.cx = FnCx::new(self.module_scope(module));
-        self.cx.at = item.name.span;
-        self.cx.pure = Some("a constant");
-        self.cx.in_const = true;
-        self.cx.frames.push(Frame::new(
-            LitKind::Function,
-            TyTable::ERROR,
-            FrameErrs::Declared(TyTable::NEVER),
-        ));
-        self.cx.push_scope();
-        let mut value = self.check_expr(&item.value, ty);
-        self.finish_types(Some(&mut value));
-        self.audit_body(&mut value);
-        let mentions = std::mem::take(&mut self.cx.const_mentions);
-        let locals = std::mem::take(&mut self.cx.locals);
-        if let Some(c) = self.consts.get_mut(id.0 as usize) {
-            c.mentions = mentions;
-        }
-        if let Some(c) = self.prog.consts.get_mut(id.0 as usize) {
-            c.value = value;
-            c.locals = locals;
-        }
-    }
-
-    /// No constant needs itself. Without recursion: constants may form long chains.
-    fn const_cycles(&mut self) {
-        let n = self.consts.len();
-        // Removes constants whose mentions are all removed, until nothing changes.
-        let mut left: Vec<usize> = self.consts.iter().map(|c| c.mentions.len()).collect();
-        let mut users: Vec<Vec<usize>> = vec![Vec::new(); n];
-        for (i, c) in self.consts.iter().enumerate() {
-            for m in &c.mentions {
-                if let Some(u) = users.get_mut(m.0 as usize) {
-                    u.push(i);
-                }
-            }
-        }
-        let mut ready: Vec<usize> = (0..n).filter(|i| left.get(*i) == Some(&0)).collect();
-        let mut done = vec![false; n];
-        while let Some(i) = ready.pop() {
-            if let Some(d) = done.get_mut(i) {
-                *d = true;
-            }
-            for u in users.get(i).cloned().unwrap_or_default() {
-                if let Some(l) = left.get_mut(u) {
-                    *l = l.saturating_sub(1);
-                    if *l == 0 {
-                        ready.push(u);
-                    }
-                }
-            }
-        }
-        for (i, d) in done.into_iter().enumerate() {
-            if !d && let Some(span) = self.consts.get(i).map(|c| c.item.name.span) {
-                self.err_help(
-                    codes::BAD_CONST,
-                    span,
-                    "the value of this constant needs itself",
-                    "write the value out",
-                );
-            }
-        }
     }
 }

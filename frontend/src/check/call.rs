@@ -86,9 +86,7 @@ impl<'a> Checker<'a, '_> {
                         return self.call_static(st, name, type_args, args, want, span);
                     }
                     self.unknown_value(name);
-                    for a in args {
-                        self.expr(&a.value, Want::Any);
-                    }
+                    self.drop_args(args);
                     return bad(span);
                 }
             }
@@ -461,7 +459,12 @@ impl<'a> Checker<'a, '_> {
                 A::Fn(_) => true,
                 A::Name(_) | A::Field { .. } => matches!(
                     self.static_of(&a.value),
-                    Some(St::Def(Def::Cap(_)) | St::Bad)
+                    Some(
+                        St::Def(Def::Cap(_) | Def::Adt(_) | Def::Trait(_))
+                            | St::Ty(_)
+                            | St::Adt(..)
+                            | St::Bad
+                    )
                 ),
                 _ => false,
             };

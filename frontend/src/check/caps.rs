@@ -417,6 +417,10 @@ impl<'a> Checker<'a, '_> {
             TyKind::Adt(..) if self.find_cap_impl(v.ty, cap).is_some() => {
                 ex(ExprKind::AsCap(Box::new(v)), cap_ty, e.span)
             }
+            _ if self.refused_impls.contains(&cap) => {
+                self.poisoned = true;
+                bad(e.span)
+            }
             _ => {
                 let (t, n) = (self.show(v.ty), self.cap_name(cap));
                 let refused = self.breach(

@@ -122,6 +122,9 @@ impl<'a> Checker<'a, '_> {
                     format!("a constant cannot have type `{t}`, which refers to changeable data"),
                     "use numbers, strings, tuples or enums, or build the value in a function",
                 );
+                if let Some(c) = self.consts.get_mut(i) {
+                    c.failed = true;
+                }
             }
         }
         for i in 0..self.adts.len() {

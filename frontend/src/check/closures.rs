@@ -124,7 +124,14 @@ impl<'a> Checker<'a, '_> {
                 (None, Some(g)) => g,
                 (None, None) => {
                     let name = self.text(p.name.name);
-                    if expected.is_none() && want.ty().is_none_or(|t| !self.is_error(t)) {
+                    // Where something else than a function is needed, that is told.
+                    let misplaced = want.ty().is_some_and(|t| {
+                        !matches!(
+                            self.kind(t),
+                            TyKind::Infer(_) | TyKind::Fn(_) | TyKind::Borrowed(_)
+                        )
+                    });
+                    if expected.is_none() && !misplaced {
                         self.err_help(
                             codes::CANNOT_INFER,
                             p.span,
@@ -188,6 +195,9 @@ impl<'a> Checker<'a, '_> {
                             format!("this function literal can end without its result, a value of type `{t}`"),
                             "its result is what `return` says; `=>` with an expression needs none",
                         );
+                        self.cx.idle.retain(|d| {
+                            !(b.span.start <= d.span.start && d.span.end <= b.span.end)
+                        });
                     }
                 } else if matches!(self.kind(ret), TyKind::Infer(_)) {
                     self.unify(ret, TyTable::UNIT);

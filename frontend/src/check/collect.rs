@@ -21,6 +21,15 @@ pub(super) fn id32(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// The module that a package's name stands for: `main` of a program, else `lib`.
+fn root_module(p: &ParsedPackage<'_>, is_program: bool) -> &'static str {
+    let has = |name: &str| p.modules.iter().any(|(n, _)| n == name);
+    match (is_program, has("main"), has("lib")) {
+        (true, true, _) | (_, true, false) => "main",
+        _ => "lib",
+    }
+}
+
 impl<'a> Checker<'a, '_> {
     pub(super) fn collect(&mut self, packages: &[ParsedPackage<'a>]) {
         for (i, p) in packages.iter().enumerate() {
@@ -37,11 +46,13 @@ impl<'a> Checker<'a, '_> {
                 deps: deps.clone(),
             });
             let mut modules = FxHashMap::default();
+            let root = root_module(p, i + 1 == packages.len());
             for (name, module) in &p.modules {
                 let id = ModId(id32(self.mods.len()));
-                let name = match name.as_str() {
-                    "main" | "lib" => String::new(),
-                    other => other.to_string(),
+                let name = if name == root {
+                    String::new()
+                } else {
+                    name.clone()
                 };
                 modules.insert(name.clone(), id);
                 self.mods.push(ModInfo {
@@ -119,12 +130,10 @@ impl<'a> Checker<'a, '_> {
     pub(super) fn opened_by(&self, m: ModId) -> Option<ModId> {
         let info = self.module(m)?;
         let (opened, _) = info.name.rsplit_once('#')?;
-        let opened = match opened {
-            "main" | "lib" => "",
-            other => other,
-        };
         let package = self.pkgs.get(info.pkg.0 as usize)?;
-        package.modules.get(opened).copied()
+        let named = package.modules.get(opened);
+        let root = matches!(opened, "main" | "lib").then(|| package.modules.get(""));
+        named.or(root.flatten()).copied()
     }
 
     pub(super) fn module(&self, m: ModId) -> Option<&ModInfo<'a>> {
@@ -205,7 +214,7 @@ impl<'a> Checker<'a, '_> {
                         module: m,
                         item: c,
                         ty: TyTable::ERROR,
-                        mentions: Vec::new(),
+                        failed: false,
                     });
                     self.prog.consts.push(ConstDef {
                         name: self.qualified(m, self.names.name(c.name.name)),
@@ -564,6 +573,41 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// Notes that a module's name stands for something whose absence was told.
+    pub(super) fn told_name(&mut self, m: ModId, name: Symbol) {
+        self.told_names.insert((m, name));
+    }
+
+    /// Warns of items that carry the name of something that every module sees.
+    pub(super) fn hidden_prelude(&mut self) {
+        let mut hiding = Vec::new();
+        for (i, info) in self.mods.iter().enumerate() {
+            if self.in_std(ModId(id32(i))) || info.name.contains('#') {
+                continue;
+            }
+            for (name, e) in &info.names {
+                let other = self.prelude.get(name).filter(|d| **d != e.def);
+                if let Some(other) = other
+                    && !matches!(other, Def::Cap(_))
+                {
+                    hiding.push((e.span, *name, *other));
+                }
+            }
+        }
+        hiding.sort_by_key(|(span, ..)| *span);
+        for (span, name, other) in hiding {
+            let (text, kind) = (self.text(name), self.def_kind(other));
+            self.push(
+                crate::diag::Diagnostic::warning(
+                    codes::HIDES,
+                    span,
+                    format!("this `{text}` hides {kind} of that name, which every module sees"),
+                )
+                .help("choose another name"),
+            );
+        }
+    }
+
     fn path_text(&self, segments: &[Ident]) -> String {
         let parts: Vec<&str> = segments.iter().map(|s| self.names.name(s.name)).collect();
         parts.join(".")
@@ -643,13 +687,17 @@ impl<'a> Checker<'a, '_> {
         for item in items {
             match item.kind {
                 ItemKind::Import(i) => {
-                    if let Some(target) = self.find_module(m, &i.path) {
-                        let name = i.alias.unwrap_or(i.path.last());
-                        self.declare(m, name, Def::Module(target), false, true);
+                    let name = i.alias.unwrap_or(i.path.last());
+                    match self.find_module(m, &i.path) {
+                        Some(target) => self.declare(m, name, Def::Module(target), false, true),
+                        None => self.told_name(m, name.name),
                     }
                 }
                 ItemKind::FromImport(i) => {
                     let Some(target) = self.find_module(m, &i.path) else {
+                        for n in i.names {
+                            self.told_name(m, n.alias.unwrap_or(n.name).name);
+                        }
                         continue;
                     };
                     for n in i.names {
@@ -694,6 +742,7 @@ impl<'a> Checker<'a, '_> {
                 format!("module `{from}` declares no `{name}`"),
                 help,
             );
+            self.told_name(m, n.alias.unwrap_or(n.name).name);
             return;
         };
         if !entry.is_pub && self.pkg_of(m) != self.pkg_of(target) {
@@ -713,6 +762,7 @@ impl<'a> Checker<'a, '_> {
                 format!("import `{name}` under its own name"),
             )
         {
+            self.told_name(m, alias.name);
             return;
         }
         let local = n.alias.unwrap_or(n.name);

@@ -5,6 +5,7 @@ use super::call::Formal;
 use super::cx::Want;
 use super::{Checker, codes};
 use crate::ast::Arg;
+use crate::diag::Diagnostic;
 use crate::source::{Ident, Span, Symbol};
 use crate::thir::{AdtId, AdtKind, Callee, Conv, Expr, ExprKind, Ty, TyKind, TyTable};
 
@@ -90,13 +91,15 @@ impl<'a> Checker<'a, '_> {
                 default: f.default,
             });
         }
-        if v.fields.is_empty() && !is_struct && !args.is_empty() {
-            self.err_help(
-                codes::ARGUMENTS,
-                span,
-                format!("{what} carries no values"),
-                "remove the brackets",
-            );
+        let brackets = self.sources.text(span).ends_with("()");
+        if v.fields.is_empty() && !is_struct && (brackets || !args.is_empty()) {
+            let d = Diagnostic::error(codes::ARGUMENTS, span, format!("{what} carries no values"))
+                .help("remove the brackets");
+            let behind = Span {
+                start: span.end.saturating_sub(2),
+                ..span
+            };
+            self.push(if brackets { d.fix(behind, "") } else { d });
             return bad(span);
         }
         if kind == AdtKind::Attenuator && self.cx.pure.is_some() {

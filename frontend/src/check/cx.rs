@@ -6,7 +6,7 @@
 
 use super::{Pred, TyScope, UseSite};
 use crate::source::{Span, Symbol};
-use crate::thir::{CapId, ConstId, FnId, LocalDef, LocalId, LoopId, TraitId, Ty, TyTable};
+use crate::thir::{CapId, FnId, LocalDef, LocalId, LoopId, TraitId, Ty, TyTable};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
@@ -83,6 +83,8 @@ pub(crate) struct TryCx {
 pub(crate) struct LoopCx {
     pub id: LoopId,
     pub label: Option<Symbol>,
+    /// Place of the label.
+    pub span: Span,
     pub has_break: bool,
 }
 
@@ -170,8 +172,9 @@ pub(crate) struct FnCx<'a> {
     pub in_guard: bool,
     pub sites: Vec<UseSite>,
     pub fn_id: Option<FnId>,
-    pub const_mentions: Vec<ConstId>,
     pub in_const: bool,
+    /// Errors that leave the function without being named by it, which were told.
+    pub told_errs: rustc_hash::FxHashSet<Ty>,
     /// Steps left before the function counts as too complicated.
     pub fuel: u64,
     pub out_of_fuel: bool,
@@ -209,8 +212,8 @@ impl FnCx<'_> {
             in_guard: false,
             sites: Vec::new(),
             fn_id: None,
-            const_mentions: Vec::new(),
             in_const: false,
+            told_errs: rustc_hash::FxHashSet::default(),
             fuel: 4_000_000,
             out_of_fuel: false,
             last_captures: None,

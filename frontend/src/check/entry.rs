@@ -131,11 +131,19 @@ impl<'a> Checker<'a, '_> {
 
     /// Tells missing capabilities, with the way to a use.
     pub(super) fn flush_caps(&mut self) {
+        // The change of one signature mends all uses in that function.
+        let mut told: Vec<(Vec<crate::diag::Edit>, CapId)> = Vec::new();
         for p in std::mem::take(&mut self.pending) {
             if self.sink.is_full() {
                 break;
             }
             let mut d: Diagnostic = p.diag;
+            let again = told.iter().any(|(fix, cap)| *fix == d.fix && *cap == p.cap);
+            if again && !d.fix.is_empty() {
+                self.poisoned = true;
+                continue;
+            }
+            told.push((d.fix.clone(), p.cap));
             let at = d.span;
             d = d.call(p.here.0, p.here.1);
             d = d.call(at, p.what);

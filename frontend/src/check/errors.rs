@@ -130,6 +130,10 @@ impl<'a> Checker<'a, '_> {
         let Some(id) = self.cx.fn_id else {
             return;
         };
+        if !self.cx.told_errs.insert(m) {
+            self.poisoned = true;
+            return;
+        }
         let sig = self.sig(id);
         let Some(item) = self.fn_item(id) else {
             self.err(
@@ -216,6 +220,14 @@ impl<'a> Checker<'a, '_> {
         }
         self.hint_raised(e.ty);
         let errs = self.zonk(e.ty);
+        // What is wrong with the errors of the signature was told there.
+        let told = self.cx.frames.last().is_some_and(|f| {
+            matches!(f.errs, FrameErrs::Declared(t) if t == TyTable::ERROR) && f.tries.is_empty()
+        });
+        if told && self.cx.frames.len() == 1 {
+            self.poisoned = true;
+            return ex(ExprKind::Raise(Box::new(e)), TyTable::NEVER, span);
+        }
         let good = self.check_err_members(errs, e.span);
         self.throw(good, span);
         ex(ExprKind::Raise(Box::new(e)), TyTable::NEVER, span)

@@ -5,9 +5,14 @@
 //! that exceeds the meter is reported as too complex, never accepted.
 
 use crate::thir::{AdtKind, Arm, Pat, PatKind, Program, Ty, TyKind, TyTable};
+use rustc_hash::FxHashSet;
+use std::collections::BTreeMap;
 
 /// Steps that one `match` may take before it counts as too complex.
 const MAX_WORK: u32 = 200_000;
+
+/// From this many arms on, a match on plain values is checked by sets of them.
+const FLAT_ARMS: usize = 64;
 
 /// What is known of a match.
 #[derive(Debug, Default)]
@@ -23,6 +28,11 @@ pub struct MatchReport {
 /// Checks the arms of a match on a value of type `scrutinee`.
 pub fn check_match(prog: &mut Program, scrutinee: Ty, arms: &[Arm]) -> MatchReport {
     let mut cx = Cx { prog, work: 0 };
+    if arms.len() >= FLAT_ARMS
+        && let Some(report) = cx.flat(scrutinee, arms)
+    {
+        return report;
+    }
     let mut report = MatchReport::default();
     let mut rows: Vec<Vec<P>> = Vec::new();
     for (i, arm) in arms.iter().enumerate() {
@@ -133,7 +143,141 @@ struct Cx<'a> {
     work: u32,
 }
 
+/// Plain values that earlier arms of a match take.
+#[derive(Default)]
+struct Taken {
+    all: bool,
+    /// Disjoint ranges that do not touch, by their first value.
+    ranges: BTreeMap<i128, i128>,
+    texts: FxHashSet<String>,
+    floats: FxHashSet<u64>,
+    variants: FxHashSet<u32>,
+    bools: [bool; 2],
+}
+
+impl Taken {
+    /// Adds the values of a constructor without parts; true if some of them are new.
+    fn add(&mut self, c: &C) -> bool {
+        match c {
+            C::Str(s) => self.texts.insert(s.clone()),
+            C::Float(bits) => self.floats.insert(*bits),
+            C::Variant(v) => self.variants.insert(*v),
+            C::Bool(b) => {
+                let slot = self.bools.get_mut(usize::from(*b));
+                slot.is_some_and(|taken| !std::mem::replace(taken, true))
+            }
+            C::Range(lo, hi) => self.add_range(*lo, *hi),
+            _ => true,
+        }
+    }
+
+    fn add_range(&mut self, lo: i128, hi: i128) -> bool {
+        let (mut lo, mut hi) = (lo, hi);
+        let before = self.ranges.range(..=lo).next_back();
+        if before.is_some_and(|(_, end)| *end >= hi) {
+            return false;
+        }
+        // Takes in what overlaps or touches.
+        while let Some((&start, &end)) = self.ranges.range(..=hi + 1).next_back()
+            && end + 1 >= lo
+        {
+            lo = lo.min(start);
+            hi = hi.max(end);
+            self.ranges.remove(&start);
+        }
+        self.ranges.insert(lo, hi);
+        true
+    }
+
+    /// A part of `c` that is not taken.
+    fn missing(&self, c: &C) -> Option<C> {
+        match c {
+            C::Variant(v) => (!self.variants.contains(v)).then(|| c.clone()),
+            C::Bool(b) => {
+                let taken = self.bools.get(usize::from(*b)).copied().unwrap_or(false);
+                (!taken).then(|| c.clone())
+            }
+            C::Range(lo, hi) => {
+                let mut from = *lo;
+                if let Some((_, end)) = self.ranges.range(..=from).next_back() {
+                    from = from.max(end + 1);
+                }
+                let to = self.ranges.range(from..).next().map_or(*hi, |(s, _)| s - 1);
+                (from <= *hi).then(|| C::Range(from, to.min(*hi)))
+            }
+            _ => Some(c.clone()),
+        }
+    }
+}
+
+/// The constructors of a pattern that looks at nothing below them; `None` stands for all.
+fn plain(p: &P) -> Option<Option<Vec<&C>>> {
+    match p {
+        P::Wild => Some(None),
+        P::Ctor(C::Single | C::Fixed(_) | C::Var(..) | C::Member(_), _) => None,
+        P::Ctor(c, subs) => subs
+            .iter()
+            .all(|s| matches!(s, P::Wild))
+            .then(|| Some(vec![c])),
+        P::Or(alts) => {
+            let mut out = Vec::new();
+            for alt in alts {
+                match plain(alt)? {
+                    Some(cs) => out.extend(cs),
+                    None => return Some(None),
+                }
+            }
+            Some(Some(out))
+        }
+    }
+}
+
 impl Cx<'_> {
+    /// The report for arms that name plain values, in time linear in them; `None` if some look deeper.
+    fn flat(&mut self, ty: Ty, arms: &[Arm]) -> Option<MatchReport> {
+        let rows: Vec<P> = arms.iter().map(|a| lower(&a.pat)).collect();
+        let mut report = MatchReport::default();
+        let mut taken = Taken::default();
+        for (i, (row, arm)) in rows.iter().zip(arms).enumerate() {
+            let named = plain(row)?;
+            let guarded = arm.guard.is_some();
+            let new = match named {
+                None => {
+                    let new = !taken.all;
+                    taken.all |= !guarded;
+                    new
+                }
+                // What a guarded arm takes stays open, so it is asked for only.
+                Some(_) if guarded => !taken.all,
+                Some(cs) => {
+                    let mut any = false;
+                    for c in cs {
+                        any |= taken.add(c);
+                    }
+                    any && !taken.all
+                }
+            };
+            if !new {
+                report.unreachable.push(i);
+            }
+        }
+        if taken.all {
+            return Some(report);
+        }
+        let open = match self.all_ctors(ty) {
+            Some(all) => all.iter().find_map(|c| taken.missing(c)),
+            None => {
+                report.missing = Some("_".to_string());
+                return Some(report);
+            }
+        };
+        report.missing = open.map(|c| {
+            let parts = vec![P::Wild; self.fields(&c, ty).len()];
+            self.text(&P::Ctor(c, parts), ty)
+        });
+        Some(report)
+    }
+
     /// A witness that `q` matches and no row does, one pattern a column.
     fn useful(&mut self, rows: &[Vec<P>], tys: &[Ty], q: &[P]) -> Option<Vec<P>> {
         self.work = self.work.saturating_add(1 + rows.len() as u32 / 8);

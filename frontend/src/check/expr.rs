@@ -86,7 +86,7 @@ impl<'a> Checker<'a, '_> {
             A::Raise(v) => self.raise_expr(v, span),
             A::Break(l) => self.jump(span, l, true),
             A::Continue(l) => self.jump(span, l, false),
-            A::Block(b) => self.block(b, Want::Stmt),
+            A::Block(b) => self.block(b, want),
             A::Error => {
                 self.poisoned = true;
                 bad(span)

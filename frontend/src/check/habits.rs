@@ -4,7 +4,7 @@
 
 use super::{Checker, codes};
 use crate::diag::Diagnostic;
-use crate::source::{Ident, Symbol, sym};
+use crate::source::{Ident, Span, Symbol, sym};
 use crate::thir::Ty;
 
 /// What to write instead: the advice, and the name alone if that is all that changes.
@@ -68,6 +68,28 @@ fn value(name: &str) -> Option<Answer> {
             "declare an `error` with a variant for what can go wrong",
             None,
         ),
+        "none" => ("write `None`; its type is `T?`", Some("None")),
+        "some" => ("write `Some(x)`", Some("Some")),
+        "TRUE" => ("write `true`", Some("true")),
+        "FALSE" => ("write `false`", Some("false")),
+        "pow" => ("a power is `a ** b`", None),
+        "parseInt" => ("write `s.to_int()`, which is an option", None),
+        "parseFloat" => ("write `s.to_float()`, which is an option", None),
+        "time" | "Date" | "datetime" => (
+            "the time is a capability: `Clock.now()`, and the function says `uses Clock`",
+            None,
+        ),
+        "os" | "process" => (
+            "variables are read by `Env.get(name)`, files by `FileRead`; the function says so in `uses`",
+            None,
+        ),
+        "unreachable" | "todo" | "unimplemented" => ("write `panic(\"…\")`", None),
+        "sleep" => ("waiting needs tasks, which are not there yet", None),
+        "vec" => ("a list is written `[a, b]`", None),
+        _ if name.len() > 5 && (name.ends_with("Error") || name.ends_with("Exception")) => (
+            "there are no errors of this name: declare an `error` with a variant for what can go wrong",
+            None,
+        ),
         _ => return None,
     })
 }
@@ -87,7 +109,9 @@ fn ty(name: &str) -> Option<Answer> {
         "number" => ("numbers are `int` or `float`", None),
         "boolean" | "Bool" | "Boolean" => ("truth values are `bool`", Some("bool")),
         "Char" | "rune" => ("characters are `char`", Some("char")),
-        "void" | "unit" | "Unit" => ("no result is written as nothing, or `()`", Some("()")),
+        "None" | "void" | "unit" | "Unit" => {
+            ("no result is written as nothing, or `()`", Some("()"))
+        }
         "bytes" => ("bytes are a list: `[byte]`", Some("[byte]")),
         "any" | "Any" | "object" | "Object" => (
             "there is no type for everything: use a type parameter, an `enum` or a trait",
@@ -161,10 +185,43 @@ fn advice(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Modules of the standard library that a program imports to use them.
+const STD_MODULES: &[&str] = &["math", "json", "random"];
+
 impl<'a> Checker<'a, '_> {
+    /// A module of the standard library that is not imported.
+    fn missing_import(&self, name: Ident) -> Diagnostic {
+        let text = self.names.name(name.name);
+        // Behind the documentation of the file.
+        let source = self.sources.text(Span {
+            start: 0,
+            end: u32::MAX,
+            ..name.span
+        });
+        let lines = source.split_inclusive('\n');
+        let head: usize = lines
+            .take_while(|l| l.starts_with('#') || l.trim().is_empty())
+            .map(str::len)
+            .sum();
+        let at = u32::try_from(head).unwrap_or(0);
+        Diagnostic::error(
+            codes::UNKNOWN_NAME,
+            name.span,
+            format!("there is no name `{text}` here"),
+        )
+        .help(format!("write `import std.{text}` at the top of the file"))
+        .fix(
+            Span::new(name.span.file, at, at),
+            format!("import std.{text}\n\n"),
+        )
+    }
+
     /// The answer to a name of another language.
     pub(super) fn foreign_name(&self, name: Ident, what: &str) -> Option<Diagnostic> {
         let text = self.names.name(name.name);
+        if what == "name" && STD_MODULES.contains(&text) {
+            return Some(self.missing_import(name));
+        }
         let (help, replacement) = match what {
             "type" => ty(text),
             "name" => value(text),
@@ -220,6 +277,15 @@ impl<'a> Checker<'a, '_> {
                         "fields and methods are written with their value: `self.{text}`"
                     ))
                     .fix(name.span.before(), "self."),
+            );
+        }
+        if let Some(ty) = self.cx.scope.self_ty
+            && self.has_member(ty, name.name)
+        {
+            return Some(
+                error(format!("there is no name `{text}` here")).help(format!(
+                    "write `self` as the first parameter, and `self.{text}`"
+                )),
             );
         }
         let enums: Vec<String> = self

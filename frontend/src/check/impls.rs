@@ -334,6 +334,7 @@ impl<'a> Checker<'a, '_> {
                 item.head,
                 format!("a capability is implemented by a struct or enum, not by `{target}`"),
             );
+            self.refused_impls.insert(cap);
             return;
         };
         match self.adt_kind(id) {
@@ -369,6 +370,7 @@ impl<'a> Checker<'a, '_> {
                     item.head,
                     format!("a capability is implemented by a struct or enum, not by `{target}`"),
                 );
+                self.refused_impls.insert(cap);
                 return;
             }
         }

@@ -743,6 +743,11 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn unknown_method(&mut self, ty: Ty, name: Ident) {
+        if self.unknown_trait && matches!(self.kind(ty), TyKind::Param(_)) {
+            // The trait that may have it was told.
+            self.poisoned = true;
+            return;
+        }
         let t = self.text(name.name);
         let shown = self.show(ty);
         let mut d = Diagnostic::error(

@@ -9,7 +9,7 @@ use super::{Checker, Def, codes};
 use crate::ast::{self, ExprKind as A, Ident};
 use crate::diag::Diagnostic;
 use crate::source::{Span, Symbol, sym};
-use crate::thir::{AdtId, AdtKind, Expr, ExprKind, FnId, FnTy, LocalId, Ty, TyKind};
+use crate::thir::{AdtId, AdtKind, Expr, ExprKind, FnId, FnTy, LocalId, Ty, TyKind, TyTable};
 
 impl<'a> Checker<'a, '_> {
     /// Marks the mention of a local: captures, `allow`, purity.
@@ -211,6 +211,9 @@ impl<'a> Checker<'a, '_> {
             if i == 1 && Some(adt) == self.prog.lang.option {
                 return self.construct(adt, i, None, &[], want, span);
             }
+            if self.wants_fn(want) {
+                return self.constructor(adt, i, None, span);
+            }
             let t = self.text(name.name);
             self.err_help(
                 codes::WRONG_KIND,
@@ -229,6 +232,81 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// A struct or variant as the function that builds it.
+    fn constructor(
+        &mut self,
+        id: AdtId,
+        variant: usize,
+        written: Option<Vec<Ty>>,
+        span: Span,
+    ) -> Expr {
+        let Some(info) = self.adts.get(id.0 as usize) else {
+            return bad(span);
+        };
+        let (variants, preds, arity) = (
+            info.variants.clone(),
+            info.preds.clone(),
+            info.generics.len(),
+        );
+        let Some(v) = variants.get(variant) else {
+            return bad(span);
+        };
+        let foreign = self.pkg_of(info.module) != self.pkg_of(self.cx.scope.module);
+        if self.adt_kind(id) == AdtKind::Struct && foreign && v.fields.iter().any(|f| !f.is_pub) {
+            let n = self.adt_name(id);
+            self.err(
+                codes::PRIVATE,
+                span,
+                format!("`{n}` is not built from this outside of its package"),
+            );
+            return bad(span);
+        }
+        let targs = written.unwrap_or_else(|| (0..arity).map(|_| self.fresh(false)).collect());
+        let ret = self.mk(TyKind::Adt(id, targs.clone()));
+        let mut params = Vec::new();
+        let mut locals = Vec::new();
+        let mut fields = Vec::new();
+        for f in &v.fields {
+            let ty = self.subst(f.ty, &targs);
+            let name = self.text(f.name);
+            let local = self.cx.new_local(&name, ty, false, span);
+            params.push(ty);
+            locals.push(local);
+            fields.push(ex(ExprKind::Local(local), ty, span));
+        }
+        let n = self.adt_name(id);
+        self.oblige_all(&preds, &targs, span, &format!("`{n}`"));
+        let body = ex(
+            ExprKind::Construct {
+                variant: super::collect::id32(variant),
+                fields,
+            },
+            ret,
+            span,
+        );
+        let ty = self.mk(TyKind::Fn(FnTy {
+            params,
+            uses: Vec::new(),
+            ret,
+            errs: TyTable::NEVER,
+        }));
+        let literal = crate::thir::Lambda {
+            storable: true,
+            uses: Vec::new(),
+            params: locals,
+            ret,
+            errs: TyTable::NEVER,
+            body,
+        };
+        ex(ExprKind::Lambda(Box::new(literal)), ty, span)
+    }
+
+    /// Whether a function is wanted here.
+    fn wants_fn(&self, want: Want) -> bool {
+        want.ty()
+            .is_some_and(|t| matches!(self.kind(t), TyKind::Fn(_) | TyKind::Borrowed(_)))
+    }
+
     pub(super) fn unknown_value(&mut self, name: Ident) {
         if name.name == sym::self_ {
             self.err_help(
@@ -239,6 +317,11 @@ impl<'a> Checker<'a, '_> {
             );
             return;
         }
+        let m = self.cx.scope.module;
+        if self.told_names.contains(&(m, name.name)) {
+            self.poisoned = true;
+            return;
+        }
         if let Some(d) = self.qualified_name(name) {
             self.push(d);
             return;
@@ -247,7 +330,6 @@ impl<'a> Checker<'a, '_> {
             0 => Vec::new(),
             _ => self.cx.visible_names(),
         };
-        let m = self.cx.scope.module;
         self.unknown_name(name, &locals, m, "name");
     }
 
@@ -259,13 +341,28 @@ impl<'a> Checker<'a, '_> {
             St::Bad => bad(span),
             St::Def(Def::Fn(f)) => self.fn_value(f, None, span),
             St::Def(Def::Const(c)) => {
-                if self.cx.in_const {
-                    self.cx.const_mentions.push(c);
-                }
                 let ty = self.const_ty(c);
                 ex(ExprKind::Const(c), ty, span)
             }
-            St::Variant(adt, i, args) => self.construct(adt, i, args, &[], want, span),
+            St::Variant(adt, i, args) => {
+                let fields = self
+                    .adts
+                    .get(adt.0 as usize)
+                    .and_then(|a| a.variants.get(i))
+                    .is_some_and(|v| !v.fields.is_empty());
+                if fields && self.wants_fn(want) {
+                    return self.constructor(adt, i, args, span);
+                }
+                self.construct(adt, i, args, &[], want, span)
+            }
+            St::Def(Def::Adt(id))
+                if self.adt_kind(id) == AdtKind::Struct && self.wants_fn(want) =>
+            {
+                self.constructor(id, 0, None, span)
+            }
+            St::Adt(id, args) if self.adt_kind(id) == AdtKind::Struct && self.wants_fn(want) => {
+                self.constructor(id, 0, Some(args), span)
+            }
             St::Def(Def::Cap(c)) => {
                 let n = self.cap_name(c);
                 let refused = self.breach(
@@ -444,6 +541,15 @@ impl<'a> Checker<'a, '_> {
             name.span,
             format!("`{n}` has no {what} `{t}`"),
         );
+        if !enumlike && matches!(t.as_str(), "new" | "create" | "make" | "init") {
+            let build = if Some(id) == self.prog.lang.map {
+                "an empty map is `Map[K, V]()`".to_string()
+            } else {
+                format!("build one with `{n}(…)`")
+            };
+            self.push(d.help(build));
+            return;
+        }
         let d = match self.closest(&t, &all) {
             Some(c) => d.help(format!("did you mean `{c}`?")).fix(name.span, c),
             None if enumlike => {

@@ -102,7 +102,23 @@ impl<'a> Checker<'a, '_> {
         span: Span,
     ) -> Expr {
         let Some(bop) = bin_op(op) else {
-            let l = self.check_expr(left, TyTable::BOOL);
+            let l = self.expr(left, Want::Ty(TyTable::BOOL));
+            if op == BinaryOp::Or
+                && (self.as_option(l.ty).is_some() || self.as_result(l.ty).is_some())
+            {
+                self.push(
+                    Diagnostic::error(
+                        codes::OPERATOR,
+                        op_span,
+                        "`or` joins conditions and gives no value instead of a missing one",
+                    )
+                    .help("write `x else y`")
+                    .fix(op_span, "else"),
+                );
+                self.expr(right, Want::Any);
+                return bad(span);
+            }
+            let l = self.coerce(l, TyTable::BOOL);
             let r = self.check_expr(right, TyTable::BOOL);
             let kind = if op == BinaryOp::And {
                 ExprKind::And(Box::new(l), Box::new(r))
@@ -598,6 +614,15 @@ impl<'a> Checker<'a, '_> {
         match kind {
             TyKind::List(t) => {
                 let i = self.check_expr(index, TyTable::INT);
+                if let ExprKind::Int(i64::MIN..=-1) = i.kind {
+                    self.err_help(
+                        codes::NOT_INDEXABLE,
+                        index.span,
+                        "there are no negative indices",
+                        "the last element is `xs.last()`, an option, or `xs[xs.len() - 1]`",
+                    );
+                    return bad(span);
+                }
                 ex(ExprKind::Index(Box::new(b), Box::new(i)), t, span)
             }
             TyKind::Adt(id, args) if Some(id) == self.prog.lang.map => {

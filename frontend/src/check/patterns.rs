@@ -5,7 +5,7 @@ use super::{Checker, Def, FieldInfo, codes};
 use crate::ast::{self, PatArg, PatKind as A, PatLiteral, Path};
 use crate::diag::Diagnostic;
 use crate::source::{Ident, Span, Symbol, sym};
-use crate::thir::{AdtId, AdtKind, ExprKind, LocalId, Pat, PatKind, Ty, TyKind, TyTable, UnOp};
+use crate::thir::{AdtId, AdtKind, LocalId, Pat, PatKind, Ty, TyKind, TyTable};
 
 /// Names bound by a pattern.
 #[derive(Debug, Default)]
@@ -334,6 +334,10 @@ impl<'a> Checker<'a, '_> {
             match self.lookup_name(m, one.name) {
                 Some(Def::Adt(id)) => return self.pat_struct(id, args, rest, ty, span, binds),
                 Some(Def::Const(c)) if args.is_none() => return self.pat_const(c, ty, span),
+                Some(Def::Cap(_)) if args.is_none() => {
+                    self.check_local_name(one);
+                    return self.pat_recover(args, binds);
+                }
                 Some(d) => {
                     let (t, k) = (self.text(one.name), self.def_kind(d));
                     self.err(
@@ -663,38 +667,19 @@ impl<'a> Checker<'a, '_> {
         out
     }
 
-    /// A constant whose value is a literal.
+    /// The value of a constant.
     fn pat_const(&mut self, c: crate::thir::ConstId, ty: Ty, span: Span) -> PatKind {
         let cty = self.const_ty(c);
         if !self.pat_fits(cty, ty, span) {
             return PatKind::Wild;
         }
-        let value = self.prog.consts.get(c.0 as usize).map(|c| c.value.clone());
-        match value.map(|v| v.kind) {
-            Some(ExprKind::Int(n)) => PatKind::Int(n),
-            Some(ExprKind::Float(x)) => PatKind::Float(x),
-            Some(ExprKind::Bool(b)) => PatKind::Bool(b),
-            Some(ExprKind::Byte(b)) => PatKind::Byte(b),
-            Some(ExprKind::Char(x)) => PatKind::Char(x),
-            Some(ExprKind::Str(s)) => PatKind::Str(s),
-            Some(ExprKind::Unary(UnOp::Neg, inner)) => match inner.kind {
-                ExprKind::Int(n) => PatKind::Int(n.wrapping_neg()),
-                ExprKind::Float(x) => PatKind::Float(-x),
-                _ => self.pat_const_refused(span),
-            },
-            _ => self.pat_const_refused(span),
-        }
-    }
-
-    fn pat_const_refused(&mut self, span: Span) -> PatKind {
-        self.push(
-            Diagnostic::error(
-                codes::NOT_SUPPORTED,
-                span,
-                "a pattern that names a constant whose value is not a literal is not supported yet",
-            )
-            .help("use a guard: `x if x == NAME`"),
-        );
-        PatKind::Wild
+        let kind = self
+            .const_value(c, span)
+            .and_then(|v| self.pat_of(&v, cty, span));
+        kind.unwrap_or_else(|| {
+            // Why the constant has no value was told.
+            self.poisoned = true;
+            PatKind::Wild
+        })
     }
 }

@@ -184,6 +184,18 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
+    /// `x = 3` without `let`; `x` is known from here on, so that it is told once.
+    fn new_without_let(&mut self, name: crate::source::Ident) {
+        let told = self.told;
+        self.unknown_value(name);
+        if self.told == told {
+            return;
+        }
+        let text = self.text(name.name);
+        let local = self.cx.new_local(&text, TyTable::ERROR, true, name.span);
+        self.cx.bind(name.name, super::cx::ScopeItem::Local(local));
+    }
+
     fn assign_place(&mut self, target: &'a ast::Expr<'a>) -> Option<(Place, Ty)> {
         let span = target.span;
         match target.kind {
@@ -205,7 +217,7 @@ impl<'a> Checker<'a, '_> {
                             "only `let mut` names, `mut` fields and elements can",
                         );
                     } else {
-                        self.unknown_value(name);
+                        self.new_without_let(name);
                     }
                     return None;
                 };

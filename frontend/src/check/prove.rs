@@ -388,7 +388,7 @@ impl<'a> Checker<'a, '_> {
             let list = std::mem::take(&mut self.cx.obligations);
             for o in list {
                 let ty = self.zonk(o.pred.ty);
-                if self.is_error(ty) || self.overlaps {
+                if self.is_error(ty) || self.overlaps || self.poisoned {
                     continue;
                 }
                 let tr = self.show_trait(o.pred.trait_id, &o.pred.args);

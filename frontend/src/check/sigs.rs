@@ -214,9 +214,18 @@ impl<'a> Checker<'a, '_> {
                         self.duplicate(f.name, "field");
                         continue;
                     }
-                    let default = f.default.as_ref().map(|e| {
+                    let default = f.default.as_ref().and_then(|e| {
+                        if let TyKind::Cap(_) = self.prog.tys.kind(ty) {
+                            self.err_help(
+                                codes::BAD_ATTENUATOR,
+                                f.name.span,
+                                "a capability field has no default: whoever builds the attenuator gives it",
+                                "remove the default",
+                            );
+                            return None;
+                        }
                         let name = self.text(f.name.name);
-                        self.default_fn(&enc, e, ty, &format!("default.{name}"))
+                        Some(self.default_fn(&enc, e, ty, &format!("default.{name}")))
                     });
                     fields.push(FieldInfo {
                         name: f.name.name,

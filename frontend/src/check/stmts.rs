@@ -235,6 +235,9 @@ impl<'a> Checker<'a, '_> {
                 op: ast::BinaryOp::Eq,
                 ..
             } => "assignment is written `=`",
+            _ if matches!(e.kind, A::Str(_)) => {
+                "documentation stands before what it documents, on lines that begin with `##`"
+            }
             _ => "use it or remove it; the result of a function is what `return` says",
         };
         self.cx.idle.push(
@@ -354,10 +357,26 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn push_loop(&mut self, id: LoopId, label: Option<Ident>) {
+        if let Some(label) = label
+            && let Some(f) = self.cx.frames.last()
+            && let Some(outer) = f.loops.iter().find(|l| l.label == Some(label.name))
+        {
+            let (text, at) = (self.text(label.name), outer.span);
+            self.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    label.span,
+                    format!("a loop around this one has the label `{text}` too"),
+                )
+                .note_at(at, "that one is here")
+                .help("choose another label"),
+            );
+        }
         if let Some(f) = self.cx.frames.last_mut() {
             f.loops.push(LoopCx {
                 id,
                 label: label.map(|l| l.name),
+                span: label.map_or(Span::default(), |l| l.span),
                 has_break: false,
             });
         }

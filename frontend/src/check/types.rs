@@ -78,7 +78,15 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn unknown_name(&mut self, name: Ident, extra: &[Symbol], m: ModId, what: &str) {
+        if self.told_names.contains(&(m, name.name)) {
+            self.poisoned = true;
+            return;
+        }
         let text = self.text(name.name);
+        if matches!(what, "capability" | "trait") {
+            self.told_name(m, name.name);
+            self.unknown_trait |= what == "trait";
+        }
         if self.suggestions.get() == 0 {
             self.err(
                 codes::UNKNOWN_NAME,
@@ -246,12 +254,13 @@ impl<'a> Checker<'a, '_> {
             );
             return TyTable::ERROR;
         }
+        let told = self.told;
         let mut all = Vec::new();
         for e in errors {
             let t = self.resolve_ty(e, sc, TyPos::Error);
             all.push(self.check_err_members(t, e.span));
         }
-        if all.contains(&TyTable::ERROR) {
+        if all.contains(&TyTable::ERROR) || self.told > told {
             return TyTable::ERROR;
         }
         self.prog.tys.err_set(all)
@@ -539,28 +548,37 @@ impl<'a> Checker<'a, '_> {
                     "choose another name",
                 );
             }
-            if let Some(Def::Cap(_)) = self.lookup_name(base.module, p.name.name) {
-                self.breach(
-                    Rule::ShadowValue,
+            match self.lookup_name(base.module, p.name.name) {
+                Some(Def::Cap(_)) => {
+                    self.breach(
+                        Rule::ShadowValue,
+                        p.name.span,
+                        "a type parameter cannot have the name of a capability",
+                        "choose another name",
+                    );
+                }
+                Some(Def::CapSet(_)) if p.is_uses => self.err_help(
+                    codes::CAP_SHADOWED,
                     p.name.span,
-                    "a type parameter cannot have the name of a capability",
+                    "a `uses` parameter cannot have the name of a set of capabilities",
                     "choose another name",
-                );
+                ),
+                Some(def @ (Def::Adt(_) | Def::Trait(_))) if !self.in_std(base.module) => {
+                    let (t, kind) = (self.text(p.name.name), self.def_kind(def));
+                    self.err_help(
+                        codes::DUPLICATE,
+                        p.name.span,
+                        format!("the type parameter `{t}` hides {kind} of that name"),
+                        "choose another name",
+                    );
+                }
+                _ => {}
             }
-            let hidden = match self.lookup_name(base.module, p.name.name) {
-                Some(Def::CapSet(_)) if p.is_uses => {
-                    Some("a `uses` parameter cannot have the name of a set of capabilities")
-                }
-                _ if p.is_uses && matches!(self.names.name(p.name.name), "none" | "Self") => {
-                    Some("a `uses` parameter cannot have this name")
-                }
-                _ => None,
-            };
-            if let Some(what) = hidden {
+            if p.is_uses && matches!(self.names.name(p.name.name), "none" | "Self") {
                 self.err_help(
                     codes::CAP_SHADOWED,
                     p.name.span,
-                    what,
+                    "a `uses` parameter cannot have this name",
                     "choose another name",
                 );
             }

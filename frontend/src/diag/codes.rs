@@ -95,6 +95,7 @@ codes! {
     CAP_SHADOWED = "E0307", "capability shadowed or renamed";
     IMPORT_CYCLE = "E0308", "declaration that contains itself";
     AMBIGUOUS_METHOD = "E0309", "method of several traits";
+    NAME_CASE = "E0310", "name in the wrong case";
 
     MISMATCH = "E0401", "type mismatch";
     CANNOT_INFER = "E0402", "type cannot be inferred";
@@ -123,6 +124,8 @@ codes! {
     NO_MAIN = "E0425", "no usable `main`";
     DIVERGE = "E0426", "block has to leave";
     NOT_DYNAMIC = "E0427", "method that an object does not offer";
+    CONST_TRAP = "E0428", "constant whose value traps";
+    GROWING_TYPES = "E0429", "types that grow without end";
 
     UNHANDLED_ERROR = "E0501", "error that the signature does not name";
     IGNORED_RESULT = "E0502", "ignored result";
@@ -155,6 +158,7 @@ codes! {
     UNUSED_VALUE = "W0706", "value that is not used";
     UNUSED_NAME = "W0707", "name that is not used";
     UNUSED_IMPORT = "W0708", "import that is not used";
+    HIDES = "W0709", "name that hides one of the prelude";
 }
 
 /// What keeps a program from starting or ends its run, by the name that messages give it, with its title.

@@ -33,9 +33,7 @@ impl<'p> FnCx<'_, 'p> {
             }
             ExprKind::Block(stmts, tail) => {
                 self.push_scope();
-                for s in stmts {
-                    self.stmt(s)?;
-                }
+                self.stmts(stmts)?;
                 match (tail, dst) {
                     (Some(t), _) => self.expr(t, dst)?,
                     (None, Some(d)) => self.code.imm(d, 0),
@@ -286,12 +284,7 @@ impl<'p> FnCx<'_, 'p> {
         self.at(e.span)?;
         self.code.op(Op::ListNew, list, n.reg, 0);
         self.drop(n);
-        for x in xs {
-            let o = self.operand(x)?;
-            self.at(e.span)?;
-            self.code.op(Op::ListPush, list, o.reg, 0);
-            self.drop(o);
-        }
+        self.fill(e.span, ty, list, xs)?;
         self.code.mov(dst, list);
         self.code.free(list);
         Ok(())

@@ -8,7 +8,7 @@ use super::func::FnCx;
 use super::ops::CmpKind;
 use crate::thir::*;
 use jet_bytecode::builtins::Builtin;
-use jet_bytecode::opcodes::Op;
+use jet_bytecode::opcodes::{Op, TrapKind};
 use rustc_hash::FxHashSet;
 
 /// How an intrinsic is compiled.
@@ -29,6 +29,7 @@ enum Special {
     Same,
     ShowInner,
     CopyKey,
+    MissingKey,
 }
 
 const TABLE: &[(&str, Rule)] = &[
@@ -56,6 +57,7 @@ const TABLE: &[(&str, Rule)] = &[
     ("same_object", Rule::Special(Special::Same)),
     ("show_inner", Rule::Special(Special::ShowInner)),
     ("copy_key", Rule::Special(Special::CopyKey)),
+    ("missing_key", Rule::Special(Special::MissingKey)),
 ];
 
 impl<'p> FnCx<'_, 'p> {
@@ -104,6 +106,10 @@ impl<'p> FnCx<'_, 'p> {
     }
 
     fn special(&mut self, s: Special, regs: &[Reg], f: &FnTy, dst: Reg) -> Res<()> {
+        if matches!(s, Special::MissingKey) {
+            self.trap(TrapKind::MissingKey);
+            return Ok(());
+        }
         let Some(ty) = f.params.first().copied() else {
             return self.bug("an intrinsic without parameters");
         };

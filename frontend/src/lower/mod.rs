@@ -24,12 +24,15 @@ mod ops;
 mod pattern;
 mod resolve;
 mod stmt;
+mod switching;
+mod tables;
 mod types;
-mod visit;
+pub(crate) mod visit;
 
 #[cfg(test)]
 mod tests;
 
+use crate::diag::codes;
 use crate::source::{FileId, SourceMap, Span};
 use crate::thir::*;
 use jet_bytecode::builder::{BuildError, FnRef, PackageBuilder};
@@ -46,6 +49,8 @@ pub struct LowerError {
     pub span: Span,
     /// What.
     pub message: String,
+    /// Its code.
+    pub code: &'static str,
 }
 
 impl LowerError {
@@ -73,6 +78,7 @@ fn bug<T>(span: Span, what: impl std::fmt::Display) -> Res<T> {
     Err(LowerError {
         span,
         message: format!("this is a bug of Jet: {what}"),
+        code: codes::LOWERING,
     })
 }
 
@@ -81,6 +87,18 @@ fn limit<T>(span: Span, what: impl std::fmt::Display) -> Res<T> {
     Err(LowerError {
         span,
         message: what.to_string(),
+        code: codes::LOWERING,
+    })
+}
+
+/// Instances of a generic function or type that lead to ever larger ones.
+fn growing<T>(span: Span, what: impl std::fmt::Display) -> Res<T> {
+    Err(LowerError {
+        span,
+        message: format!(
+            "{what}: does a generic function or type use itself with ever larger types?"
+        ),
+        code: codes::GROWING_TYPES,
     })
 }
 
@@ -433,7 +451,7 @@ impl<'p> Cx<'p> {
                 return Ok(f);
             }
         }
-        let name = self.fn_name(&key)?;
+        let name = self.fn_name(&key).map_err(|e| e.within(span))?;
         let f = self.declare(name.clone(), span)?;
         let u = self.unit()?;
         u.fns.insert(key.clone(), f.0);
@@ -449,9 +467,9 @@ impl<'p> Cx<'p> {
         }
         let u = self.unit()?;
         if u.names.len() >= MAX_FUNCTIONS {
-            return limit(
+            return growing(
                 span,
-                "the program needs too many instances of generic functions: does a generic function call itself with ever larger types?",
+                "the program needs too many instances of generic functions",
             );
         }
         let mut unique = name.clone();
@@ -530,5 +548,9 @@ fn build_error(e: BuildError, span: Span) -> LowerError {
         }
         _ => e.to_string(),
     };
-    LowerError { span, message }
+    LowerError {
+        span,
+        message,
+        code: codes::LOWERING,
+    }
 }

@@ -24,10 +24,7 @@ impl<'p> Cx<'p> {
             return Ok(*i);
         }
         if self.depth > MAX_TYPE_DEPTH {
-            return limit(
-                Span::default(),
-                "a type nests too deeply: does a generic function or type use itself with ever larger types?",
-            );
+            return super::growing(Span::default(), "a type nests too deeply");
         }
         self.depth += 1;
         let made = self.make_ty(ty);
@@ -142,7 +139,7 @@ impl<'p> Cx<'p> {
         let package = self.dep(def.package)?;
         let name = self.nominal_name(ty)?;
         if name.len() > 4_000 {
-            return limit(def.span, TOO_LARGE);
+            return super::growing(def.span, TOO_LARGE);
         }
         let u = self.unit()?;
         let ix = u.b.nominal(package, &name);
@@ -399,17 +396,14 @@ impl<'p> Cx<'p> {
     /// A type as text, nominal types with their package.
     pub(super) fn mangle(&mut self, ty: Ty) -> Res<String> {
         if self.depth > MAX_TYPE_DEPTH {
-            return limit(
-                Span::default(),
-                "a type nests too deeply: does a generic function or type use itself with ever larger types?",
-            );
+            return super::growing(Span::default(), "a type nests too deeply");
         }
         self.depth += 1;
         let text = self.mangle_inner(ty);
         self.depth -= 1;
         let text = text?;
         if text.len() > 3_000 {
-            return limit(Span::default(), TOO_LARGE);
+            return super::growing(Span::default(), TOO_LARGE);
         }
         Ok(text)
     }

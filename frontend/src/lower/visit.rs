@@ -8,7 +8,7 @@ use crate::thir::*;
 use rustc_hash::FxHashSet;
 
 /// What a walk meets.
-pub(super) enum Event<'p> {
+pub(crate) enum Event<'p> {
     /// An expression, before its children; the answer says whether to go into them.
     Expr(&'p Expr),
     /// A local that is defined here.
@@ -21,7 +21,7 @@ pub(super) enum Event<'p> {
 
 type Visit<'a, 'p> = &'a mut dyn FnMut(Event<'p>) -> bool;
 
-pub(super) fn walk<'p>(e: &'p Expr, f: Visit<'_, 'p>) {
+pub(crate) fn walk<'p>(e: &'p Expr, f: Visit<'_, 'p>) {
     if !f(Event::Expr(e)) {
         return;
     }

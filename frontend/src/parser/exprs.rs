@@ -1,8 +1,7 @@
 //! Primary and postfix expressions: literals, names, calls, indexes, `if`, `match`.
 
-use super::layout::Ctx;
-use super::{MarkKind, Parser};
-use crate::ast::{Arg, Expr, ExprKind, IfBranch, MapEntry, MatchArm, TypeExpr};
+use super::Parser;
+use crate::ast::{Arg, Expr, ExprKind, MapEntry, TypeExpr};
 use crate::diag::{Diagnostic, codes};
 use crate::source::sym;
 use crate::token::{T, Token};
@@ -61,6 +60,9 @@ impl<'a> Parser<'a, '_> {
                     self.called(expr, &[], args, start)
                 }
                 T::LBracket => self.bracketed(expr, start),
+                T::Question if self.spaced_question() => break,
+                T::Lt if self.angle_call(&expr) => expr,
+                T::Arrow if self.arrow_member() => self.dotted(expr, start),
                 T::Question => {
                     self.bump();
                     let inner = self.alloc(expr);
@@ -181,7 +183,8 @@ impl<'a> Parser<'a, '_> {
             let text = self.names.name(n);
             let camel = text.starts_with(|c: char| c.is_uppercase())
                 && text.contains(|c: char| c.is_lowercase());
-            camel || (self.types_then_call())
+            let literal = matches!(self.peek_at(1), T::Str | T::FStrStart | T::Int);
+            camel && !literal || self.types_then_call()
         });
         if is_type {
             let args = self.type_args();
@@ -194,6 +197,9 @@ impl<'a> Parser<'a, '_> {
             return self.expr(span, ExprKind::TypeApply { base, args });
         }
         let opener = self.open(true);
+        if matches!(self.peek(), T::Colon | T::ColonColon) {
+            self.python_slice();
+        }
         let index = if matches!(self.peek(), T::DotDot | T::DotDotEq) {
             let dots = self.bump();
             let inclusive = dots.kind == T::DotDotEq;
@@ -225,12 +231,7 @@ impl<'a> Parser<'a, '_> {
                     .help("index twice, `rows[y][x]`, or by a tuple, `grid[(x, y)]`"),
             );
         } else if self.at(T::Colon) && !self.panicking {
-            let span = self.here();
-            self.fail(
-                Diagnostic::error(codes::HABIT_OPERATOR, span, "a slice is written with `..`")
-                    .help("write `xs[a..b]`")
-                    .fix(span, ".."),
-            );
+            self.python_slice();
         }
         self.close(opener, T::RBracket);
         let base = self.alloc(base);
@@ -376,7 +377,10 @@ impl<'a> Parser<'a, '_> {
                 let name = self.symbol(token);
                 self.expr(span, ExprKind::Name(name))
             }
-            T::LParen => self.parens(),
+            T::LParen => match self.typed_closure() {
+                Some(told) => told,
+                None => self.parens(),
+            },
             T::LBracket => self.list_literal(),
             T::LBrace => self.map_literal(),
             T::If => self.if_expr(),
@@ -429,6 +433,39 @@ impl<'a> Parser<'a, '_> {
                 ));
                 self.error_expr()
             }
+            T::DotDot if self.peek_at(1) == T::Dot => {
+                self.bump();
+                self.bump();
+                let span = span.to(self.prev_span());
+                self.report(
+                    Diagnostic::error(codes::HABIT_VALUE, span, "`...` is no value")
+                        .help("a block that does nothing is `pass`; what is still to be written is `panic(\"…\")`")
+                        .fix(span, "panic(\"to be written\")"),
+                );
+                self.expr(span, ExprKind::Error)
+            }
+            T::Try => {
+                self.bump();
+                let silent = self.silent();
+                let value = self.climb(super::ops::Level::Unary);
+                if !silent {
+                    self.sink.push(
+                        Diagnostic::error(codes::HABIT_KEYWORD, span, "`try` begins a block")
+                            .help("an error is passed on by `?` behind the call")
+                            .fix(span.to(value.span.before()), "")
+                            .fix(value.span.after(), "?"),
+                    );
+                }
+                self.expr(span, ExprKind::Error)
+            }
+            T::Loop | T::While | T::For => {
+                let word = token.kind.describe();
+                self.fail(
+                    Diagnostic::error(codes::UNEXPECTED, span, format!("{word} has no value"))
+                        .help("declare `let mut x = …` before the loop and assign it inside"),
+                );
+                self.error_expr()
+            }
             T::Dot if matches!(self.peek_at(1), T::Int) => {
                 let number = self.token(self.pos + 1);
                 let text = format!("0.{}", self.token_text(number));
@@ -453,17 +490,24 @@ impl<'a> Parser<'a, '_> {
     fn parens(&mut self) -> Expr<'a> {
         let inline_if = std::mem::replace(&mut self.inline_if, false);
         let opener = self.open(false);
-        let mut comma = false;
+        let mut comma = None;
         let elements = self.list(T::RParen, |p| {
             let value = p.expression();
-            comma |= p.at(T::Comma);
+            if p.at(T::Comma) {
+                comma = Some(p.here());
+            }
             Some(value)
         });
         self.close(opener, T::RParen);
         self.inline_if = inline_if;
         let span = self.span_from(opener.start);
         match elements.as_slice() {
-            [one] if !comma => Expr { span, ..*one },
+            [one] => {
+                if let Some(comma) = comma {
+                    self.tuple_of_one(comma);
+                }
+                Expr { span, ..*one }
+            }
             elements => {
                 let elements = self.slice(elements);
                 self.expr(span, ExprKind::Tuple(elements))
@@ -477,6 +521,7 @@ impl<'a> Parser<'a, '_> {
         let opener = self.open(false);
         let mut count = None;
         let elements = self.list(T::RBracket, |p| {
+            p.spread();
             let value = p.expression();
             if p.at(T::Semi) && count.is_none() && !p.panicking {
                 p.bump();
@@ -547,6 +592,17 @@ impl<'a> Parser<'a, '_> {
             }
             p.eat(T::Colon);
             let value = p.expression();
+            if p.at(T::For) && !p.panicking {
+                let span = p.here();
+                p.fail(
+                    Diagnostic::error(
+                        codes::HABIT_LITERAL,
+                        span,
+                        "a map is not written as a comprehension",
+                    )
+                    .help("fill it in a loop: `let m = Map[K, V]()`, then `m[k] = v`"),
+                );
+            }
             Some(MapEntry { key, value })
         });
         self.close(opener, T::RBrace);
@@ -554,247 +610,5 @@ impl<'a> Parser<'a, '_> {
         let span = self.span_from(opener.start);
         let entries = self.slice(&entries);
         self.expr(span, ExprKind::Map(entries))
-    }
-
-    /// `if … elif … else`; the next token is `if`.
-    pub(super) fn if_expr(&mut self) -> Expr<'a> {
-        let start = self.bump().start;
-        let mut branches = Vec::new();
-        let mut otherwise = None;
-        let cond = self.condition("`if`");
-        let body = self.if_block();
-        branches.push(IfBranch { cond, body });
-        loop {
-            if self.panicking {
-                // What is wrong in a branch is not wrong in the next one.
-                self.sync_to_clause();
-            }
-            if self.at_clause(T::Elif) {
-                self.mark(MarkKind::Clause);
-                self.bump();
-                let cond = self.condition("`elif`");
-                let body = self.if_block();
-                branches.push(IfBranch { cond, body });
-                continue;
-            }
-            if !self.at_clause(T::Else) {
-                break;
-            }
-            self.mark(MarkKind::Clause);
-            let next = self.token(self.pos + 1);
-            if next.kind == T::If && !next.line_start {
-                let span = self.span_of(self.raw()).to(self.span_of(next));
-                self.report(
-                    Diagnostic::error(codes::HABIT_ELSE_IF, span, "`else if` is one word in Jet")
-                        .help("write `elif`")
-                        .fix(span, "elif"),
-                );
-                self.bump();
-                self.bump();
-                let cond = self.condition("`elif`");
-                let body = self.if_block();
-                branches.push(IfBranch { cond, body });
-                continue;
-            }
-            self.bump();
-            self.header_colon("`else`");
-            let block = self.if_block();
-            otherwise = Some(self.alloc(block));
-            break;
-        }
-        let branches = self.slice(&branches);
-        let span = self.span_from(start);
-        self.expr(
-            span,
-            ExprKind::If {
-                branches,
-                otherwise,
-            },
-        )
-    }
-
-    /// After an error in a block that stood on lines of its own: nothing more to skip if a clause of
-    /// the same statement begins the next line.
-    fn sync_to_clause(&mut self) {
-        if matches!(self.layout.last(), Some(Ctx::Block { .. })) {
-            let token = self.raw();
-            if token.line_start
-                && matches!(token.kind, T::Elif | T::Else)
-                && token.indent == self.block_indent()
-            {
-                self.panicking = false;
-                return;
-            }
-            let indent = self.block_indent();
-            let mut at = self.pos;
-            loop {
-                let token = self.token(at);
-                if token.kind == T::Eof {
-                    return;
-                }
-                if token.line_start && at != self.line_token && token.indent <= indent {
-                    if matches!(token.kind, T::Elif | T::Else) && token.indent == indent {
-                        self.pos = at;
-                        self.panicking = false;
-                    }
-                    return;
-                }
-                at += 1;
-            }
-        }
-    }
-
-    fn if_block(&mut self) -> crate::ast::Block<'a> {
-        let inline_if = std::mem::replace(&mut self.inline_if, true);
-        let block = self.block();
-        self.inline_if = inline_if;
-        block
-    }
-
-    /// The condition of `if`, `elif` or `while`, and the colon behind it.
-    pub(super) fn condition(&mut self, what: &str) -> Expr<'a> {
-        let cond = if self.at(T::Let) {
-            let start = self.here();
-            self.bump();
-            self.pattern();
-            self.report(
-                Diagnostic::error(
-                    codes::HABIT_IF_LET,
-                    start,
-                    "a condition cannot match a pattern",
-                )
-                .help("use `match value:`, or `let Some(x) = value else …` before it"),
-            );
-            if self.eat(T::Assign) {
-                self.expression();
-            }
-            self.error_expr()
-        } else {
-            let inline_if = std::mem::replace(&mut self.inline_if, false);
-            let cond = self.expression();
-            self.inline_if = inline_if;
-            cond
-        };
-        if self.at(T::Assign) && !self.panicking {
-            let span = self.here();
-            self.report(
-                Diagnostic::error(
-                    codes::HABIT_OPERATOR,
-                    span,
-                    "`=` assigns and is not a condition",
-                )
-                .help("compare with `==`")
-                .fix(span, "=="),
-            );
-            self.bump();
-            self.expression();
-        }
-        self.header_colon(what);
-        cond
-    }
-
-    /// A `match`; the word itself has been taken.
-    pub(super) fn match_expr(&mut self, start: u32) -> Expr<'a> {
-        let inline_if = std::mem::replace(&mut self.inline_if, false);
-        let scrutinee = self.expression();
-        self.header_colon("`match`");
-        let mut arms = Vec::new();
-        if !self.panicking {
-            let first = self.raw();
-            if first.kind == T::Eof
-                || !first.line_start
-                || first.indent <= self.block_indent()
-                || first.kind.is_closer()
-            {
-                let span = self.prev_span().after();
-                self.report(
-                    Diagnostic::error(
-                        codes::EXPECTED_BLOCK,
-                        span,
-                        "the arms of this `match` are expected on lines of their own",
-                    )
-                    .help("indent them: `pattern => value`"),
-                );
-                if !first.line_start {
-                    self.panicking = true;
-                }
-            } else if let Some(saved) = self.enter() {
-                self.lines(first.indent, |p| {
-                    let arm = p.match_arm();
-                    arms.push(arm);
-                });
-                self.leave(saved);
-            }
-        }
-        self.inline_if = inline_if;
-        let scrutinee = self.alloc(scrutinee);
-        let arms = self.slice(&arms);
-        let span = self.span_from(start);
-        self.expr(span, ExprKind::Match { scrutinee, arms })
-    }
-
-    fn match_arm(&mut self) -> MatchArm<'a> {
-        let start = self.raw().start;
-        let mut told = false;
-        if self.at_word(sym::case)
-            && !matches!(self.peek_at(1), T::FatArrow | T::If | T::At | T::Pipe)
-        {
-            self.keyword_habit("", "an arm is `pattern => value`, without a word before it");
-            self.bump();
-            told = true;
-        }
-        let pat = if self.at(T::Else) {
-            let span = self.here();
-            self.report(
-                Diagnostic::error(
-                    codes::HABIT_KEYWORD,
-                    span,
-                    "the arm for all the rest is `_`",
-                )
-                .help("write `_ => …`")
-                .fix(span, "_"),
-            );
-            self.bump();
-            self.pat(span, crate::ast::PatKind::Wild)
-        } else {
-            self.pattern()
-        };
-        let guard = if self.eat(T::If) {
-            Some(self.expression())
-        } else {
-            None
-        };
-        self.fat_arrow(told);
-        let body = self.block();
-        MatchArm {
-            pat,
-            guard,
-            body,
-            span: self.span_from(start),
-        }
-    }
-
-    /// The `=>` of an arm, or what other languages write there.
-    pub(super) fn fat_arrow(&mut self, told: bool) {
-        if self.panicking || self.eat(T::FatArrow) {
-            return;
-        }
-        if matches!(self.peek(), T::Arrow | T::Colon | T::Assign) {
-            let span = self.here();
-            if !told {
-                self.report(
-                    Diagnostic::error(
-                        codes::HABIT_ARROW,
-                        span,
-                        format!("an arm has `=>`, not {}", self.found()),
-                    )
-                    .help("write `=>`")
-                    .fix(span, "=>"),
-                );
-            }
-            self.bump();
-            return;
-        }
-        self.unexpected("`=>`");
     }
 }

@@ -2,14 +2,15 @@
 //! union types. As with `habits`, each is told once, with the whole change where it is certain.
 
 use super::Parser;
-use crate::ast::{Expr, ExprKind, TypeExpr};
+use super::casing::Names;
+use crate::ast::{Expr, ExprKind, Pat, PatKind, TypeExpr};
 use crate::diag::{Diagnostic, codes};
 use crate::source::{Span, sym};
 use crate::token::{T, Token};
 
 impl<'a> Parser<'a, '_> {
     /// Tokens up to the end of the line, from `n` ahead, at most 200.
-    fn line_ahead(&self, n: usize) -> Vec<Token> {
+    pub(super) fn line_ahead(&self, n: usize) -> Vec<Token> {
         (n..n + 200)
             .map(|n| self.token(self.pos + n))
             .take_while(|token| !token.line_start && token.kind != T::Eof)
@@ -30,7 +31,9 @@ impl<'a> Parser<'a, '_> {
                     }
                 }
                 T::In if depth == 1 => inside = true,
-                T::Semi => {
+                T::Semi | T::Ident
+                    if token.kind == T::Semi || depth == 1 && self.token_text(token) == "of" =>
+                {
                     let span = self.here();
                     self.fail(
                         Diagnostic::error(
@@ -62,12 +65,165 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Skips a block in braces that begins on this line: it belongs to what was told.
-    fn skip_to_braces(&mut self) {
-        let brace = self.line_ahead(0).iter().position(|t| t.kind == T::LBrace);
-        if let Some(at) = brace {
-            self.pos += at;
+    pub(super) fn skip_to_braces(&mut self) {
+        let from = usize::from(self.raw().line_start);
+        let line = self.line_ahead(from);
+        if let Some(at) = line.iter().position(|t| t.kind == T::LBrace) {
+            self.pos += at + from;
             self.skip_braces();
         }
+    }
+
+    /// Whether a `{` ends this line.
+    pub(super) fn brace_ends_line(&self) -> bool {
+        let last = self.line_ahead(usize::from(self.raw().line_start));
+        last.last().is_some_and(|token| token.kind == T::LBrace)
+    }
+
+    /// Whether the `of` of `for (x of xs)` stands here.
+    pub(super) fn at_of(&self) -> bool {
+        self.at(T::Ident) && self.token_text(self.raw()) == "of"
+    }
+
+    /// A name that a `let` or `for` declares, if the pattern is one name alone.
+    pub(super) fn new_name_case(&mut self, pat: &Pat<'a>) {
+        let told = self.sink.diagnostics().last().is_some_and(|d| {
+            d.code == codes::ITEM_IN_FUNCTION
+                && d.span.end <= pat.span.start
+                && d.span.end + 2 > pat.span.start
+        });
+        if told {
+            // The constant of another language becomes a local, under its name.
+            return;
+        }
+        match pat.kind {
+            PatKind::Bind { name, .. } => self.cased(name, Names::Value("a local")),
+            PatKind::Path(path) if !self.at(T::Else) && !self.line_has_else() => {
+                if let Some(name) = path.single() {
+                    self.cased(name, Names::Value("a local"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an `else` follows on this line, so that a pattern may fail.
+    fn line_has_else(&self) -> bool {
+        self.line_ahead(0).iter().any(|t| t.kind == T::Else)
+    }
+
+    /// `(int) -> int` and `int -> int` where a function type is meant; behind the type before the arrow.
+    pub(super) fn arrow_type(&mut self, ty: &TypeExpr<'a>) {
+        if !self.at(T::Arrow) || self.panicking {
+            return;
+        }
+        self.bump();
+        let result = self.ty();
+        if self.panicking {
+            return;
+        }
+        let from = self.type_text(ty.span);
+        let from = match from.strip_prefix('(').and_then(|t| t.strip_suffix(')')) {
+            Some(inside) => inside.to_string(),
+            None => from,
+        };
+        let span = ty.span.to(result.span);
+        let text = format!("fn({from}) -> {}", self.type_text(result.span));
+        self.report(
+            Diagnostic::error(codes::HABIT_TYPE, span, "a function type begins with `fn`")
+                .help(format!("write `{text}`"))
+                .fix(span, text),
+        );
+    }
+
+    /// `catch (e: E):` and `catch E as e:`; behind the word `catch`. Told, and gone on behind it.
+    pub(super) fn foreign_catch_head(&mut self) {
+        let line = self.line_ahead(0);
+        let text = |t: Option<&Token>| t.map_or("", |t| self.token_text(*t)).to_string();
+        if self.at(T::LParen) {
+            let Some(close) = line.iter().position(|t| t.kind == T::RParen) else {
+                return;
+            };
+            let inside = line.get(1..close).unwrap_or(&[]);
+            let parts: Vec<String> = inside.iter().map(|t| text(Some(t))).collect();
+            let better = match parts.as_slice() {
+                [name] => name.clone(),
+                [name, colon, ty] if colon == ":" => format!("{name}: {ty}"),
+                [ty, name] => format!("{name}: {ty}"),
+                _ => String::new(),
+            };
+            self.catch_head(close, better);
+        } else if line.get(1).is_some_and(|t| text(Some(t)) == "as") {
+            let better = format!("{}: {}", text(line.get(2)), text(line.first()));
+            self.catch_head(2, better);
+        } else if line.get(1).is_some_and(|t| t.kind == T::Colon)
+            && line.len() == 2
+            && text(line.first()).starts_with(char::is_uppercase)
+        {
+            let better = format!("e: {}", text(line.first()));
+            self.catch_head(0, better);
+        }
+    }
+
+    fn catch_head(&mut self, last: usize, better: String) {
+        let end = self.token(self.pos + last);
+        let span = self.here().to(self.span_of(end));
+        let d = Diagnostic::error(
+            codes::HABIT_KEYWORD,
+            span,
+            "the name of an error stands before its type",
+        )
+        .help("write `catch e: SomeError:`");
+        self.fail(if better.is_empty() {
+            d
+        } else {
+            d.fix(span, better)
+        });
+    }
+
+    /// `[:b]` and `[::n]` where an index stands; told and taken up to the bracket.
+    pub(super) fn python_slice(&mut self) {
+        let span = self.here();
+        let d = Diagnostic::error(codes::HABIT_OPERATOR, span, "a slice is written with `..`");
+        self.fail(if self.at(T::Colon) {
+            d.help("write `xs[a..b]`").fix(span, "..")
+        } else {
+            d.help("write `xs[a..b]`; every second element is `(0..xs.len()).step(2).map(fn(i) => xs[i])`")
+        });
+    }
+
+    /// `...xs` and `*xs` before an element of a list; told and taken.
+    pub(super) fn spread(&mut self) {
+        let dots = self.at(T::DotDot) && self.peek_at(1) == T::Dot;
+        if !dots && !self.at(T::Star) {
+            return;
+        }
+        let start = self.bump();
+        if dots {
+            self.bump();
+        }
+        let span = self.span_from(start.start);
+        self.report(
+            Diagnostic::error(
+                codes::HABIT_UNPACK,
+                span,
+                "a list is not unpacked into another",
+            )
+            .help("copy it, `let ys = xs.copy()`, and add with `push` and `extend`"),
+        );
+    }
+
+    /// `(1,)`: there are no tuples of one.
+    pub(super) fn tuple_of_one(&mut self, comma: Span) {
+        self.report(
+            Diagnostic::error(
+                codes::HABIT_TUPLE,
+                comma,
+                "a tuple has at least two members",
+            )
+            .help("leave the comma out")
+            .fix(comma, ""),
+        );
     }
 
     /// `do { … }`, `unsafe { … }`; the word has been told and taken.
@@ -189,18 +345,48 @@ impl<'a> Parser<'a, '_> {
 
     /// `struct A(B):` — a parent, which structs do not have.
     pub(super) fn parent_habit(&mut self) {
+        let word = self.token_text(self.raw()).to_string();
+        let behind_colon = self.at(T::Colon)
+            && self.peek_at(1) == T::Ident
+            && !self.token(self.pos + 1).line_start
+            && self.colon_ends_line();
+        let extends = self.at(T::Ident) && matches!(word.as_str(), "extends" | "implements");
+        if (extends || behind_colon) && !self.panicking {
+            let span = self.here();
+            let told = self.told_on_line(span);
+            if !told {
+                self.report(
+                    Diagnostic::error(codes::HABIT_KEYWORD, span, "a struct has no parent")
+                        .help("put the other struct into a field, or implement a trait for both"),
+                );
+            }
+            if self.brace_ends_line() {
+                self.skip_to_braces();
+            } else {
+                while !(self.raw().line_start
+                    || self.at(T::Colon) && self.token(self.pos + 1).line_start)
+                {
+                    self.bump();
+                }
+            }
+            return;
+        }
         if !self.at(T::LParen) || self.panicking {
             return;
         }
         let span = self.here();
-        let told = self.sink.diagnostics().last().is_some_and(|d| {
-            d.code == codes::HABIT_KEYWORD
-                && d.span.file == span.file
-                && !self
-                    .text
-                    .get(d.span.end as usize..span.start as usize)
-                    .is_none_or(|between| between.contains('\n'))
-        });
+        if self.peek_at(1) == T::Ident && self.peek_at(2) == T::Colon {
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_TYPE,
+                    span,
+                    "the fields of a struct stand on lines of their own",
+                )
+                .help("write `:` and for each field a line `name: T`"),
+            );
+            return;
+        }
+        let told = self.told_on_line(span);
         if !told {
             self.report(
                 Diagnostic::error(codes::HABIT_KEYWORD, span, "a struct has no parent")
@@ -220,6 +406,18 @@ impl<'a> Parser<'a, '_> {
                 return;
             }
         }
+    }
+
+    /// Whether a foreign word was told on this line before this place.
+    fn told_on_line(&self, span: Span) -> bool {
+        self.sink.diagnostics().last().is_some_and(|d| {
+            d.code == codes::HABIT_KEYWORD
+                && d.span.file == span.file
+                && !self
+                    .text
+                    .get(d.span.end as usize..span.start as usize)
+                    .is_none_or(|between| between.contains('\n'))
+        })
     }
 
     /// The arrow of `fn(x) -> e`, if the parameters of a literal lie right before this place.
@@ -243,7 +441,7 @@ impl<'a> Parser<'a, '_> {
 
     /// Whether a `:` ends this line.
     pub(super) fn colon_ends_line(&self) -> bool {
-        let last = self.line_ahead(0);
+        let last = self.line_ahead(usize::from(self.raw().line_start));
         last.last().is_some_and(|token| token.kind == T::Colon)
     }
 

@@ -1,6 +1,7 @@
 //! Functions: signatures, bodies, and function literals.
 
 use super::Parser;
+use super::casing::Names;
 use crate::ast::{
     Block, Expr, ExprKind, FnBody, FnItem, FnKind, FnLit, Param, Receiver, Stmt, StmtKind,
 };
@@ -45,6 +46,9 @@ impl<'a> Parser<'a, '_> {
         } else {
             self.ident("the name of the function")
         };
+        if let Some(name) = found {
+            self.cased(name, Names::Value("a function"));
+        }
         let name = found.unwrap_or(Ident {
             name: sym::empty,
             span: self.prev_span(),
@@ -134,6 +138,19 @@ impl<'a> Parser<'a, '_> {
                     .help("write `-> T uses C ! E`"),
             );
             self.uses_clause();
+        }
+        if self.at(T::Arrow) && !self.panicking {
+            let span = self.here();
+            self.report(
+                Diagnostic::error(
+                    codes::HABIT_ARROW,
+                    span,
+                    "the result stands before `uses` and the errors",
+                )
+                .help("write `-> T uses C ! E`"),
+            );
+            self.bump();
+            self.ty();
         }
         if self.at_word(sym::throws) && !self.panicking {
             let span = self.here();
@@ -313,6 +330,9 @@ impl<'a> Parser<'a, '_> {
             );
         }
         let name = self.ident("the name of a parameter")?;
+        if !self.at(T::Comma) && !self.at(T::RParen) || !typed {
+            self.cased(name, Names::Value("a parameter"));
+        }
         // `int x`: the type first, as in other languages.
         if typed && self.at(T::Ident) {
             let span = name.span.to(self.here());
@@ -334,6 +354,7 @@ impl<'a> Parser<'a, '_> {
             let ty = self.ty();
             if typed {
                 self.union_habit(&ty);
+                self.arrow_type(&ty);
             }
             Some(ty)
         } else {
@@ -380,10 +401,14 @@ impl<'a> Parser<'a, '_> {
         let start = self.bump().start;
         if self.at(T::Ident) {
             let span = self.here();
-            self.fail(
-                Diagnostic::error(codes::UNEXPECTED, span, "a function literal has no name")
-                    .help("write `fn(x) => …`, or declare `fn name(…):` on a line before"),
-            );
+            let d = Diagnostic::error(codes::HABIT_CLOSURE, span, "a function literal has no name");
+            self.fail(if self.peek_at(1) == T::FatArrow {
+                let name = self.token_text(self.raw()).to_string();
+                d.help("its parameters stand in parentheses: `fn(x) => …`")
+                    .fix(span, format!("({name})"))
+            } else {
+                d.help("write `fn(x) => …`, or declare `fn name(…):` on a line before")
+            });
             return self.error_expr();
         }
         let mut params = Vec::new();

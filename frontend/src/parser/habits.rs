@@ -22,6 +22,8 @@ pub(super) enum LineHabit {
     Let,
     /// `def`, `func`, `function`; or `fn` behind a foreign word.
     Fn,
+    /// `foreach`.
+    For,
     /// `switch`.
     Match,
     /// `class`, `interface`.
@@ -55,9 +57,9 @@ impl<'a> Parser<'a, '_> {
 
     /// Whether a foreign word for `fn` and a name stand at an index.
     pub(super) fn foreign_fn_at(&self, at: usize) -> bool {
-        [sym::def, sym::func, sym::function]
-            .iter()
-            .any(|w| self.word_at(at, *w))
+        let word = self.token_text(self.token(at));
+        matches!(word, "def" | "func" | "function" | "fun" | "proc")
+            && self.token(at).kind == T::Ident
             && self.token(at + 1).kind == T::Ident
             && !self.token(at + 1).line_start
     }
@@ -91,147 +93,6 @@ impl<'a> Parser<'a, '_> {
             .help(format!("write `{}` ({message})", replacement.trim()))
             .fix(span, replacement),
         );
-    }
-
-    /// Looks for a foreign word at the start of a line.
-    pub(super) fn line_habit(&mut self) -> LineHabit {
-        if !self.at(T::Ident) {
-            return LineHabit::None;
-        }
-        if self.foreign_fn_at(self.pos) {
-            self.keyword_habit("fn", "write `fn name(x: T) -> R:`");
-            return LineHabit::Fn;
-        }
-        let modifiers = [
-            (sym::async_, "every function may wait: write `fn`"),
-            (sym::public, "write `pub`"),
-            (
-                sym::private,
-                "leave it out: what is not `pub` stays inside the package",
-            ),
-            (
-                sym::static_,
-                "leave it out: a function without `self` stands in the module",
-            ),
-            (sym::unsafe_, "leave it out"),
-            (sym::export, "write `pub`"),
-        ];
-        for (word, help) in modifiers {
-            if self.at_word(word) && (self.foreign_operand() || self.peek_at(1) == T::Const) {
-                self.keyword_habit("", help);
-                self.bump();
-                self.line_token = self.pos;
-                return match self.peek() {
-                    T::Fn => LineHabit::Fn,
-                    T::Ident => self.line_habit_again(),
-                    _ => self.skip_line(),
-                };
-            }
-        }
-        if self.peek_at(1) == T::Ident
-            && self.peek_at(2) == T::Assign
-            && ![sym::var, sym::val, sym::type_]
-                .iter()
-                .any(|w| self.at_word(*w))
-        {
-            let span = self.here();
-            let word = self.token_text(self.raw()).to_string();
-            self.report(
-                Diagnostic::error(codes::HABIT_LET, span, "a new name begins with `let`")
-                    .help(format!("write `let` instead of `{word}`"))
-                    .fix(span, "let"),
-            );
-            return LineHabit::Let;
-        }
-        for word in ["elsif", "elseif"] {
-            if self.token_text(self.raw()) == word {
-                self.keyword_habit("elif", "write `elif`");
-                return self.skip_line();
-            }
-        }
-        if !self.foreign_operand() && !self.block_word() {
-            return LineHabit::None;
-        }
-        let lets = [sym::var, sym::val];
-        if lets.iter().any(|w| self.at_word(*w)) && self.peek_at(1) == T::Ident {
-            self.keyword_habit(
-                "let",
-                "a new name begins with `let`, or `let mut` if it changes",
-            );
-            return LineHabit::Let;
-        }
-        if self.at_word(sym::class) {
-            self.keyword_habit("struct", "write `struct Name:`; there is no inheritance");
-            return LineHabit::Item;
-        }
-        if self.at_word(sym::interface) {
-            self.keyword_habit("trait", "write `trait Name:`");
-            return LineHabit::Item;
-        }
-        if self.at_word(sym::switch) {
-            self.keyword_habit("match", "write `match value:` and arms `pattern => …`");
-            return LineHabit::Match;
-        }
-        let told = [
-            (
-                sym::type_,
-                "there are no type aliases: declare a `struct` or `enum`",
-            ),
-            (sym::use_, "write `import a.b` or `from a import b`"),
-            (sym::include, "write `import a.b`"),
-            (sym::require, "write `import a.b`"),
-            (
-                sym::mod_,
-                "a file is a module by its name alone: `import name`",
-            ),
-            (sym::module, "a file is a module by its name alone"),
-            (sym::package, "a package is named in its `jet.toml`"),
-            (sym::del, "write `xs.remove(i)` or `m.remove(k)`"),
-            (
-                sym::yield_,
-                "build and return a list, or send into a channel",
-            ),
-            (sym::global, "there are no global variables: pass the value"),
-            (sym::unless, "write `if not …:`"),
-            (sym::until, "write `while not …:`"),
-            (sym::except, "write `catch e: SomeError:`"),
-            (sym::finally, "write `defer:` before what may fail"),
-            (sym::do_, "write `loop:` and `break`, or `while c:`"),
-            (sym::case, "an arm is `pattern => value`, inside of `match`"),
-        ];
-        for (word, help) in told {
-            if self.at_word(word) {
-                self.keyword_habit("", help);
-                if self.peek_at(1) == T::LBrace {
-                    self.bump();
-                    self.foreign_braces();
-                }
-                return self.skip_line();
-            }
-        }
-        LineHabit::None
-    }
-
-    /// `do:`, `finally:`, `except:`: foreign words that are followed by a colon.
-    fn block_word(&self) -> bool {
-        (self.peek_at(1) == T::LBrace && self.at_word(sym::do_))
-            || self.peek_at(1) == T::Colon
-                && self.token(self.pos + 2).line_start
-                && [sym::do_, sym::finally, sym::except]
-                    .iter()
-                    .any(|w| self.word_at(self.pos, *w))
-    }
-
-    fn line_habit_again(&mut self) -> LineHabit {
-        if self.foreign_fn_at(self.pos) {
-            return LineHabit::Fn;
-        }
-        self.skip_line()
-    }
-
-    fn skip_line(&mut self) -> LineHabit {
-        self.panicking = true;
-        LineHabit::Skip
     }
 
     /// A semicolon where none belongs.
@@ -595,12 +456,25 @@ impl<'a> Parser<'a, '_> {
                 self.ty();
                 *left = self.told(start);
             }
-            T::Ident if self.at_word(sym::is) && self.foreign_operand() => {
-                self.report(
-                    Diagnostic::error(codes::HABIT_OPERATOR, span, "`is` is not an operator")
-                        .help("compare with `==`, ask `x.is_none()`, or `same(a, b)` for identity"),
-                );
+            T::Ident
+                if self.at_word(sym::is)
+                    && (self.foreign_operand() || self.peek_at(1) == T::Not) =>
+            {
                 self.bump();
+                let negated = self.eat(T::Not);
+                let word = span.to(self.prev_span());
+                let d = Diagnostic::error(
+                    codes::HABIT_OPERATOR,
+                    word,
+                    format!("`{}` is not an operator", self.text_of(word)),
+                )
+                .help("compare with `==`, ask `x.is_none()`, or `same(a, b)` for identity");
+                let none = self.at(T::Ident) && self.token_text(self.raw()) == "None";
+                self.report(if none {
+                    d.fix(word, if negated { "!=" } else { "==" })
+                } else {
+                    d
+                });
                 self.climb(Level::Range);
                 *left = self.told(start);
             }
@@ -617,11 +491,13 @@ impl<'a> Parser<'a, '_> {
                 self.climb(Level::Range);
                 *left = self.told(start);
             }
+            _ if self.foreign_word(left, start) => {}
             T::PlusPlus => self.increment_habit(true),
             T::Bang if self.bang_habit(left) => *left = self.told(start),
             T::LBrace if self.struct_braces(left) => *left = self.told(start),
             T::FatArrow
-                if matches!(self.layout.last(), Some(Ctx::Bracket { .. }))
+                if (matches!(self.layout.last(), Some(Ctx::Bracket { .. }))
+                    || (self.stmt_end && !self.guarding))
                     && matches!(left.kind, ExprKind::Name(_) | ExprKind::Tuple(_)) =>
             {
                 let head = left.span.to(span);

@@ -1,15 +1,16 @@
 //! Items: imports, types, traits, implementations, capabilities.
 
+use super::casing::Names;
 use super::functions::{FnPrefix, Place};
 use super::habits::LineHabit;
 use super::{MarkKind, Parser};
 use crate::ast::{
     CapSetItem, CapabilityItem, ConstItem, EnumItem, ExternItem, FieldDef, FnItem, FnKind,
-    FromImport, ImplItem, Import, ImportName, Item, ItemKind, Path, StructItem, TestItem,
-    TraitItem, TypeExpr, TypeKind, VariantDef, VariantField,
+    ImplItem, Item, ItemKind, Path, StructItem, TestItem, TraitItem, TypeExpr, TypeKind,
+    VariantDef, VariantField,
 };
 use crate::diag::{Diagnostic, codes};
-use crate::source::{Ident, Span, sym};
+use crate::source::{Span, sym};
 use crate::token::T;
 
 impl<'a> Parser<'a, '_> {
@@ -143,7 +144,7 @@ impl<'a> Parser<'a, '_> {
                         };
                     }
                     LineHabit::Skip => return None,
-                    LineHabit::None | LineHabit::Let | LineHabit::Match => {}
+                    LineHabit::None | LineHabit::Let | LineHabit::Match | LineHabit::For => {}
                 }
                 self.statement_on_top()
             }
@@ -209,79 +210,10 @@ impl<'a> Parser<'a, '_> {
         None
     }
 
-    fn import(&mut self) -> Option<ItemKind<'a>> {
-        let start = self.bump();
-        let start = self.span_of(start);
-        if self.at(T::LBrace) && self.import_from(start) {
-            return None;
-        }
-        let path = self.path("the name of a module")?;
-        if self.import_from(start) {
-            return None;
-        }
-        let alias = self.alias()?;
-        if self.at(T::Comma) && !self.panicking {
-            let span = self.here();
-            self.fail(
-                Diagnostic::error(
-                    codes::UNEXPECTED,
-                    span,
-                    "each module has its own `import` line",
-                )
-                .help("write two lines"),
-            );
-        }
-        Some(ItemKind::Import(self.alloc(Import { path, alias })))
-    }
-
-    /// `as name`, if it stands here; `None` after an error.
-    fn alias(&mut self) -> Option<Option<Ident>> {
-        if self.eat_word(sym::as_) {
-            return self.ident("a name").map(Some);
-        }
-        Some(None)
-    }
-
-    fn names_import(&mut self) -> Option<ItemKind<'a>> {
-        self.bump();
-        let path = self.path("the name of a module")?;
-        if !self.expect(T::Import) {
-            return None;
-        }
-        let mut names = Vec::new();
-        if self.at(T::Star) {
-            let span = self.here();
-            self.fail(
-                Diagnostic::error(codes::UNEXPECTED, span, "names are imported one by one")
-                    .help("write `from m import a, b`, or `import m` and `m.a`"),
-            );
-            return None;
-        }
-        if self.at(T::LParen) {
-            let opener = self.open(false);
-            names = self.list(T::RParen, Self::import_name);
-            self.close(opener, T::RParen);
-        } else {
-            loop {
-                names.extend(self.import_name());
-                if self.panicking || !self.eat(T::Comma) {
-                    break;
-                }
-            }
-        }
-        let names = self.slice(&names);
-        Some(ItemKind::FromImport(self.alloc(FromImport { path, names })))
-    }
-
-    fn import_name(&mut self) -> Option<ImportName> {
-        let name = self.ident("a name to import")?;
-        let alias = self.alias()?;
-        Some(ImportName { name, alias })
-    }
-
     fn constant(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the constant")?;
+        self.cased(name, Names::Constant);
         let ty = if self.eat(T::Colon) {
             self.ty()
         } else {
@@ -352,6 +284,22 @@ impl<'a> Parser<'a, '_> {
 
     /// A function as part of a declaration, if one stands here.
     fn member_fn(&mut self, place: Place) -> Option<&'a FnItem<'a>> {
+        let word = self.token_text(self.raw()).to_string();
+        let modifier = matches!(
+            word.as_str(),
+            "static" | "async" | "public" | "private" | "override" | "final" | "virtual"
+        );
+        if modifier && self.peek_at(1) == T::Fn {
+            let help = match word.as_str() {
+                "static" => "leave it out: a function without `self` is called on the type",
+                "async" => "every function may wait: write `fn`",
+                "public" => "write `pub`",
+                _ => "leave it out",
+            };
+            self.keyword_habit("", help);
+            self.bump();
+            self.line_token = self.pos;
+        }
         let is_pub = self.at(T::Pub);
         let at = usize::from(is_pub);
         let intrinsic = self.peek_at(at) == T::Ident
@@ -394,6 +342,7 @@ impl<'a> Parser<'a, '_> {
     fn structure(&mut self, derives: &[Path<'a>]) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the struct")?;
+        self.cased(name, Names::Type("a struct"));
         let generics = self.generics();
         self.parent_habit();
         let wheres = self.wheres();
@@ -438,8 +387,35 @@ impl<'a> Parser<'a, '_> {
                 break;
             }
         }
+        let word = self.token_text(self.raw()).to_string();
+        if matches!(word.as_str(), "var" | "val" | "final") && self.peek_at(1) == T::Ident {
+            let span = self.here();
+            self.report(
+                Diagnostic::error(codes::HABIT_LET, span, "a field is declared without `let`")
+                    .help("write `name: T`, or `mut name: T`"),
+            );
+            self.bump();
+        }
         let name = self.ident("a field or method")?;
-        if self.at(T::Assign) {
+        if self.at(T::Ident) {
+            let span = name.span.to(self.here());
+            let (ty, field) = (
+                self.names.name(name.name).to_string(),
+                self.token_text(self.raw()).to_string(),
+            );
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_LET,
+                    span,
+                    "the name of a field stands before its type",
+                )
+                .help(format!("write `{field}: {ty}`"))
+                .fix(span, format!("{field}: {ty}")),
+            );
+            return None;
+        }
+        self.cased(name, Names::Value("a field"));
+        if matches!(self.peek(), T::Assign | T::Newline | T::Eof) {
             let span = name.span;
             let shown = self.names.name(name.name).to_string();
             self.fail(
@@ -457,6 +433,7 @@ impl<'a> Parser<'a, '_> {
         }
         let ty = self.ty();
         self.union_habit(&ty);
+        self.arrow_type(&ty);
         let default = if !self.panicking && self.eat(T::Assign) {
             Some(self.expression())
         } else {
@@ -490,7 +467,23 @@ impl<'a> Parser<'a, '_> {
         self.bump();
         let what = if is_error { "the error" } else { "the enum" };
         let name = self.ident(&format!("the name of {what}"))?;
+        self.cased(
+            name,
+            Names::Type(if is_error { "an error" } else { "an enum" }),
+        );
         let generics = self.generics();
+        if self.at(T::Assign) || self.at(T::LParen) {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(
+                    codes::HABIT_TYPE,
+                    span,
+                    format!("the variants of {what} stand on lines of their own"),
+                )
+                .help("write `:` and for each variant a line, as in `Circle(radius: float)`"),
+            );
+            return None;
+        }
         let wheres = self.wheres();
         let (mut variants, mut methods) = (Vec::new(), Vec::new());
         self.members(what, |p| {
@@ -515,6 +508,34 @@ impl<'a> Parser<'a, '_> {
         let start = self.raw().start;
         let docs = self.docs();
         let name = self.ident("a variant or method")?;
+        if self.at(T::Colon) {
+            self.fail(
+                Diagnostic::error(
+                    codes::PAYLOAD_NAME_MISSING,
+                    name.span,
+                    "a field stands in the parentheses of a variant",
+                )
+                .help("write for example `Failed(message: string)`"),
+            );
+            return None;
+        }
+        if self.at(T::Assign) || self.at(T::LBrace) {
+            let span = self.here();
+            let (what, help) = if self.at(T::Assign) {
+                (
+                    "variants have no numbers",
+                    "give the number by a method: `fn code(self) -> int:` with a `match`",
+                )
+            } else {
+                (
+                    "the values of a variant stand in parentheses",
+                    "write for example `Number(value: int)`",
+                )
+            };
+            self.fail(Diagnostic::error(codes::PAYLOAD_NAME_MISSING, span, what).help(help));
+            return None;
+        }
+        self.cased(name, Names::Type("a variant"));
         let mut fields = Vec::new();
         if self.at(T::LParen) {
             let opener = self.open(false);
@@ -535,6 +556,7 @@ impl<'a> Parser<'a, '_> {
                     return None;
                 }
                 let name = p.ident("the name of a value")?;
+                p.cased(name, Names::Value("a value of a variant"));
                 p.expect(T::Colon);
                 let ty = p.ty();
                 if p.at(T::Assign) && !p.panicking {
@@ -585,6 +607,7 @@ impl<'a> Parser<'a, '_> {
     fn trait_item(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the trait")?;
+        self.cased(name, Names::Type("a trait"));
         let generics = self.generics();
         let has_supers = self.at(T::Colon)
             && !self.token(self.pos + 1).line_start
@@ -674,6 +697,7 @@ impl<'a> Parser<'a, '_> {
     fn capability(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the capability")?;
+        self.cased(name, Names::Type("a capability"));
         let mut parent = None;
         let has_parent = self.at(T::Colon)
             && !self.token(self.pos + 1).line_start
@@ -699,6 +723,7 @@ impl<'a> Parser<'a, '_> {
     fn capset(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let name = self.ident("the name of the set")?;
+        self.cased(name, Names::Type("a set of capabilities"));
         if !self.expect(T::Assign) {
             return None;
         }

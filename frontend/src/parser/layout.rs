@@ -137,6 +137,12 @@ impl<'a> Parser<'a, '_> {
                 );
             } else if self.at(T::Semi) {
                 self.semicolon();
+            } else if self.at(T::Arrow) && closer == T::RParen {
+                let span = self.here();
+                self.fail(
+                    Diagnostic::error(codes::HABIT_TYPE, span, "a function type begins with `fn`")
+                        .help("write `fn(A) -> B`"),
+                );
             } else {
                 let message = if closer == T::FStrClose {
                     format!("expected {}, found {}", closer.describe(), self.found())
@@ -277,7 +283,7 @@ impl<'a> Parser<'a, '_> {
                 );
                 self.skip_braces();
             }
-            T::Newline => {
+            T::Newline | T::Eof => {
                 let span = self.prev_span().after();
                 let deeper = self.raw().indent > self.block_indent();
                 let diagnostic = Diagnostic::error(
@@ -307,8 +313,10 @@ impl<'a> Parser<'a, '_> {
                 self.bump();
             }
             T::Ident if self.token_text(self.raw()) == "then" => {
-                self.keyword_habit(":", "write `:`");
+                let colon = self.peek_at(1) == T::Colon;
+                self.keyword_habit(if colon { "" } else { ":" }, "write `:`");
                 self.bump();
+                self.eat(T::Colon);
             }
             _ => self.unexpected(&format!("`:` behind {what}")),
         }
@@ -360,6 +368,9 @@ impl<'a> Parser<'a, '_> {
             let base = self.block_indent();
             if start.kind == T::Eof || start.indent <= base || start.kind.is_closer() {
                 let span = self.prev_span().after();
+                if self.comment_told(span) {
+                    return self.empty_block();
+                }
                 self.report(
                     Diagnostic::error(
                         codes::EXPECTED_BLOCK,
@@ -389,6 +400,17 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
+    /// Whether a comment of another language was told behind this place: it may be all that the block holds.
+    fn comment_told(&self, place: Span) -> bool {
+        let mut told = self.sink.diagnostics().iter();
+        told.any(|d| {
+            d.code == codes::HABIT_COMMENT
+                && d.span.file == place.file
+                && d.span.start >= place.start
+                && d.span.start <= self.raw().start
+        })
+    }
+
     fn empty_block(&self) -> Block<'a> {
         Block {
             stmts: &[],
@@ -408,11 +430,13 @@ impl<'a> Parser<'a, '_> {
     fn stmt_lines(&mut self, indent: u16, out: &mut Vec<Stmt<'a>>) {
         let Some(saved) = self.enter() else { return };
         let inline_if = std::mem::replace(&mut self.inline_if, false);
+        let stmt_end = std::mem::replace(&mut self.stmt_end, false);
         self.lines(indent, |p| {
             let stmt = p.stmt();
             out.push(stmt);
         });
         self.inline_if = inline_if;
+        self.stmt_end = stmt_end;
         self.leave(saved);
     }
 

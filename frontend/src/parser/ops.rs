@@ -1,6 +1,7 @@
 //! Operators: the one table of their precedence, and the climb over it.
 
 use super::Parser;
+use super::layout::Ctx;
 use crate::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
 use crate::diag::{Diagnostic, codes};
 use crate::source::sym;
@@ -94,6 +95,42 @@ impl<'a> Parser<'a, '_> {
         self.climb(Level::Else)
     }
 
+    /// An expression that ends its statement, so that `else:` and a block may stand behind it.
+    pub(super) fn last_value(&mut self) -> Expr<'a> {
+        let here = matches!(self.layout.last(), Some(Ctx::Block { .. }));
+        let outer = std::mem::replace(&mut self.stmt_end, here);
+        let value = self.expression();
+        self.stmt_end = outer;
+        value
+    }
+
+    /// An expression whose line goes on with a colon.
+    pub(super) fn header_value(&mut self) -> Expr<'a> {
+        let outer = std::mem::replace(&mut self.stmt_end, false);
+        let value = self.expression();
+        self.stmt_end = outer;
+        value
+    }
+
+    /// Whether the `else:` here begins a block of the `else` operator; tells it where it cannot.
+    fn else_block(&mut self) -> bool {
+        if self.stmt_end && matches!(self.layout.last(), Some(Ctx::Block { .. })) {
+            return true;
+        }
+        if self.right_in_bracket() && !self.panicking {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(
+                    codes::UNEXPECTED,
+                    span,
+                    "inside of brackets `else` takes a value or a way out, not a block",
+                )
+                .help("write `x else value`, or `let y = x else:` and the block on a line before"),
+            );
+        }
+        false
+    }
+
     /// An expression whose operators bind at least as tight as `min`.
     pub(super) fn climb(&mut self, min: Level) -> Expr<'a> {
         let Some(saved) = self.enter() else {
@@ -111,6 +148,9 @@ impl<'a> Parser<'a, '_> {
             if self.panicking || !self.foreign_infix(&mut left, start) {
                 break;
             }
+            if min == Level::Else && self.foreign_tail(&mut left, start) {
+                continue;
+            }
             let Some((level, op)) = infix(self.peek()) else {
                 break;
             };
@@ -120,7 +160,10 @@ impl<'a> Parser<'a, '_> {
             match op {
                 Infix::Else => {
                     let next = self.peek_at(1);
-                    if next == T::Colon || (self.inline_if && next == T::If) {
+                    if self.inline_if && matches!(next, T::Colon | T::If) {
+                        break;
+                    }
+                    if next == T::Colon && !self.else_block() {
                         break;
                     }
                     self.bump();
@@ -134,6 +177,11 @@ impl<'a> Parser<'a, '_> {
                 Infix::Binary(op) => {
                     if self.decrement(op) {
                         break;
+                    }
+                    if self.foreign_sign(op) {
+                        let span = self.span_from(start);
+                        left = self.expr(span, ExprKind::Error);
+                        continue;
                     }
                     left = self.binary(left, op, level, start);
                 }
@@ -212,6 +260,7 @@ impl<'a> Parser<'a, '_> {
 
     fn range(&mut self, left: Expr<'a>, inclusive: bool, start: u32) -> Expr<'a> {
         let dots = self.bump();
+        self.foreign_dots();
         let lo = Some(self.alloc(left));
         if self.in_index() && self.at(T::RBracket) && !inclusive {
             let span = self.span_from(start);
@@ -248,6 +297,20 @@ impl<'a> Parser<'a, '_> {
 
     /// What stands right of `else`: a value, or a way out.
     fn fallback(&mut self) -> Expr<'a> {
+        if self.eat(T::Colon) {
+            let block = self.block();
+            let block = self.alloc(block);
+            return self.expr(block.span, ExprKind::Block(block));
+        }
+        if self.at(T::LBrace)
+            && matches!(
+                self.peek_at(1),
+                T::Return | T::Raise | T::Break | T::Continue
+            )
+            && self.braced_way_out()
+        {
+            return self.error_expr();
+        }
         if let Some(jump) = self.jump() {
             return jump;
         }
@@ -266,7 +329,7 @@ impl<'a> Parser<'a, '_> {
             T::Return => {
                 self.bump();
                 let value = if self.begins_expression() {
-                    let value = self.expression();
+                    let value = self.last_value();
                     Some(self.alloc(value))
                 } else {
                     None
@@ -278,7 +341,7 @@ impl<'a> Parser<'a, '_> {
                 if !self.begins_expression() {
                     self.unexpected("an error behind `raise`");
                 }
-                let value = self.expression();
+                let value = self.last_value();
                 ExprKind::Raise(self.alloc(value))
             }
             T::Break | T::Continue => {

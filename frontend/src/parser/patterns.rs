@@ -46,6 +46,7 @@ impl<'a> Parser<'a, '_> {
                 self.bump();
                 match self.ident("a name") {
                     Some(name) => {
+                        self.cased(name, super::casing::Names::Value("a local"));
                         let span = self.span_from(start.start);
                         self.pat(
                             span,
@@ -61,16 +62,23 @@ impl<'a> Parser<'a, '_> {
             T::Ident | T::SelfType => self.pattern_name(),
             T::LParen => {
                 let opener = self.open(false);
-                let mut comma = false;
+                let mut comma = None;
                 let elements = self.list(T::RParen, |p| {
                     let pat = p.pattern();
-                    comma |= p.at(T::Comma);
+                    if p.at(T::Comma) {
+                        comma = Some(p.here());
+                    }
                     Some(pat)
                 });
                 self.close(opener, T::RParen);
                 let span = self.span_from(start.start);
                 match elements.as_slice() {
-                    [one] if !comma => Pat { span, ..*one },
+                    [one] => {
+                        if let Some(comma) = comma {
+                            self.tuple_of_one(comma);
+                        }
+                        Pat { span, ..*one }
+                    }
                     elements => {
                         let elements = self.slice(elements);
                         self.pat(span, PatKind::Tuple(elements))
@@ -78,6 +86,29 @@ impl<'a> Parser<'a, '_> {
                 }
             }
             T::LBracket => self.pattern_list(),
+            T::LBrace => {
+                self.fail(
+                    Diagnostic::error(
+                        codes::HABIT_BRACES,
+                        span,
+                        "a struct is taken apart by its name, a tuple in parentheses",
+                    )
+                    .help("write `let Point(x, y) = p` or `let (a, b) = pair`"),
+                );
+                self.pat(span, PatKind::Error)
+            }
+            T::Let | T::Const => {
+                self.fail(
+                    Diagnostic::error(
+                        codes::HABIT_LET,
+                        span,
+                        "this place names new values by itself",
+                    )
+                    .help("leave the word out")
+                    .fix(span, ""),
+                );
+                self.pat(span, PatKind::Error)
+            }
             T::DotDotEq => self.pattern_range(None, start.start),
             T::DotDot => self.pattern_range(None, start.start),
             _ => match self.pattern_literal() {

@@ -1,5 +1,6 @@
 //! Statements.
 
+use super::casing::Names;
 use super::habits::LineHabit;
 use super::{MarkKind, Parser};
 use crate::ast::{
@@ -171,6 +172,9 @@ impl<'a> Parser<'a, '_> {
             }
             if matches!(self.peek_at(2), T::For | T::While | T::Loop) {
                 let label = self.ident("a label");
+                if let Some(label) = label {
+                    self.cased(label, Names::Value("a label"));
+                }
                 self.bump();
                 return match self.peek() {
                     T::For => self.for_stmt(label),
@@ -188,6 +192,7 @@ impl<'a> Parser<'a, '_> {
         match self.line_habit() {
             LineHabit::None => {}
             LineHabit::Let => return self.let_stmt(),
+            LineHabit::For => return self.for_stmt(None),
             LineHabit::Fn => return self.local_function(),
             LineHabit::Match => {
                 let start = self.bump().start;
@@ -232,7 +237,16 @@ impl<'a> Parser<'a, '_> {
 
     fn expr_stmt(&mut self) -> StmtKind<'a> {
         let start = self.raw().start;
-        let expr = self.expression();
+        if self.at(T::LBrace) && self.token(self.pos + 1).line_start {
+            let span = self.here();
+            self.fail(
+                Diagnostic::error(codes::HABIT_BRACES, span, "a block does not stand alone")
+                    .help("write its statements here, or move them to a function"),
+            );
+            self.skip_braces();
+            return StmtKind::Error;
+        }
+        let expr = self.last_value();
         if let Some(stmt) = self.assignment(expr, start) {
             return stmt.kind;
         }
@@ -334,7 +348,7 @@ impl<'a> Parser<'a, '_> {
             };
             self.report(diagnostic);
         }
-        let value = self.expression();
+        let value = self.last_value();
         if assign_op(self.peek()).is_some() && !self.panicking {
             let span = self.here();
             self.fail(
@@ -390,6 +404,9 @@ impl<'a> Parser<'a, '_> {
         } else {
             None
         };
+        if let Some(ty) = ty {
+            self.arrow_type(ty);
+        }
         if self.at(T::ColonEq) {
             self.operator_habit("=", "`let` already says that the name is new");
             self.bump();
@@ -409,9 +426,10 @@ impl<'a> Parser<'a, '_> {
             return StmtKind::Error;
         }
         let plain = pat.is_plain();
+        self.new_name_case(pat);
         let start = self.raw().start;
         let mut init = if plain {
-            self.expression()
+            self.last_value()
         } else {
             self.climb(super::ops::Level::Or)
         };
@@ -424,6 +442,9 @@ impl<'a> Parser<'a, '_> {
         let mut otherwise = None;
         if self.at(T::Else) && !self.panicking {
             self.bump();
+            if self.braced_way_out() {
+                return StmtKind::Error;
+            }
             if self.at(T::Colon) {
                 self.bump();
                 let block = self.block();
@@ -493,13 +514,17 @@ impl<'a> Parser<'a, '_> {
             let pats = self.slice(&pats);
             pat = self.pat(span, PatKind::Tuple(pats));
         }
+        if !self.panicking {
+            self.new_name_case(&pat);
+        }
         if !self.panicking && !self.eat(T::In) {
-            if self.at(T::Assign) || self.at(T::Colon) {
+            if matches!(self.peek(), T::Assign | T::Colon | T::ColonEq) || self.at_of() {
                 let span = self.here();
                 self.fail(
                     Diagnostic::error(codes::UNEXPECTED, span, "a `for` loop walks over a value")
                         .help("write `for x in xs:` or `for i in 0..n:`"),
                 );
+                self.skip_to_braces();
             } else {
                 self.unexpected("`in`");
             }
@@ -551,10 +576,12 @@ impl<'a> Parser<'a, '_> {
 
     fn catch(&mut self) -> Catch<'a> {
         let start = self.bump().start;
+        self.foreign_catch_head();
         let name = self.ident("a name for the error").unwrap_or(Ident {
             name: sym::underscore,
             span: self.prev_span(),
         });
+        self.cased(name, Names::Value("the name of an error"));
         let id = self.pat_id();
         let mut errors: &'a [_] = &[];
         if !self.panicking && self.at(T::Colon) {
@@ -601,7 +628,13 @@ impl<'a> Parser<'a, '_> {
                 break;
             };
             if !self.eat(T::Assign) {
-                if !self.panicking {
+                if self.at(T::LParen) && !self.panicking {
+                    let span = cap.span;
+                    self.fail(
+                        Diagnostic::error(codes::HABIT_KEYWORD, span, "`with` binds a capability")
+                            .help("a file is read whole by `FileRead.read_text(path)?`; what has to be closed is closed in `defer:`"),
+                    );
+                } else if !self.panicking {
                     let span = self.here();
                     self.fail(
                         Diagnostic::error(
@@ -649,6 +682,21 @@ impl<'a> Parser<'a, '_> {
     fn assert_stmt(&mut self) -> StmtKind<'a> {
         self.bump();
         let cond = self.expression();
+        if let ExprKind::Tuple([condition, message]) = cond.kind
+            && !self.panicking
+        {
+            let span = cond.span;
+            self.report(
+                Diagnostic::error(
+                    codes::HABIT_TUPLE,
+                    span,
+                    "the condition and the text of `assert` stand without parentheses",
+                )
+                .help("write `assert c, text`")
+                .fix(span.to(condition.span.before()), "")
+                .fix(message.span.after().to(span.after()), ""),
+            );
+        }
         // Right inside a bracket the comma is the bracket's; a block on lines of its own is ordinary.
         let message = if !self.panicking && self.at(T::Comma) && !self.right_in_bracket() {
             self.bump();

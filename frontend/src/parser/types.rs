@@ -101,6 +101,20 @@ impl<'a> Parser<'a, '_> {
                 self.fn_type(start.start, Some(own))
             }
             T::Fn => self.fn_type(start.start, None),
+            T::Ident if self.token_text(start) == "dyn" && self.peek_at(1) == T::Ident => {
+                let token = self.bump();
+                let span = self.span_of(token);
+                self.report(
+                    Diagnostic::error(
+                        codes::HABIT_TYPE,
+                        span,
+                        "a trait is a type by its name alone",
+                    )
+                    .help("leave `dyn` out")
+                    .fix(span.to(self.here().before()), ""),
+                );
+                self.ty()
+            }
             T::Ident | T::SelfType => {
                 let token = self.bump();
                 let first = self.ident_of(token);
@@ -130,21 +144,67 @@ impl<'a> Parser<'a, '_> {
             }
             T::LParen => {
                 let opener = self.open(false);
-                let mut comma = false;
+                let mut comma = None;
                 let elements = self.list(T::RParen, |p| {
                     let ty = p.ty();
-                    comma |= p.at(T::Comma);
+                    if p.at(T::Comma) {
+                        comma = Some(p.here());
+                    }
                     Some(ty)
                 });
                 self.close(opener, T::RParen);
                 let span = self.span_from(start.start);
                 match elements.as_slice() {
-                    [one] if !comma => TypeExpr { span, ..*one },
+                    [one] => {
+                        if let Some(comma) = comma {
+                            self.tuple_of_one(comma);
+                        }
+                        TypeExpr { span, ..*one }
+                    }
                     elements => {
                         let elements = self.slice(elements);
                         self.type_expr(span, TypeKind::Tuple(elements))
                     }
                 }
+            }
+            T::Mut | T::Impl => {
+                let token = self.bump();
+                let span = self.span_of(token);
+                let d = Diagnostic::error(
+                    codes::HABIT_TYPE,
+                    span,
+                    format!("{} is no part of a type", token.kind.describe()),
+                );
+                self.report(if token.kind == T::Mut {
+                    d.help("write the type alone; `mut` stands before the name of a field or local")
+                        .fix(span, "")
+                } else {
+                    d.help("a trait is a type by its name alone; or write `fn f[T: Trait](x: T)`")
+                        .fix(span, "")
+                });
+                self.ty()
+            }
+            T::DotDot if self.peek_at(1) == T::Dot => {
+                self.bump();
+                self.bump();
+                let span = self.span_from(start.start);
+                self.report(
+                    Diagnostic::error(
+                        codes::HABIT_UNPACK,
+                        span,
+                        "the number of parameters is fixed",
+                    )
+                    .help("take a list: `xs: [T]`"),
+                );
+                self.ty()
+            }
+            T::LBrace => {
+                let span = self.here();
+                self.fail(
+                    Diagnostic::error(codes::HABIT_TYPE, span, "a map type is written `Map[K, V]`")
+                        .help("a type with named parts is a `struct`"),
+                );
+                self.type_expr(span, TypeKind::Error)
             }
             T::Amp | T::Star | T::Question => {
                 let token = self.bump();
@@ -386,7 +446,8 @@ impl<'a> Parser<'a, '_> {
             if self.panicking {
                 break;
             }
-            if self.at(T::Plus) {
+            let comma = self.at(T::Comma) && self.peek_at(1) == T::Ident && !self.in_bracket();
+            if self.at(T::Plus) || comma {
                 let span = self.here();
                 self.report(
                     Diagnostic::error(codes::HABIT_OPERATOR, span, "errors are joined by `|`")
@@ -440,6 +501,7 @@ impl<'a> Parser<'a, '_> {
             let start = p.raw().start;
             let is_uses = p.eat(T::Uses);
             let name = p.ident("the name of a type parameter")?;
+            p.cased(name, super::casing::Names::Type("a type parameter"));
             let bounds = if !is_uses && p.eat(T::Colon) {
                 p.bounds()
             } else {

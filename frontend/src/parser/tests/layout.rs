@@ -168,7 +168,7 @@ fn errors_do_not_cascade() {
     assert_told("fn f()\n    pass\n", &["E0105 1:7"]);
     assert_told(
         "struct A:\n    x: int\n    y int\n    z: int\n",
-        &["E0101 3:7"],
+        &["E0216 3:5"],
     );
     assert_told("fn f():\n\ta()\n\tb()\n", &["E0005 2:1"]);
 }

@@ -138,7 +138,6 @@ fn calls_indexes_and_type_arguments() {
         ("math.sqrt(x)", "(method0 math sqrt x)"),
         ("t.0.1", "(. (. t 0) 1)"),
         ("()", "(tuple )"),
-        ("(a,)", "(tuple a)"),
         ("(a)", "a"),
         ("x.error", "(. x error)"),
         ("x.match(1)", "(method0 x match 1)"),
