@@ -226,6 +226,10 @@ fn audited(case: &Case) -> Result<(), String> {
 
 fn run(case: &Case, gc: &str) -> Result<(), String> {
     let mut args = vec!["run", "--message-format=short", "--seed=1", gc];
+    if gc == "--gc=normal" && !case.target.contains("/exhaustion/") {
+        // At every call: only declared authority goes down. (Elsewhere work and memory are the point.)
+        args.push("--monitor");
+    }
     args.extend(case.flags.iter().map(String::as_str));
     args.extend([case.target.as_str(), "--"]);
     args.extend(case.args.iter().map(String::as_str));

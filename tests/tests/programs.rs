@@ -26,6 +26,7 @@ const MODES: &[Mode] = &[
     ("--jit=stress", 0),
     ("--jit=off", 1),
     ("--jit=stress", 7),
+    ("--monitor", 0),
 ];
 
 fn root() -> PathBuf {

@@ -289,6 +289,7 @@ impl TestArgs {
             gc: self.modes.gc,
             stats: self.modes.stats,
             gc_log: self.modes.gc_log,
+            monitor: self.modes.monitor,
             seed: self.modes.seed,
         }
     }
@@ -409,6 +410,9 @@ struct ModeArgs {
     /// Tells each collection on standard error.
     #[arg(long)]
     gc_log: bool,
+    /// Asserts at every call that only declared authority is handed over (slower; a breach is a bug of ours).
+    #[arg(long)]
+    monitor: bool,
     /// Seed of the stress modes and of hash tables.
     #[arg(long, value_name = "N", require_equals = true, value_parser = count)]
     seed: Option<u64>,
@@ -493,6 +497,8 @@ pub struct RunOptions {
     pub stats: Option<StatsFormat>,
     /// `--gc-log`.
     pub gc_log: bool,
+    /// `--monitor`.
+    pub monitor: bool,
     /// `--seed`.
     pub seed: Option<u64>,
 }
@@ -506,6 +512,7 @@ impl RunOptions {
             gc: modes.gc,
             stats: modes.stats,
             gc_log: modes.gc_log,
+            monitor: modes.monitor,
             seed: modes.seed,
         }
     }

@@ -6,4 +6,5 @@ mod bombs;
 mod families;
 mod fuzz;
 mod generate;
+mod observed;
 mod programs;
