@@ -342,6 +342,16 @@ fn programs_agree_in_every_mode() {
     run_all(paths.iter().map(|p| program(p)).collect());
 }
 
+/// Programs that use the capability rules as people would: see `honest/README.md`.
+#[test]
+fn honest_programs_agree_in_every_mode() {
+    let mut paths = Vec::new();
+    files(&root().join("tests/honest"), &mut paths);
+    let mut cases: Vec<Case> = paths.iter().filter_map(|p| program(p)).collect();
+    cases.extend(example(&root().join("tests/honest/plugin")));
+    run_all(cases);
+}
+
 #[test]
 fn examples_agree_in_every_mode() {
     let mut dirs: Vec<PathBuf> = std::fs::read_dir(root().join("examples"))

@@ -200,6 +200,10 @@ pub struct AuditArgs {
     /// With `--diff`: exit code 3 if the newer version gains authority.
     #[arg(long, requires = "diff")]
     pub deny_new: bool,
+    /// Exit code 3 if the program (with `--diff`, the newer version) has warnings: the compiler's, and authority that is
+    /// asked for and never used.
+    #[arg(long)]
+    pub deny_warnings: bool,
     /// Writes JSON.
     #[arg(long)]
     pub json: bool,
