@@ -369,6 +369,11 @@ impl Heap {
         }
     }
 
+    /// How many collections there were: addresses of objects mean the same as long as it stays the same.
+    pub fn collections(&self) -> u64 {
+        self.stats.collections()
+    }
+
     /// Bytes to copy into that suffice for `used` bytes of small objects, whatever their order: each
     /// chunk but the last is left with less than one small object's room.
     pub(crate) fn reserve(&self, used: u64) -> u64 {

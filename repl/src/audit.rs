@@ -11,6 +11,7 @@ use jet_bytecode::linked::{
 };
 use serde_json::{Value, json};
 
+use crate::audit_chain::{Chains, Origin, Site};
 use crate::audit_paths;
 use crate::render::clean_line;
 
@@ -104,7 +105,40 @@ pub struct Shape {
     pub package: String,
     /// `file:line` of its code, if the debug tables say.
     pub place: Option<String>,
+    /// Where it is made: functions with the place in them.
+    pub made: Vec<String>,
+    /// What stands behind it, step by step, down to what the host grants.
+    pub chains: Vec<Vec<Link>>,
 }
+
+/// A step of a chain of provenance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A type that implements what the step before was made from, with the place of its code.
+    By(String, Option<String>),
+    /// What the host grants: the end of the chain.
+    Granted(String),
+}
+
+impl Link {
+    fn text(&self) -> String {
+        match self {
+            Link::By(name, Some(place)) => format!("{name} ({})", clean_line(place)),
+            Link::By(name, None) => name.clone(),
+            Link::Granted(name) => format!("{name}, granted by the host"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Link::By(name, place) => json!({ "by": name, "place": place }),
+            Link::Granted(name) => json!({ "granted": name }),
+        }
+    }
+}
+
+/// Most places and chains that are shown of one attenuator.
+const MOST_SHOWN: usize = 8;
 
 impl Shape {
     /// `Orders ← Database, by UserOrders (orders.jet:7)`.
@@ -127,18 +161,35 @@ impl Shape {
         }
     }
 
+    /// Where it is made, and what stands behind it.
+    fn provenance(&self, out: &mut String) {
+        for made in &self.made {
+            let _ = writeln!(out, "    made by {}", clean_line(made));
+        }
+        for chain in self.chains.iter().filter(|c| !c.is_empty()) {
+            let links: Vec<String> = chain.iter().map(Link::text).collect();
+            let _ = writeln!(out, "    {} ← {}", self.by, links.join(" ← "));
+        }
+    }
+
     fn json(&self) -> Value {
-        json!({ "gives": self.gives, "takes": self.takes, "by": self.by, "package": self.package, "place": self.place })
+        let chain = |c: &Vec<Link>| c.iter().map(Link::json).collect::<Vec<_>>();
+        let chains: Vec<Value> = self.chains.iter().map(|c| json!(chain(c))).collect();
+        json!({
+            "gives": self.gives, "takes": self.takes, "by": self.by, "package": self.package, "place": self.place,
+            "made": self.made, "chains": chains,
+        })
     }
 }
 
 /// Every implementation of a capability by a type of the program, in the order of the bundle.
 #[must_use]
 pub fn shapes(program: &Program) -> Vec<Shape> {
+    let chains = Chains::of(program);
     let mut out: Vec<Shape> = program
         .impls
         .iter()
-        .filter_map(|record| shape(program, record))
+        .filter_map(|record| shape(program, &chains, record))
         .collect();
     out.dedup();
     out
@@ -207,7 +258,25 @@ pub fn grants(program: &Program, file: &str) -> Result<String, String> {
     Ok(out)
 }
 
-fn shape(program: &Program, record: &LImpl) -> Option<Shape> {
+/// Uses that nobody needs: what a reviewer should ask about.
+#[must_use]
+pub fn warnings(program: &Program) -> Vec<String> {
+    let Some(entry) = &program.entry else {
+        return Vec::new();
+    };
+    let unused = entry
+        .requests
+        .iter()
+        .filter(|cap| audit_paths::path(program, entry.function, **cap).len() < 2);
+    unused
+        .map(|cap| {
+            let name = cap_name(program, *cap);
+            format!("main asks for {name} and never uses it")
+        })
+        .collect()
+}
+
+fn shape(program: &Program, chains: &Chains, record: &LImpl) -> Option<Shape> {
     let LInterface::Cap(cap) = record.interface else {
         return None;
     };
@@ -218,7 +287,39 @@ fn shape(program: &Program, record: &LImpl) -> Option<Shape> {
         by: nominal_name(program, nominal),
         package: program.package_name(nominal.package).to_owned(),
         place: place(program, record),
+        made: made(program, chains.sites.get(&record.ty)),
+        chains: if nominal.attenuator {
+            links(program, chains, record)
+        } else {
+            Vec::new()
+        },
     })
+}
+
+fn made(program: &Program, sites: Option<&Vec<Site>>) -> Vec<String> {
+    let mut out: Vec<String> = sites
+        .into_iter()
+        .flatten()
+        .map(|site| audit_paths::label(program, site.function, Some(site.pc)))
+        .collect();
+    out.sort();
+    out.dedup();
+    out.truncate(MOST_SHOWN);
+    out
+}
+
+fn links(program: &Program, chains: &Chains, record: &LImpl) -> Vec<Vec<Link>> {
+    let link = |origin: &Origin| match origin {
+        Origin::Granted(cap) => Link::Granted(cap_name(program, *cap)),
+        Origin::Made(id) => {
+            let name = program.nominal(*id).map(|n| nominal_name(program, n));
+            let code = program.impls.iter().find(|r| r.ty == *id);
+            let place = code.and_then(|record| place(program, record));
+            Link::By(name.unwrap_or_default(), place)
+        }
+    };
+    let found = chains.to_root(record.ty, MOST_SHOWN);
+    found.iter().map(|c| c.iter().map(link).collect()).collect()
 }
 
 fn takes(program: &Program, nominal: &LNominal) -> Vec<String> {
@@ -355,9 +456,14 @@ pub fn text(program: &Program) -> String {
         out.push_str("authority changes shape\n");
         for shape in &shapes {
             let _ = writeln!(out, "  {}", shape.text());
+            shape.provenance(&mut out);
         }
     }
-    out.push_str("packages\n");
+    for warning in warnings(program) {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+    // No opcode calls foreign code, so there is nothing to find.
+    out.push_str("foreign functions: none\npackages\n");
     let shares = audit_paths::shares(program);
     for (id, package) in (0u32..).zip(&program.packages) {
         let name = clean_line(&format!("{} {}", package.name, package.version));
@@ -402,6 +508,7 @@ pub fn json(program: &Program) -> Value {
     json!({
         "entry": program.entry.as_ref().map(|entry| program.function_name(entry.function)),
         "requests": requests, "attenuators": objects(&attenuators), "fakes": objects(&fakes), "packages": packages,
+        "externs": [], "warnings": warnings(program),
     })
 }
 
@@ -473,7 +580,7 @@ mod tests {
     fn requests_and_shapes_are_listed() {
         let expected = "main asks for\n  FileRead\n    app.main → app.load → FileRead.read_text\n\
             authority changes shape\n  Orders ← FileRead, by UserOrders\n  \
-            Orders ← UserOrders, by Outer\\u{1b}[31m\n  Orders ← nothing, by the fake Fake\npackages\n";
+            Orders ← UserOrders, by Outer\\u{1b}[31m\n  Orders ← nothing, by the fake Fake\n";
         let text = super::text(&program());
         assert!(text.starts_with(expected), "{text}");
         let json = super::json(&program());

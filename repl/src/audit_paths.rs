@@ -184,7 +184,9 @@ fn method(program: &Program, cap: CapId, index: usize) -> String {
     format!("{}.{name}", cap.name)
 }
 
-fn label(program: &Program, id: FnId, pc: Option<u32>) -> String {
+/// A function's name with a place in its code.
+#[must_use]
+pub fn label(program: &Program, id: FnId, pc: Option<u32>) -> String {
     with_place(program, id, pc, program.function_name(id))
 }
 

@@ -97,6 +97,16 @@ impl Module {
         Verified::from_bytes(bytes)?.load()
     }
 
+    /// Asserts from now on, at every call of every run, that only declared authority is handed over; a breach ends the
+    /// run as a bug of ours. `false` if the program is running.
+    #[must_use]
+    pub fn observe(&mut self) -> bool {
+        Arc::get_mut(&mut self.loaded).is_some_and(|loaded| {
+            loaded.observe();
+            true
+        })
+    }
+
     /// The linked program.
     #[must_use]
     pub fn program(&self) -> &Program {
@@ -237,6 +247,8 @@ pub struct Report {
     pub heap: jet_vm::HeapStats,
     /// Calls of and output through host capabilities.
     pub usage: HostUsage,
+    /// What the monitor saw, if the module is observed.
+    pub observed: Option<jet_vm::Observed>,
 }
 
 impl Module {
@@ -266,7 +278,14 @@ impl Module {
             Err(why) => return Err(why),
         };
         interrupt::also_set(instance.cancel_flag());
-        let end = match instance.run(args) {
+        let outcome = instance.run(args);
+        let observed = instance.observed().cloned();
+        let breach = observed.as_ref().and_then(|o| o.breach.clone());
+        let end = match outcome {
+            _ if breach.is_some() => End::Bug(format!(
+                "the monitor found a breach of the capability rules: {}",
+                breach.unwrap_or_default()
+            )),
             Outcome::Finished => End::Done,
             Outcome::Failed(failure) => End::Failed(failure.text),
             Outcome::Limit(limit, trap) => End::Ended(ending(Some(limit), trap)),
@@ -284,6 +303,7 @@ impl Module {
             fuel: stats.fuel,
             heap: stats.gc,
             usage: stats.host,
+            observed,
         })
     }
 }
@@ -303,6 +323,7 @@ impl Report {
             fuel: 0,
             heap: jet_vm::HeapStats::default(),
             usage: HostUsage::default(),
+            observed: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! error, and to standard output only what a subcommand was asked to show.
 
 pub mod audit;
+pub mod audit_chain;
 pub mod audit_diff;
 pub mod audit_paths;
 pub mod cli;

@@ -183,3 +183,107 @@ fn grants_are_explained_and_enough() {
         "{out}"
     );
 }
+
+const CHAIN: &str = "capability Store:
+    fn rows() -> [string]
+
+capability Orders:
+    fn recent() -> [string]
+
+struct FileStore:
+    path: string
+    files: FileRead
+impl Store for FileStore:
+    fn rows(self) -> [string]:
+        return (self.files.read_text(self.path) else \"\").lines()
+
+struct Counted:
+    store: Store
+    mut n: int = 0
+impl Store for Counted:
+    fn rows(self) -> [string]:
+        self.n += 1
+        return self.store.rows()
+
+struct UserOrders:
+    user: string
+    store: Store
+impl Orders for UserOrders:
+    fn recent(self) -> [string]:
+        return self.store.rows().filter(fn(r) => r.starts_with(self.user))
+
+fn report() uses Orders + Console:
+    Orders.recent().each(Console.print)
+
+fn serve(user: string) uses Store + Console:
+    with Store = Counted(Store):
+        with Orders = UserOrders(user, Store):
+            report()
+
+fn main() uses FileRead + Console:
+    with Store = FileStore(\"orders.txt\", FileRead):
+        serve(\"ada\")
+";
+
+#[test]
+fn provenance_leads_to_the_root() {
+    let folder = Folder::new("chain");
+    folder.write("shop.jet", CHAIN);
+    let (code, out, err) = folder.run("audit shop.jet");
+    assert_eq!(code, Some(0), "{out}{err}");
+    for part in [
+        "  Orders ← Store, by UserOrders (shop.jet:26)\n    made by shop.serve (shop.jet:33)\n",
+        "    UserOrders ← Counted (shop.jet:18) ← FileStore (shop.jet:12) ← FileRead, granted by the host\n",
+        "foreign functions: none\n",
+    ] {
+        assert!(out.contains(part), "`{part}` is not in\n{out}");
+    }
+    let (_, out, _) = folder.run("audit shop.jet --json");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let orders = json["attenuators"].as_array().unwrap();
+    let orders = orders.iter().find(|a| a["by"] == "UserOrders").unwrap();
+    let chain = orders["chains"][0].as_array().unwrap();
+    assert_eq!(chain.len(), 3, "{orders}");
+    assert_eq!(chain[1]["by"], "FileStore");
+    assert_eq!(chain[2]["granted"], "FileRead");
+    assert_eq!(json["externs"].as_array().map(Vec::len), Some(0));
+    // The bundle says the same.
+    assert_eq!(folder.run("build shop.jet -o shop.jbc").0, Some(0));
+    let (_, from_bundle, _) = folder.run("audit shop.jbc --json");
+    assert_eq!(from_bundle, out);
+}
+
+#[test]
+fn warnings_can_be_denied() {
+    let folder = Folder::new("warnings");
+    folder.write(
+        "a.jet",
+        "fn main() uses Console + Env:\n    Console.print(\"x\")\n",
+    );
+    let (code, out, _) = folder.run("audit a.jet");
+    assert_eq!(code, Some(0));
+    assert!(
+        out.contains("warning: main asks for Env and never uses it\n"),
+        "{out}"
+    );
+    let (code, _, err) = folder.run("audit a.jet --deny-warnings");
+    assert_eq!(code, Some(3));
+    assert!(err.contains("`a.jet` has 2 warnings"), "{err}");
+    // In a bundle, of which nobody has the sources.
+    assert_eq!(folder.run("build a.jet -o a.jbc").0, Some(0));
+    let (code, _, err) = folder.run("audit a.jbc --deny-warnings");
+    assert_eq!(code, Some(3), "{err}");
+    folder.write(
+        "b.jet",
+        "fn main() uses Console:\n    Console.print(\"x\")\n",
+    );
+    assert_eq!(folder.run("audit b.jet --deny-warnings").0, Some(0));
+    assert_eq!(
+        folder.run("audit --diff a.jet b.jet --deny-warnings").0,
+        Some(0)
+    );
+    assert_eq!(
+        folder.run("audit --diff b.jet a.jet --deny-warnings").0,
+        Some(3)
+    );
+}

@@ -60,6 +60,7 @@ fn results_hold_in_every_mode() {
                         let gc = format!("--gc=stress:{stress}");
                         let mut modes =
                             vec![vec!["--jit=off"], vec!["--jit=on"], vec!["--jit=stress"]];
+                        modes.push(vec!["--jit=off", "--monitor"]);
                         if stress > 0 {
                             modes.push(vec!["--jit=off", &gc]);
                         }

@@ -26,6 +26,7 @@ const MODES: &[Mode] = &[
     ("--jit=stress", 0),
     ("--jit=off", 1),
     ("--jit=stress", 7),
+    ("--monitor", 0),
 ];
 
 fn root() -> PathBuf {
@@ -354,6 +355,15 @@ fn run_all(cases: Vec<Case>) {
 fn programs_agree_in_every_mode() {
     let mut paths = Vec::new();
     files(&root().join("tests/programs"), &mut paths);
+    run_all(paths.iter().map(|p| program(p)).collect());
+}
+
+/// Programs that use the capability rules as people would: see `honest/README.md`.
+#[test]
+fn honest_programs_agree_in_every_mode() {
+    let mut paths = Vec::new();
+    files(&root().join("tests/honest"), &mut paths);
+    assert!(paths.len() >= 12, "{} programs", paths.len());
     run_all(paths.iter().map(|p| program(p)).collect());
 }
 

@@ -73,6 +73,8 @@ pub(crate) struct Ctx {
     pub loaded: Arc<Loaded>,
     /// Capabilities of the host.
     pub caps: CapTable,
+    /// Looks at calls, if the program was loaded for it.
+    pub monitor: Option<Box<crate::monitor::Monitor>>,
 }
 
 impl Ctx {

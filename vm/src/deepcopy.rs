@@ -106,7 +106,7 @@ fn is_handle(program: &Program, ty: TypeId) -> bool {
 ///
 /// # Safety
 /// `r` is a live object of the heap.
-unsafe fn references(heap: &Heap, r: Ref, mut visit: impl FnMut(u32, Ref)) {
+pub(crate) unsafe fn references(heap: &Heap, r: Ref, mut visit: impl FnMut(u32, Ref)) {
     // SAFETY: the header says how many references there are.
     unsafe {
         let header = heap.header(r);

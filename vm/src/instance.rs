@@ -267,6 +267,7 @@ impl Instance {
                 audit: config.audit,
                 waiting: None,
             },
+            monitor: loaded.behind.is_some().then(Box::default),
             loaded,
         });
         constants(&mut ctx)?;
@@ -335,6 +336,11 @@ impl Instance {
         }
     }
 
+    /// What the monitor saw, if the program was is observed ([`Loaded::observe`]).
+    pub fn observed(&self) -> Option<&crate::Observed> {
+        self.ctx.monitor.as_ref().map(|m| &m.seen)
+    }
+
     /// What the grants cover, by capability, for messages.
     pub fn scopes(&self) -> Vec<(String, String)> {
         let name = |e: &CapEntry| {
@@ -362,6 +368,9 @@ impl Instance {
         ctx.depth_left = i64::from(ctx.caps.limits.depth.max(1)) - 1;
         ctx.trap = None;
         ctx.caps.waiting = None;
+        if let Some(monitor) = &mut ctx.monitor {
+            monitor.start();
+        }
         let main = loaded.code.functions[entry.function.index()];
         // The arguments are made before there is a frame, with the first word for messages.
         ctx.roots.pc = std::ptr::null();

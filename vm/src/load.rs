@@ -109,6 +109,8 @@ pub struct Loaded {
     pub(crate) big_charges: Vec<BigCharge>,
     /// Largest frame in words, header included.
     pub(crate) max_frame: usize,
+    /// Under the monitor: the handlers of calls, by code index.
+    pub(crate) behind: Option<Box<[Option<Handler>]>>,
 }
 
 // SAFETY: the raw pointers name words of `code`, which is immutable.
@@ -367,6 +369,7 @@ impl Loaded {
             big_costs,
             big_charges,
             max_frame,
+            behind: None,
             program,
         })
     }

@@ -479,6 +479,14 @@ impl<'a> Parser<'a, '_> {
                 );
                 self.expr(span, ExprKind::Float(0.0))
             }
+            T::Assert | T::Pass | T::With | T::Allow | T::Defer => {
+                let message = format!("expected an expression, found {}", self.found());
+                self.fail(
+                    Diagnostic::error(codes::UNEXPECTED, self.here(), message)
+                        .help("this is a statement and has no value: in a function literal, write a block, `fn(x):` and the statement indented below"),
+                );
+                self.error_expr()
+            }
             _ => {
                 self.unexpected("an expression");
                 self.error_expr()

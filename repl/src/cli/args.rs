@@ -200,6 +200,10 @@ pub struct AuditArgs {
     /// With `--diff`: exit code 3 if the newer version gains authority.
     #[arg(long, requires = "diff")]
     pub deny_new: bool,
+    /// Exit code 3 if the program (with `--diff`, the newer version) has warnings: the compiler's, and authority that is
+    /// asked for and never used.
+    #[arg(long)]
+    pub deny_warnings: bool,
     /// Writes JSON.
     #[arg(long)]
     pub json: bool,
@@ -289,6 +293,7 @@ impl TestArgs {
             gc: self.modes.gc,
             stats: self.modes.stats,
             gc_log: self.modes.gc_log,
+            monitor: self.modes.monitor,
             seed: self.modes.seed,
         }
     }
@@ -409,6 +414,9 @@ struct ModeArgs {
     /// Tells each collection on standard error.
     #[arg(long)]
     gc_log: bool,
+    /// Asserts at every call that only declared authority is handed over (slower; a breach is a bug of ours).
+    #[arg(long)]
+    monitor: bool,
     /// Seed of the stress modes and of hash tables.
     #[arg(long, value_name = "N", require_equals = true, value_parser = count)]
     seed: Option<u64>,
@@ -493,6 +501,8 @@ pub struct RunOptions {
     pub stats: Option<StatsFormat>,
     /// `--gc-log`.
     pub gc_log: bool,
+    /// `--monitor`.
+    pub monitor: bool,
     /// `--seed`.
     pub seed: Option<u64>,
 }
@@ -506,6 +516,7 @@ impl RunOptions {
             gc: modes.gc,
             stats: modes.stats,
             gc_log: modes.gc_log,
+            monitor: modes.monitor,
             seed: modes.seed,
         }
     }

@@ -173,17 +173,37 @@ fn show_audit(args: &AuditArgs, style: Style) -> u8 {
     if let Some(newer) = &args.newer {
         return compare_audits(args, newer, style);
     }
-    match program::load(&args.input, style) {
-        Ok(Loaded { module, .. }) if args.json => {
-            show(&format!("{}\n", audit::json(module.program())))
-        }
-        Ok(Loaded { module, .. }) => {
-            let mut text = audit::text(module.program());
-            let _ = writeln!(text, "bundle\n  {}", audit::hex(&module.hash()));
-            show(&text)
-        }
-        Err(code) => code,
+    let loaded = match program::load(&args.input, style) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let module = &loaded.module;
+    let shown = if args.json {
+        show(&format!("{}\n", audit::json(module.program())))
+    } else {
+        let mut text = audit::text(module.program());
+        let _ = writeln!(text, "bundle\n  {}", audit::hex(&module.hash()));
+        show(&text)
+    };
+    if shown == OK && args.deny_warnings {
+        return denied_warnings(&loaded, &args.input, style);
     }
+    shown
+}
+
+/// `audit --deny-warnings`.
+fn denied_warnings(loaded: &Loaded, path: &Path, style: Style) -> u8 {
+    let told = loaded.output.iter().flat_map(|o| &o.diagnostics);
+    let told = told.filter(|d| d.severity == jet_frontend::diag::Severity::Warning);
+    let count = told.count() + audit::warnings(loaded.module.program()).len();
+    if count == 0 {
+        return OK;
+    }
+    let plural = if count == 1 { "" } else { "s" };
+    let what = format!("`{}` has {count} warning{plural}", path.display());
+    let help = "without `--deny-warnings`, they are only shown";
+    say(&style.plain("refused", &what, Some(help), &[]));
+    REFUSED
 }
 
 /// `audit --diff OLD NEW`.
@@ -192,10 +212,10 @@ fn compare_audits(args: &AuditArgs, newer: &Path, style: Style) -> u8 {
         program::load(&args.input, style),
         program::load(newer, style),
     ) {
-        (Ok(old), Ok(new)) => (old.module, new.module),
+        (Ok(old), Ok(new)) => (old.module, new),
         (Err(code), _) | (_, Err(code)) => return code,
     };
-    let diff = audit_diff::diff(old.program(), new.program());
+    let diff = audit_diff::diff(old.program(), new.module.program());
     let shown = if args.json {
         show(&format!("{}\n", audit_diff::json(&diff)))
     } else {
@@ -209,6 +229,9 @@ fn compare_audits(args: &AuditArgs, newer: &Path, style: Style) -> u8 {
             &[],
         ));
         return REFUSED;
+    }
+    if shown == OK && args.deny_warnings {
+        return denied_warnings(&new, newer, style);
     }
     shown
 }

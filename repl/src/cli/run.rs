@@ -41,10 +41,14 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
     {
         return code;
     }
-    let (module, texts) = match loaded.ready(&args.input, style) {
+    let (mut module, texts) = match loaded.ready(&args.input, style) {
         Ok(ready) => ready,
         Err(code) => return code,
     };
+    if options.monitor && !module.observe() {
+        report_bug("the monitor came too late");
+        return super::BUG;
+    }
     if module.program().entry.is_none() {
         return fail(
             FAILED,
@@ -214,6 +218,7 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
         "jit": { "mode": options.jit.name(), "engine": options.jit.engine() },
         "gc": options.gc.to_string(),
         "seed": seed,
+        "monitor": report.observed.as_ref().map(|o| json!({ "calls": o.calls, "host_calls": o.host_calls })),
     })
 }
 

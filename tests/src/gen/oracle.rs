@@ -173,13 +173,21 @@ pub fn run(loaded: &Arc<Loaded>, gc: GcMode) -> Result<(Run, Ending), String> {
 
 /// Verifies and loads a bundle, as `jetvm run` does.
 pub fn load(bytes: &[u8]) -> Result<Arc<Loaded>, String> {
+    load_as(bytes, false)
+}
+
+/// The same, perhaps to run under the monitor.
+fn load_as(bytes: &[u8], observed: bool) -> Result<Arc<Loaded>, String> {
     let bundle = format::decode(bytes).map_err(|e| format!("does not decode: {e:?}"))?;
     let again = format::encode(&bundle).map_err(|e| format!("does not encode again: {e:?}"))?;
     if again != bytes {
         return Err("encoding is not canonical".into());
     }
     let program = verify::verify(bundle).map_err(|e| format!("does not verify: {e}"))?;
-    let loaded = Loaded::new(program).map_err(|e| format!("does not load: {e:?}"))?;
+    let mut loaded = Loaded::new(program).map_err(|e| format!("does not load: {e:?}"))?;
+    if observed {
+        loaded.observe();
+    }
     Ok(Arc::new(loaded))
 }
 
@@ -188,6 +196,13 @@ pub fn run_modes(bytes: &[u8], stress: &[u32]) -> Result<(Run, Ending), String> 
     let loaded = load(bytes)?;
     let (first, ending) = run(&loaded, GcMode::Normal)?;
     let limited = |r: &Run| r.end.starts_with("trap memory") || r.end.starts_with("trap time");
+    // The monitor ends a run at the first breach of the capability rules, and changes nothing else.
+    let (observed, _) = run(&load_as(bytes, true)?, GcMode::Normal)?;
+    if observed != first && !limited(&first) && !limited(&observed) {
+        return Err(format!(
+            "the monitor changes it\n--- without\n{first:?}\n--- with\n{observed:?}"
+        ));
+    }
     // A collection at each allocation of a long run takes too long.
     let scale = 1 + (first.fuel / 20_000) as u32;
     let mut modes = Vec::new();

@@ -215,6 +215,15 @@ fn compare(bundle: Bundle, stress: bool, seen: &mut Seen) {
         println!("{} {:.160}", first.fuel, first.outcome);
     }
     seen.runs += 1;
+    // Whatever was mutated: what the verifier accepts hands over declared authority only.
+    let mut loaded = Arc::into_inner(loaded).unwrap();
+    loaded.observe();
+    let loaded = Arc::new(loaded);
+    let observed = run(&loaded, GcMode::Normal, limits(fuel, memory), hostile).unwrap();
+    assert!(!observed.outcome.contains("monitor: "), "{observed:?}");
+    if observed.limit != Some(LimitKind::Memory) && first.limit != Some(LimitKind::Memory) {
+        assert_eq!(first, observed, "under the monitor");
+    }
     if !stress {
         return;
     }
