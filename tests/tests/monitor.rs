@@ -49,6 +49,7 @@ fn run(text: &str, off: Option<(Rule, Kept)>, observe: bool) -> Run {
                 text: text.into(),
             }],
         }],
+        implementations: Vec::new(),
     };
     let (output, _) = watch(off.map(|o| o.0), || compile(&input));
     let bundle = output
