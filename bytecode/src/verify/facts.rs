@@ -9,6 +9,7 @@ use crate::linked::*;
 use crate::opcodes::Class;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 
 /// All classes but `Any`, which holds always.
 const CLASSES: [Class; 17] = [
@@ -36,8 +37,9 @@ const ENV: u32 = 1 << 30;
 const SINGLE: u32 = 1 << 31;
 
 /// Facts about the types of one program.
-pub(super) struct Facts {
+pub(super) struct Facts<'a> {
     types: Vec<u32>,
+    program: PhantomData<&'a Program>,
     /// By the places of the two lists in the program.
     subsets: RefCell<HashMap<(usize, usize), bool>>,
 }
@@ -79,9 +81,9 @@ fn of_class(prog: &Program, ty: TypeId, class: Class) -> bool {
     }
 }
 
-impl Facts {
+impl<'a> Facts<'a> {
     /// Of all types of a program.
-    pub(super) fn new(prog: &Program) -> Facts {
+    pub(super) fn new(prog: &'a Program) -> Facts<'a> {
         let of = |ty: TypeId| {
             let classes = CLASSES.iter().filter(|c| of_class(prog, ty, **c));
             let mut bits = classes.fold(0, |bits, c| bits | bit(*c));
@@ -96,6 +98,7 @@ impl Facts {
         let ids = (0..prog.types.len() as u32).map(TypeId);
         Facts {
             types: ids.map(of).collect(),
+            program: PhantomData,
             subsets: RefCell::default(),
         }
     }
@@ -119,9 +122,8 @@ impl Facts {
         self.bits(ty) & SINGLE != 0
     }
 
-    /// Whether all errors of one ascending list are in another. Both are lists of the program, which stay where they
-    /// are as long as these facts are used.
-    pub(super) fn subset(&self, part: &[NominalId], whole: &[NominalId]) -> bool {
+    /// Whether all errors of one ascending list are in another. Both are lists of the program, so their places name them.
+    pub(super) fn subset(&self, part: &'a [NominalId], whole: &'a [NominalId]) -> bool {
         if part.len() < 4 {
             return part.iter().all(|e| whole.binary_search(e).is_ok());
         }

@@ -19,7 +19,7 @@ pub(super) fn check(
     prog: &Program,
     f: &LFunction,
     openings: &Openings,
-    facts: &Facts,
+    facts: &Facts<'_>,
     meter: &mut Meter,
 ) -> Result<()> {
     // An instruction is a word at least, and most are one.
@@ -56,7 +56,7 @@ pub(super) fn check(
 struct Flow<'a> {
     prog: &'a Program,
     f: &'a LFunction,
-    facts: &'a Facts,
+    facts: &'a Facts<'a>,
     list: Vec<Instr>,
 }
 

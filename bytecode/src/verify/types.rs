@@ -23,7 +23,7 @@ pub(super) struct Operands<'a> {
     /// In a literal, the attenuator registers read from captures.
     captured: HashMap<u16, u16>,
     pub(super) openings: &'a Openings,
-    pub(super) facts: &'a Facts,
+    pub(super) facts: &'a Facts<'a>,
 }
 
 impl<'a> Operands<'a> {
@@ -31,7 +31,7 @@ impl<'a> Operands<'a> {
         prog: &'a Program,
         f: &'a LFunction,
         openings: &'a Openings,
-        facts: &'a Facts,
+        facts: &'a Facts<'a>,
     ) -> Self {
         let first = f.sig.params.first().copied();
         let is_method = f.kind == FnKind::Named && first.is_some_and(|t| prog.kind(t) == Kind::Att);

@@ -575,6 +575,7 @@ fn functions(w: &mut World) {
             f.emit(Recap, back, quiet, 0);
             let u = f.reg(w.unit);
             f.emit_fn(Call, u, w.say, &[back, s]);
+            f.emit(EndCap, as_out, 0, 0);
             f.emit(Ret, n, 0, 0);
         },
     );

@@ -296,6 +296,10 @@ impl Shadow<'_> {
                 None => violated(format!("trap {}", i.a)),
             },
             Op::Call | Op::CallFn | Op::CallDyn | Op::CapCall => self.call(f, i),
+            Op::EndCap => match self.get(i.a)? {
+                Value::Cap(..) => self.next(i),
+                other => violated(format!("end of {other:?}")),
+            },
             Op::ListSet
             | Op::ListPush
             | Op::ListInsert
