@@ -1,7 +1,7 @@
 //! Constants: their bodies, their order, and their values, which take the place of the bodies.
 //!
-//! What must stay true: after `constants` every constant of a program without errors is a literal, a tuple or
-//! a variant of such; a constant is evaluated once, after all that it needs; nothing here recurses over
+//! What must stay true: after `constants` a constant whose value is known is a literal, a tuple or a variant of
+//! such; one that needs what the evaluator has no rule for stays as it is written; a constant is evaluated once, after all that it needs; nothing here recurses over
 //! constants or calls, however long the chains are.
 
 use super::body::ex;
@@ -13,7 +13,7 @@ use crate::diag::Diagnostic;
 use crate::lower::visit::{Event, walk};
 use crate::source::Span;
 use crate::thir::{Callee, ConstId, Expr, ExprKind, FnId, Pat, PatKind, Ty, TyKind, TyTable};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Most constants whose functions' patterns need constants whose functions' patterns …
 const MAX_NESTED: u32 = 8;
@@ -30,6 +30,8 @@ pub(crate) struct ConstState {
     ready: FxHashSet<FnId>,
     /// Functions with errors.
     wrong: FxHashSet<FnId>,
+    /// Constants without a value, with what they need.
+    unknown: FxHashMap<ConstId, &'static str>,
     steps: u64,
     nested: u32,
 }
@@ -79,6 +81,11 @@ impl<'a> Checker<'a, '_> {
         self.poisoned |= poisoned;
         self.cx = outer;
         known(self)
+    }
+
+    /// What a constant needs that the compiler does not compute.
+    pub(super) fn const_needs(&self, id: ConstId) -> Option<&'static str> {
+        self.const_state.unknown.get(&id).copied()
     }
 
     fn needs_itself(&mut self, id: ConstId, asked: Span) {
@@ -187,7 +194,12 @@ impl<'a> Checker<'a, '_> {
                     None => self.err(codes::BAD_CONST, span, "this is no value of a constant"),
                 }
             }
-            Err(stopped) => self.no_value(*stopped),
+            Err(stopped) => {
+                if let Stop::Cannot(what) = stopped.why {
+                    self.const_state.unknown.insert(id, what);
+                }
+                self.no_value(*stopped);
+            }
         }
     }
 
@@ -202,16 +214,8 @@ impl<'a> Checker<'a, '_> {
                 ),
                 "it happens here",
             ),
-            Stop::Cannot(what) => (
-                Diagnostic::error(
-                    codes::BAD_CONST,
-                    s.at,
-                    format!("the compiler computes no constant with {what}"),
-                )
-                .note("numbers, strings, tuples, enums, operators, control flow and functions of such values alone are computed")
-                .help(help),
-                "here it is needed",
-            ),
+            // It is computed where it is used, and no pattern can name it.
+            Stop::Cannot(_) => return,
             Stop::Limit => (
                 Diagnostic::error(
                     codes::BAD_CONST,

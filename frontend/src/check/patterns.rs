@@ -676,9 +676,18 @@ impl<'a> Checker<'a, '_> {
         let kind = self
             .const_value(c, span)
             .and_then(|v| self.pat_of(&v, cty, span));
+        let needs = self.const_needs(c);
         kind.unwrap_or_else(|| {
-            // Why the constant has no value was told.
+            // Why the constant has no value may have been told.
             self.poisoned = true;
+            if let Some(what) = needs {
+                self.err_help(
+                    codes::BAD_CONST,
+                    span,
+                    format!("this constant needs {what}, which the compiler does not compute: no pattern can name it"),
+                    "write a guard, `x if x == NAME`, or compute it without lists, maps, structs and function values",
+                );
+            }
             PatKind::Wild
         })
     }

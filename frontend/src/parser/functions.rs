@@ -438,7 +438,10 @@ impl<'a> Parser<'a, '_> {
         let errors = self.errors_clause();
         let head = self.span_from(start);
         let inline_if = std::mem::replace(&mut self.inline_if, false);
+        // An `else:` behind the literal belongs to what is around it.
+        let stmt_end = std::mem::replace(&mut self.stmt_end, false);
         let body = self.literal_body();
+        self.stmt_end = stmt_end;
         self.inline_if = inline_if;
         let params = self.slice(&params);
         let literal = self.alloc(FnLit {
