@@ -337,9 +337,12 @@ fn fastest<T>(runs: usize, mut f: impl FnMut() -> T) -> f64 {
     best
 }
 
+/// Bytes that one measurement verifies at least: the clock is coarse.
+const AT_LEAST: usize = 32 << 20;
+
 /// Small modules are verified many times in one measurement.
 fn speed(bytes: &[u8], runs: usize, mut f: impl FnMut()) -> f64 {
-    let times = ((1 << 20) / bytes.len()).max(1);
+    let times = (AT_LEAST / bytes.len()).max(1);
     let seconds = fastest(runs, || (0..times).for_each(|_| f())) / times as f64;
     bytes.len() as f64 / seconds / 1e6
 }
@@ -386,7 +389,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         let read = format::read(&bytes).map_err(|e| e.to_string())?;
         let mut copies = Vec::new();
         let only = {
-            let times = ((1 << 20) / bytes.len()).max(1);
+            let times = (AT_LEAST / bytes.len()).max(1);
             let mut best = f64::INFINITY;
             for _ in 0..options.runs {
                 copies.extend((0..times).map(|_| read.clone()));
