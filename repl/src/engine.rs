@@ -2,14 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jet_bytecode::format::{self, FormatError};
 use jet_bytecode::linked::Program;
 use jet_bytecode::opcodes::TrapKind;
 use jet_bytecode::verify::{self, VerifiedProgram, VerifyError};
+use jet_jit::Compiler;
 use jet_vm::host::{HostCapability, HostUsage, LimitKind, Limits, interrupt};
 use jet_vm::{Binding, GcMode, Instance, LoadError, Loaded, Outcome, TraceFrame, Trap};
+
+use jet_vm::plug::{Jit, JitStats};
 
 pub use jet_vm::InstanceError;
 
@@ -19,6 +22,8 @@ use crate::trap_text::{Ending, Frame};
 #[derive(Debug)]
 pub struct Module {
     loaded: Arc<Loaded>,
+    /// The same program, with counters where `loaded` has none and the other way round.
+    other: OnceLock<Option<Arc<Loaded>>>,
     hash: [u8; 32],
 }
 
@@ -83,9 +88,20 @@ impl Verified {
 
     /// Makes it ready to run.
     pub fn load(self) -> Result<Module, Refusal> {
-        let loaded = Loaded::new(self.program).map_err(Refusal::Load)?;
+        self.load_for(false)
+    }
+
+    /// The same for runs with a compiler of machine code (or without: any module can do both, but then the
+    /// first such run loads once more).
+    pub fn load_for(self, compiler: bool) -> Result<Module, Refusal> {
+        let loaded = if compiler {
+            Loaded::counting(self.program)
+        } else {
+            Loaded::new(self.program)
+        };
         Ok(Module {
-            loaded: Arc::new(loaded),
+            loaded: Arc::new(loaded.map_err(Refusal::Load)?),
+            other: OnceLock::new(),
             hash: self.hash,
         })
     }
@@ -105,6 +121,17 @@ impl Module {
             loaded.observe();
             true
         })
+    }
+
+    /// The program with counters or without.
+    fn ready(&self, counts: bool) -> Arc<Loaded> {
+        if self.loaded.counts() == counts || self.loaded.is_observed() {
+            return Arc::clone(&self.loaded);
+        }
+        let made = self
+            .other
+            .get_or_init(|| self.loaded.again(counts).ok().map(Arc::new));
+        Arc::clone(made.as_ref().unwrap_or(&self.loaded))
     }
 
     /// The linked program.
@@ -200,6 +227,8 @@ pub struct Config {
     pub seed: u64,
     /// Told of each collection.
     pub gc_log: Option<jet_vm::CollectionLog>,
+    /// Whether and how machine code is made.
+    pub jit: jet_jit::Options,
 }
 
 /// When a heap collects.
@@ -249,6 +278,8 @@ pub struct Report {
     pub usage: HostUsage,
     /// What the monitor saw, if the module is observed.
     pub observed: Option<jet_vm::Observed>,
+    /// What the compiler of machine code did.
+    pub jit: JitStats,
 }
 
 impl Module {
@@ -259,6 +290,9 @@ impl Module {
         args: &[String],
         config: &Config,
     ) -> Result<Report, InstanceError> {
+        let compiles = config.jit.mode != jet_jit::Mode::Off
+            && jet_jit::supported()
+            && !self.loaded.is_observed();
         let vm_config = jet_vm::Config {
             limits: config.limits.clone(),
             gc: match config.gc {
@@ -267,10 +301,11 @@ impl Module {
             },
             seed: config.seed,
             gc_log: config.gc_log,
+            jit: compiles.then(|| Box::new(Compiler::new(config.jit.clone())) as Box<dyn Jit>),
             ..jet_vm::Config::default()
         };
         let grants = grants.into_iter().map(Binding::from).collect();
-        let mut instance = match Instance::new(Arc::clone(&self.loaded), vm_config, grants) {
+        let mut instance = match Instance::new(self.ready(compiles), vm_config, grants) {
             Ok(instance) => instance,
             Err(InstanceError::Constants(why)) => {
                 return Ok(Report::at_start(LimitKind::Memory, why));
@@ -304,6 +339,7 @@ impl Module {
             heap: stats.gc,
             usage: stats.host,
             observed,
+            jit: instance.jit_stats().unwrap_or_default(),
         })
     }
 }
@@ -324,6 +360,7 @@ impl Report {
             heap: jet_vm::HeapStats::default(),
             usage: HostUsage::default(),
             observed: None,
+            jit: JitStats::default(),
         }
     }
 }

@@ -606,6 +606,7 @@ impl Session {
             gc: self.options.gc,
             seed: self.seed,
             gc_log: None,
+            jit: self.options.compiler(self.seed),
         };
         interrupt::clear();
         self.tape.start();

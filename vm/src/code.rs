@@ -82,8 +82,17 @@ pub(crate) struct BigCharge {
 
 /// All code of a program.
 pub(crate) struct Code {
-    /// The words of every function, one function after the other.
+    /// The words of every function, one function after the other, then the special words; where code counts,
+    /// then the same once more with [`crate::native::step`] as handler of every instruction.
     pub words: Box<[Word]>,
+    /// How many words there are without the copy.
+    pub total: usize,
+    /// Whether there is a copy, and jumps and calls count.
+    pub counts: bool,
+    /// Entry points by function id, in the copy.
+    pub copy_functions: Box<[FnEntry]>,
+    /// Registers that the accumulators hold before each instruction (see [`crate::select`]).
+    pub acc: Box<[[u16; 2]]>,
     /// Distance from each word to its instruction (0 for an instruction).
     pub back: Box<[u16]>,
     /// Index of the first word of each function.
@@ -111,9 +120,14 @@ unsafe impl Send for Code {}
 unsafe impl Sync for Code {}
 
 impl Code {
-    /// Index of a word.
+    /// Index of a word; a copy has the index of its original.
     pub fn index_of(&self, pc: *const Word) -> usize {
-        (pc.addr() - self.words.as_ptr().addr()) / size_of::<Word>()
+        let index = (pc.addr() - self.words.as_ptr().addr()) / size_of::<Word>();
+        if index < self.total {
+            index
+        } else {
+            index - self.total
+        }
     }
 
     /// Function that holds the word at this index, and the pc within it.
@@ -127,7 +141,7 @@ impl Code {
 
     /// Index of the first special word.
     pub fn specials(&self) -> usize {
-        self.words.len() - SPECIALS
+        self.total - SPECIALS
     }
 
     /// A special word.

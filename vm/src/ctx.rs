@@ -49,6 +49,20 @@ pub(crate) struct Ctx {
     pub big_charges: *const BigCharge,
     /// Key of the hashing opcodes.
     pub hash_seed: u64,
+    /// Counters of loop heads and entries: the one of the word at `pc` is at `(pc >> 2) + hot_bias`.
+    pub hot_bias: usize,
+    /// Machine code by word, or null: the entry of the word at `pc` is at `(pc >> 1) + native_bias`.
+    pub native_bias: usize,
+    /// Distance in bytes from a word to its copy (see [`crate::native`]); 0 without one.
+    pub copy_bytes: usize,
+    /// What the copy's handler does: see [`crate::native`].
+    pub mode: u64,
+    /// Which exit machine code left by.
+    pub exit: u64,
+    /// Branches until the next forced exit, for tests.
+    pub stress: u64,
+    /// Machine code calls no further with the native stack below this.
+    pub native_limit: u64,
     /// Saved instruction.
     pub pc: *const Word,
     /// Saved register 0.
@@ -75,6 +89,8 @@ pub(crate) struct Ctx {
     pub caps: CapTable,
     /// Looks at calls, if the program was loaded for it.
     pub monitor: Option<Box<crate::monitor::Monitor>>,
+    /// The compiler of machine code, with its tables.
+    pub jit: Option<Box<crate::native::Engine>>,
 }
 
 impl Ctx {

@@ -83,7 +83,7 @@ impl LiveCache {
     fn get(&mut self, loaded: &Loaded, index: usize, executes: bool) -> &[u16] {
         let table = &mut self.at[usize::from(executes)];
         if table.is_empty() {
-            table.resize(loaded.code.words.len(), 0);
+            table.resize(loaded.code.total, 0);
         }
         if table[index] == 0 {
             let (f, pc) = loaded.code.locate(index);

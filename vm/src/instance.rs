@@ -49,6 +49,8 @@ pub struct Config {
     pub audit: Option<AuditSink>,
     /// Told of each collection.
     pub gc_log: Option<jet_gc::CollectionLog>,
+    /// Compiler of machine code; used where the program was loaded with counters.
+    pub jit: Option<Box<dyn crate::plug::Jit>>,
 }
 
 impl Default for Config {
@@ -60,6 +62,7 @@ impl Default for Config {
             seed: 0x6a65_7476_6d5f_7631,
             audit: None,
             gc_log: None,
+            jit: None,
         }
     }
 }
@@ -250,6 +253,13 @@ impl Instance {
             big_costs: loaded.big_costs.as_ptr(),
             big_charges: loaded.big_charges.as_ptr(),
             hash_seed: config.seed,
+            hot_bias: 0,
+            native_bias: 0,
+            copy_bytes: 0,
+            mode: 0,
+            exit: 0,
+            stress: 0,
+            native_limit: 0,
             pc: std::ptr::null(),
             regs: std::ptr::null_mut(),
             heap,
@@ -269,7 +279,9 @@ impl Instance {
             },
             monitor: loaded.behind.is_some().then(Box::default),
             loaded,
+            jit: None,
         });
+        crate::native::attach(&mut ctx, config.jit);
         constants(&mut ctx)?;
         bindings(&mut ctx)?;
         Ok(Instance { ctx })
@@ -341,6 +353,11 @@ impl Instance {
         self.ctx.monitor.as_ref().map(|m| &m.seen)
     }
 
+    /// What the compiler of machine code did, if there is one.
+    pub fn jit_stats(&self) -> Option<crate::plug::JitStats> {
+        Some(self.ctx.jit.as_ref()?.jit.stats())
+    }
+
     /// What the grants cover, by capability, for messages.
     pub fn scopes(&self) -> Vec<(String, String)> {
         let name = |e: &CapEntry| {
@@ -371,6 +388,7 @@ impl Instance {
         if let Some(monitor) = &mut ctx.monitor {
             monitor.start();
         }
+        crate::native::begin(ctx);
         let main = loaded.code.functions[entry.function.index()];
         // The arguments are made before there is a frame, with the first word for messages.
         ctx.roots.pc = std::ptr::null();
@@ -429,6 +447,7 @@ impl Instance {
             // SAFETY: the saved state is that of an instruction of verified, loaded code (see
             // `crate::dispatch`), and the context is reached through this pointer alone meanwhile.
             let status = unsafe {
+                crate::native::note_stack(ctx);
                 let (pc, regs) = ((*ctx).pc, (*ctx).regs);
                 let (heap, fuel, acc) = ((*ctx).heap, (*ctx).fuel, (*ctx).acc);
                 ((*pc).handler())(pc, regs, heap, ctx, fuel, acc, (*ctx).facc)

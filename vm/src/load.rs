@@ -95,6 +95,8 @@ pub struct Loaded {
     pub(crate) consts: Vec<Const>,
     /// Dynamic call sites.
     pub(crate) sites: Box<[DynSite]>,
+    /// The same sites with rows that lead into the copy of the code.
+    pub(crate) copy_sites: Box<[DynSite]>,
     /// What the sites' rows point into.
     pub(crate) _rows: Vec<Box<[*const Word]>>,
     /// Capability call sites.
@@ -145,6 +147,8 @@ pub(crate) struct Tables<'a> {
     pub copied: Vec<bool>,
     pub big_costs: Vec<i64>,
     pub big_charges: Vec<BigCharge>,
+    /// Whether jumps and calls count for a compiler.
+    pub counts: bool,
 }
 
 impl Tables<'_> {
@@ -247,9 +251,23 @@ impl Tables<'_> {
 }
 
 impl Loaded {
-    /// Makes a verified program ready to run.
+    /// Makes a verified program ready to run in the interpreter.
     pub fn new(program: VerifiedProgram) -> Result<Loaded, LoadError> {
-        let program = Arc::new(program.into_program());
+        Loaded::build(Arc::new(program.into_program()), false)
+    }
+
+    /// The same, with counters for a compiler of machine code.
+    pub fn counting(program: VerifiedProgram) -> Result<Loaded, LoadError> {
+        Loaded::build(Arc::new(program.into_program()), true)
+    }
+
+    /// The same program, loaded with counters or without.
+    pub fn again(&self, counts: bool) -> Result<Loaded, LoadError> {
+        Loaded::build(Arc::clone(&self.program), counts)
+    }
+
+    /// What it is given passed the verifier.
+    fn build(program: Arc<Program>, counts: bool) -> Result<Loaded, LoadError> {
         let p = &*program;
         if p.nominals.len() > usize::from(u16::MAX) {
             return Err(LoadError::TooLarge("types"));
@@ -279,7 +297,8 @@ impl Loaded {
             consts.extend(package.consts.iter().cloned());
         }
         let blank = Word::new(std::ptr::null(), [0; 4]);
-        let mut words = vec![blank; total + SPECIALS].into_boxed_slice();
+        let all = total + SPECIALS;
+        let mut words = vec![blank; if counts { 2 * all } else { all }].into_boxed_slice();
         // Return addresses are kept as integers in frame headers.
         let base = words.as_mut_ptr();
         let _ = base.expose_provenance();
@@ -310,6 +329,7 @@ impl Loaded {
             copied: crate::deepcopy::copied_types(p),
             big_costs: Vec::new(),
             big_charges: Vec::new(),
+            counts,
         };
         for (i, record) in p.impls.iter().enumerate() {
             if let LInterface::Trait(t) = record.interface {
@@ -319,6 +339,7 @@ impl Loaded {
         let mut costs = vec![0u32; total + SPECIALS];
         let mut back = vec![0u16; total + SPECIALS];
         let mut on_error = vec![false; total + SPECIALS];
+        let mut acc = vec![[u16::MAX; 2]; if counts { total + SPECIALS } else { 0 }];
         for (i, f) in p.functions.iter().enumerate() {
             let start = starts[i] as usize;
             costs[start..start + f.code.len()].copy_from_slice(&static_costs(&f.code));
@@ -335,10 +356,21 @@ impl Loaded {
                 }
             }
             let code = &mut words[start..start + f.code.len()];
-            Selector::new(&mut tables, FnId(i as u32), code, base, &costs[start..]).run()?;
+            let mut selector =
+                Selector::new(&mut tables, FnId(i as u32), code, base, &costs[start..]);
+            selector.held = acc.get_mut(start..start + f.code.len());
+            selector.run()?;
         }
         for (which, handler) in crate::select::SPECIAL_HANDLERS.iter().enumerate() {
             words[total + which] = Word::new(*handler as *const (), [0; 4]);
+        }
+        let mut copy_functions = Vec::new();
+        if counts {
+            crate::native::copy(&mut words, all, &back, p);
+            copy_functions.extend(entries.iter().map(|e| FnEntry {
+                entry: e.entry.wrapping_add(all),
+                ..*e
+            }));
         }
         let cap_impls =
             cap_impls(p).ok_or(LoadError::TooLarge("implementations of capabilities"))?;
@@ -351,9 +383,19 @@ impl Loaded {
             big_charges,
             ..
         } = tables;
+        let (copy_sites, rows) = if counts {
+            copied_sites(&sites, rows, all)
+        } else {
+            (Vec::new(), rows)
+        };
         Ok(Loaded {
+            copy_sites: copy_sites.into_boxed_slice(),
             code: Code {
                 words,
+                total: all,
+                counts,
+                copy_functions: copy_functions.into_boxed_slice(),
+                acc: acc.into_boxed_slice(),
                 back: back.into_boxed_slice(),
                 starts: starts.into_boxed_slice(),
                 on_error: on_error.into_boxed_slice(),
@@ -378,6 +420,28 @@ impl Loaded {
     pub fn program(&self) -> &Arc<Program> {
         &self.program
     }
+}
+
+/// Sites like these whose rows lead `all` words further, and all rows.
+fn copied_sites(
+    sites: &[DynSite],
+    mut rows: Vec<Box<[*const Word]>>,
+    all: usize,
+) -> (Vec<DynSite>, Vec<Box<[*const Word]>>) {
+    let mut moved = HashMap::new();
+    for i in 0..rows.len() {
+        let shifted = rows[i]
+            .iter()
+            .map(|p| if p.is_null() { *p } else { p.wrapping_add(all) });
+        let shifted: Box<[*const Word]> = shifted.collect();
+        moved.insert(rows[i].as_ptr(), shifted.as_ptr());
+        rows.push(shifted);
+    }
+    let site = |s: &DynSite| DynSite {
+        row: moved.get(&s.row).copied().unwrap_or(s.row),
+        ..*s
+    };
+    (sites.iter().map(site).collect(), rows)
 }
 
 /// The functions behind (type, capability) for each implementation record, and for the capabilities that a

@@ -88,6 +88,12 @@ struct Known {
 }
 
 impl Loaded {
+    /// Whether the monitor stands in front of calls. Machine code is not made then: it would not be seen.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.behind.is_some()
+    }
+
     /// Puts the monitor in front of every call.
     pub fn observe(&mut self) {
         if self.behind.is_some() {

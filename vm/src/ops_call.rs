@@ -31,7 +31,12 @@ impl S {
     /// # Safety
     /// The arguments are in place and the limits were checked.
     #[inline(always)]
-    unsafe fn enter(mut self, entry: *const Word, callee: *mut u64, depth: i64) -> u64 {
+    unsafe fn enter<const COUNT: bool>(
+        mut self,
+        entry: *const Word,
+        callee: *mut u64,
+        depth: i64,
+    ) -> u64 {
         // SAFETY: the header's place is inside the stack, between the two frames.
         unsafe {
             (*self.ctx).depth_left = depth;
@@ -40,6 +45,14 @@ impl S {
             callee.sub(1).write((*self.pc.add(1)).slot.addr() as u64);
             self.pc = entry;
             self.regs = callee;
+            if COUNT {
+                let cell = crate::native::counter(self.ctx, entry);
+                let n = *cell;
+                if n == 0 {
+                    return self.tail(crate::native::hot);
+                }
+                *cell = n - 1;
+            }
             self.go()
         }
     }
@@ -62,7 +75,7 @@ macro_rules! checked {
 }
 
 // N: 0..=4 arguments.
-handler! { fn call[const N: usize](s) {
+handler! { fn call[const N: usize, const COUNT: bool](s) {
     checked!(s, callee, depth);
     let mut k = 0;
     while k < N {
@@ -70,10 +83,10 @@ handler! { fn call[const N: usize](s) {
         k += 1;
     }
     let entry = s.pc.offset(s.imm32() as isize);
-    s.enter(entry, callee, depth)
+    s.enter::<COUNT>(entry, callee, depth)
 } }
 // The number of arguments is the slot of the second extension word.
-handler! { fn call_many[](s) {
+handler! { fn call_many[const COUNT: bool](s) {
     checked!(s, callee, depth);
     let n = (*s.pc.add(2)).slot.addr();
     let mut k = 0;
@@ -82,13 +95,13 @@ handler! { fn call_many[](s) {
         k += 1;
     }
     let entry = s.pc.offset(s.imm32() as isize);
-    s.enter(entry, callee, depth)
+    s.enter::<COUNT>(entry, callee, depth)
 } }
 /// Stands for a number of arguments that is in lane `c`.
 pub(crate) const ANY: usize = usize::MAX;
 
 // Lane b: the closure; lane c: the number of arguments.
-handler! { fn call_fn[const N: usize](s) {
+handler! { fn call_fn[const N: usize, const COUNT: bool](s) {
     let closure = s.reg(s.b());
     let id = (s.object(closure).cast::<u64>().read() >> 40) as u32;
     if id == crate::ctx::BOUND_FN {
@@ -105,7 +118,7 @@ handler! { fn call_fn[const N: usize](s) {
         first.add(k).write(s.arg(k));
         k += 1;
     }
-    s.enter((*f).entry, callee, depth)
+    s.enter::<COUNT>((*f).entry, callee, depth)
 } }
 // A bound function is a record: the storable function, then its capabilities.
 handler! { #[inline(never)] fn call_bound[](s) {
@@ -130,11 +143,11 @@ handler! { #[inline(never)] fn call_bound[](s) {
         at = at.add(1);
         k += 1;
     }
-    s.enter((*f).entry, callee, depth)
+    s.enter::<false>((*f).entry, callee, depth)
 } }
 // Lane b: the site (its row of entry points by type); lane c: number of arguments, of which the one whose
 // place is in the slot's site is the object.
-handler! { fn call_dyn[const N: usize](s) {
+handler! { fn call_dyn[const N: usize, const COUNT: bool](s) {
     checked!(s, callee, depth);
     let site = (*s.ctx).sites.add(s.b());
     let object = s.arg((*site).object);
@@ -146,7 +159,7 @@ handler! { fn call_dyn[const N: usize](s) {
         callee.add(k).write(s.arg(k));
         k += 1;
     }
-    s.enter(entry, callee, depth)
+    s.enter::<COUNT>(entry, callee, depth)
 } }
 
 handler! { fn ret[const ACC: u8](s) {

@@ -143,11 +143,11 @@ cmps! {
 }
 
 #[inline(never)]
-fn pow(x: f64, y: f64) -> f64 {
+pub(crate) fn pow(x: f64, y: f64) -> f64 {
     x.powf(y)
 }
 #[inline(never)]
-fn rem(x: f64, y: f64) -> f64 {
+pub(crate) fn rem(x: f64, y: f64) -> f64 {
     x % y
 }
 

@@ -1,8 +1,11 @@
 //! Handlers of jumps. `BACK`: 0 forward (free), 1 backward with its cost in lane 0, 2 backward with its
-//! cost in the table of big costs at lane 0.
+//! cost in the table of big costs at lane 0, 3 as 1 where the target counts for the compiler.
 
 use crate::dispatch::{FIRST, S, handler, keep_branch};
 use crate::ops_num::Cmp;
+
+/// Backward with its cost in lane 0, and the target counts.
+pub(crate) const COUNTED: u8 = 3;
 
 impl S {
     /// Takes a jump by `words`, charging first where it goes back.
@@ -20,6 +23,15 @@ impl S {
                     return self.tail(crate::fuel::slice_end);
                 }
                 self.fuel = left;
+            }
+            if BACK == COUNTED {
+                let target = self.pc.offset(words as isize);
+                let cell = crate::native::counter(self.ctx, target);
+                let n = *cell;
+                if n == 0 {
+                    return S { pc: target, ..self }.tail(crate::native::hot);
+                }
+                *cell = n - 1;
             }
             self.jump(words)
         }

@@ -60,6 +60,7 @@ macro_rules! back {
         match $back {
             0 => $($f)::+::<$($t)* 0> as Handler,
             1 => $($f)::+::<$($t)* 1> as Handler,
+            3 => $($f)::+::<$($t)* 3> as Handler,
             _ => $($f)::+::<$($t)* 2> as Handler,
         }
     };
@@ -70,8 +71,10 @@ macro_rules! back_acc2 {
             (0, FIRST) => $($f)::+::<$($t)* 0, { FIRST }> as Handler,
             (1, FIRST) => $($f)::+::<$($t)* 1, { FIRST }> as Handler,
             (2, FIRST) => $($f)::+::<$($t)* 2, { FIRST }> as Handler,
+            (3, FIRST) => $($f)::+::<$($t)* 3, { FIRST }> as Handler,
             (0, _) => $($f)::+::<$($t)* 0, { NONE }> as Handler,
             (1, _) => $($f)::+::<$($t)* 1, { NONE }> as Handler,
+            (3, _) => $($f)::+::<$($t)* 3, { NONE }> as Handler,
             (_, _) => $($f)::+::<$($t)* 2, { NONE }> as Handler,
         }
     };
@@ -82,6 +85,7 @@ macro_rules! back_acc3 {
             (0, SECOND) => $($f)::+::<$($t)* 0, { SECOND }> as Handler,
             (1, SECOND) => $($f)::+::<$($t)* 1, { SECOND }> as Handler,
             (2, SECOND) => $($f)::+::<$($t)* 2, { SECOND }> as Handler,
+            (3, SECOND) => $($f)::+::<$($t)* 3, { SECOND }> as Handler,
             (b, a) => back_acc2!(b, a, $($f)::+ [$($t)*]),
         }
     };
@@ -118,13 +122,18 @@ macro_rules! by_elem_acc {
 }
 
 macro_rules! by_count {
-    ($n:expr, $($f:ident)::+) => {
-        match $n {
-            0 => $($f)::+::<0> as Handler,
-            1 => $($f)::+::<1> as Handler,
-            2 => $($f)::+::<2> as Handler,
-            3 => $($f)::+::<3> as Handler,
-            _ => $($f)::+::<{ oc::ANY }> as Handler,
+    ($n:expr, $counts:expr, $($f:ident)::+) => {
+        match ($n, $counts) {
+            (0, false) => $($f)::+::<0, false> as Handler,
+            (1, false) => $($f)::+::<1, false> as Handler,
+            (2, false) => $($f)::+::<2, false> as Handler,
+            (3, false) => $($f)::+::<3, false> as Handler,
+            (_, false) => $($f)::+::<{ oc::ANY }, false> as Handler,
+            (0, true) => $($f)::+::<0, true> as Handler,
+            (1, true) => $($f)::+::<1, true> as Handler,
+            (2, true) => $($f)::+::<2, true> as Handler,
+            (3, true) => $($f)::+::<3, true> as Handler,
+            (_, true) => $($f)::+::<{ oc::ANY }, true> as Handler,
         }
     };
 }
@@ -156,6 +165,8 @@ pub(crate) struct Selector<'t, 'p> {
     costs: &'t [u32],
     acc: Option<u16>,
     facc: Option<u16>,
+    /// Registers in the accumulators before each word, where somebody wants to know.
+    pub(crate) held: Option<&'t mut [[u16; 2]]>,
     /// Layout of the environment, once it was asked for.
     environment: Option<Arc<RecordLayout>>,
 }
@@ -179,6 +190,7 @@ impl<'t, 'p> Selector<'t, 'p> {
             costs,
             acc: None,
             facc: None,
+            held: None,
             environment: None,
         }
     }
@@ -201,6 +213,10 @@ impl<'t, 'p> Selector<'t, 'p> {
                 self.out[pc] = Word::new(std::ptr::null(), lanes);
             }
             self.out[instr.pc as usize].l = 0;
+            if let Some(held) = &mut self.held {
+                held[instr.pc as usize] =
+                    [self.acc.unwrap_or(u16::MAX), self.facc.unwrap_or(u16::MAX)];
+            }
             let (handler, effect) = match self.select(&instr) {
                 Ok(Some(found)) => found,
                 Ok(None) => {
@@ -289,6 +305,11 @@ impl<'t, 'p> Selector<'t, 'p> {
         }
         let (lane, back) = self.t.back_cost(self.costs[instr.pc as usize])?;
         self.word(instr).l = lane;
+        let back = if back == 1 && self.t.counts && instr.op != Op::Switch {
+            3
+        } else {
+            back
+        };
         Some(back)
     }
 
@@ -685,19 +706,25 @@ impl<'t, 'p> Selector<'t, 'p> {
                 let here = self.t.starts[self.id.index()] + i.pc;
                 self.link(i);
                 self.word(i).set_wide(entry as i32 - here as i32);
-                let h: Handler = match i.c {
-                    0 => oc::call::<0>,
-                    1 => oc::call::<1>,
-                    2 => oc::call::<2>,
-                    3 => oc::call::<3>,
-                    4 => oc::call::<4>,
-                    _ => oc::call_many,
+                let h: Handler = match (i.c, self.t.counts) {
+                    (0, false) => oc::call::<0, false>,
+                    (1, false) => oc::call::<1, false>,
+                    (2, false) => oc::call::<2, false>,
+                    (3, false) => oc::call::<3, false>,
+                    (4, false) => oc::call::<4, false>,
+                    (_, false) => oc::call_many::<false>,
+                    (0, true) => oc::call::<0, true>,
+                    (1, true) => oc::call::<1, true>,
+                    (2, true) => oc::call::<2, true>,
+                    (3, true) => oc::call::<3, true>,
+                    (4, true) => oc::call::<4, true>,
+                    (_, true) => oc::call_many::<true>,
                 };
                 (self.charged(i, h)?, Calls)
             }
             Op::CallFn => {
                 self.link(i);
-                let h = by_count!(i.c, oc::call_fn);
+                let h = by_count!(i.c, self.t.counts, oc::call_fn);
                 (self.charged(i, h)?, Calls)
             }
             Op::CallDyn => return None,

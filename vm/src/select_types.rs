@@ -134,7 +134,7 @@ impl Selector<'_, '_> {
         self.link(i);
         self.word(i).b = site;
         Ok(self
-            .charged(i, by_count!(i.c, oc::call_dyn))
+            .charged(i, by_count!(i.c, self.t.counts, oc::call_dyn))
             .map(|handler| (handler, Acc::Calls)))
     }
 

@@ -84,6 +84,19 @@ unsafe fn same_bytes(p: *const u8, q: *const u8, n: usize) -> bool {
     unsafe { std::slice::from_raw_parts(p, n) == std::slice::from_raw_parts(q, n) }
 }
 
+/// Whether two inline strings of one length have the same bytes.
+///
+/// # Safety
+/// They are such, in the cage at `heap`.
+pub(crate) unsafe fn same_text(heap: *mut u8, a: u64, b: u64) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [p, q] = [a, b].map(|r| heap.add((r as u32 as usize) << 3));
+        let n = p.add(LENGTH_OFFSET).cast::<u32>().read() as usize;
+        same_bytes(p.add(DATA_OFFSET), q.add(DATA_OFFSET), n)
+    }
+}
+
 // Lane 0: the immediate.
 handler! { fn new_immediate[](s) { s.put_skip(s.l() as u64, 2) } }
 // Lane b: the payload.

@@ -316,6 +316,13 @@ impl Liveness {
     /// function). `operands`: whether the instruction's own operands count: they do while it
     /// executes (an allocation); in a caller's frame they do not, nor does its destination ever.
     pub fn live_refs(&self, f: &LFunction, pc: u32, operands: bool, mut visit: impl FnMut(u16)) {
+        let mut live = self.live(f, pc, operands);
+        live.intersect(&self.refs);
+        live.iter().for_each(&mut visit);
+    }
+
+    /// The live registers of all kinds, as [`Liveness::live_refs`] counts them.
+    pub fn live(&self, f: &LFunction, pc: u32, operands: bool) -> RegSet {
         let code = f.code.as_slice();
         let next = self.points.partition_point(|(p, _)| *p <= pc);
         let (end, live) = match self.points.get(next) {
@@ -352,7 +359,6 @@ impl Liveness {
                 walk.step_across(instr, code, join);
             }
         }
-        walk.live.intersect(&self.refs);
-        walk.live.iter().for_each(&mut visit);
+        walk.live
     }
 }

@@ -290,6 +290,8 @@ impl TestArgs {
             grants: Grants::default(),
             limits: self.limits.limits(),
             jit: self.modes.jit.into(),
+            jit_log: self.modes.jit_log,
+            jit_dump: self.modes.jit_dump.clone(),
             gc: self.modes.gc,
             stats: self.modes.stats,
             gc_log: self.modes.gc_log,
@@ -403,8 +405,24 @@ struct LimitArgs {
 #[command(next_help_heading = "Modes")]
 struct ModeArgs {
     /// Whether hot code becomes machine code.
-    #[arg(long, value_name = "MODE", require_equals = true, default_value = "on")]
+    #[arg(
+        long,
+        value_name = "MODE",
+        require_equals = true,
+        default_value = "off"
+    )]
     jit: JitMode,
+    /// Tells on standard error what is recorded and compiled, and why not.
+    #[arg(long)]
+    jit_log: bool,
+    /// Shows what regions become, on standard error.
+    #[arg(
+        long,
+        value_name = "ir,clif,asm",
+        require_equals = true,
+        value_delimiter = ','
+    )]
+    jit_dump: Vec<JitDump>,
     /// `normal`, `stress` (collect at every allocation) or `stress:N` (at every Nth).
     #[arg(long, value_name = "MODE", require_equals = true, value_parser = gc_mode, default_value = "normal")]
     gc: GcChoice,
@@ -454,6 +472,17 @@ impl From<JitMode> for jet_jit::Mode {
     }
 }
 
+/// A stage that `--jit-dump` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JitDump {
+    /// Trace IR.
+    Ir,
+    /// Cranelift's IR.
+    Clif,
+    /// Machine code.
+    Asm,
+}
+
 /// `--stats`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StatsFormat {
@@ -495,6 +524,10 @@ pub struct RunOptions {
     pub limits: Limits,
     /// `--jit`.
     pub jit: jet_jit::Mode,
+    /// `--jit-log`.
+    pub jit_log: bool,
+    /// `--jit-dump`.
+    pub jit_dump: Vec<JitDump>,
     /// `--gc`.
     pub gc: GcChoice,
     /// `--stats`.
@@ -508,11 +541,30 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// How the compiler of machine code works.
+    #[must_use]
+    pub fn compiler(&self, seed: u64) -> jet_jit::Options {
+        let dump = self.jit_dump.iter().map(|d| match d {
+            JitDump::Ir => jet_jit::Dump::Ir,
+            JitDump::Clif => jet_jit::Dump::Clif,
+            JitDump::Asm => jet_jit::Dump::Asm,
+        });
+        jet_jit::Options {
+            mode: self.jit,
+            log: self.jit_log,
+            dump: dump.collect(),
+            seed,
+            ..jet_jit::Options::default()
+        }
+    }
+
     fn of(grants: &GrantArgs, limits: &LimitArgs, modes: &ModeArgs) -> RunOptions {
         RunOptions {
             grants: grants.grants(),
             limits: limits.limits(),
             jit: modes.jit.into(),
+            jit_log: modes.jit_log,
+            jit_dump: modes.jit_dump.clone(),
             gc: modes.gc,
             stats: modes.stats,
             gc_log: modes.gc_log,
@@ -616,8 +668,6 @@ const LATER_FLAGS: &[&str] = &[
     "--trust",
     "--max-tasks",
     "--link",
-    "--jit-log",
-    "--jit-dump",
     "--profile",
     "--audit-log",
 ];

@@ -114,11 +114,16 @@ pub(super) fn loaded(module: Verified) -> Result<Module, u8> {
 }
 
 impl Loaded {
-    /// Makes the program of a file ready to run.
-    pub(super) fn ready(self, path: &Path, style: Style) -> Result<(Module, Option<Texts>), u8> {
+    /// Makes the program of a file ready to run, with a compiler of machine code or without.
+    pub(super) fn ready(
+        self,
+        path: &Path,
+        style: Style,
+        compiler: bool,
+    ) -> Result<(Module, Option<Texts>), u8> {
         // What runs has more use for the memory.
         drop(self.output);
-        match (self.module.load(), self.texts) {
+        match (self.module.load_for(compiler), self.texts) {
             (Ok(module), texts) => Ok((module, texts)),
             (Err(why), Some(_)) => Err(refused_own(&why)),
             (Err(why), None) => {

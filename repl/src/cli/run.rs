@@ -41,7 +41,9 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
     {
         return code;
     }
-    let (mut module, texts) = match loaded.ready(&args.input, style) {
+    // The monitor looks at calls of the interpreter.
+    let compiles = options.jit != jet_jit::Mode::Off && !options.monitor;
+    let (mut module, texts) = match loaded.ready(&args.input, style, compiles) {
         Ok(ready) => ready,
         Err(code) => return code,
     };
@@ -82,14 +84,16 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         Ok(capabilities) => capabilities,
         Err(message) => return fail(USAGE, &message, None),
     };
+    let seed = options.seed.unwrap_or_else(random_seed);
     let config = Config {
         limits: options.limits.clone(),
         gc: options.gc,
-        seed: options.seed.unwrap_or_else(random_seed),
+        seed,
         gc_log: options.gc_log.then_some(match style.format {
             MessageFormat::Json => log_as_json as CollectionLog,
             _ => log_line,
         }),
+        jit: options.compiler(seed),
     };
     let prepared = started.elapsed();
     let started = Instant::now();
@@ -215,7 +219,16 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
         "full": pauses(&heap.full),
         "host": { "calls": report.usage.calls, "output": report.usage.output },
         "seconds": { "prepare": prepared, "run": ran },
-        "jit": { "mode": options.jit.name(), "engine": options.jit.engine() },
+        "jit": {
+            "mode": options.jit.name(),
+            "engine": options.jit.engine(),
+            "recordings": report.jit.recordings,
+            "regions": report.jit.regions,
+            "bytes": report.jit.bytes,
+            "exits": report.jit.exits,
+            "compile": report.jit.compile_us as f64 / 1e6,
+            "aborts": report.jit.aborts.iter().map(|(why, n)| json!({ "why": why, "count": n })).collect::<Vec<_>>(),
+        },
         "gc": options.gc.to_string(),
         "seed": seed,
         "monitor": report.observed.as_ref().map(|o| json!({ "calls": o.calls, "host_calls": o.host_calls })),

@@ -77,6 +77,7 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
         // Tests are the same every time unless told otherwise.
         seed: options.seed.unwrap_or(1),
         gc_log: None,
+        jit: options.compiler(options.seed.unwrap_or(1)),
     };
     let lines = Lines::new(Some(&texts));
     let mut ran = Vec::new();

@@ -113,8 +113,27 @@ pub fn limits() -> Limits {
     }
 }
 
+/// A compiler that compiles at once and leaves its code by force now and then.
+pub fn native(seed: u64) -> jet_jit::Options {
+    jet_jit::Options {
+        mode: jet_jit::Mode::Stress,
+        seed,
+        verify: true,
+        ..jet_jit::Options::default()
+    }
+}
+
 /// Runs a loaded program.
 pub fn run(loaded: &Arc<Loaded>, gc: GcMode) -> Result<(Run, Ending), String> {
+    run_with(loaded, gc, None)
+}
+
+/// Runs a loaded program, with machine code if the program counts.
+pub fn run_with(
+    loaded: &Arc<Loaded>,
+    gc: GcMode,
+    jit: Option<jet_jit::Options>,
+) -> Result<(Run, Ending), String> {
     let sink = Sink::default();
     let console = Console::new(
         Box::new(std::io::empty()),
@@ -127,6 +146,7 @@ pub fn run(loaded: &Arc<Loaded>, gc: GcMode) -> Result<(Run, Ending), String> {
         gc,
         seed: 1,
         gc_log: None,
+        jit: jit.map(|o| Box::new(jet_jit::Compiler::new(o)) as Box<dyn jet_vm::plug::Jit>),
         ..Config::default()
     };
     let mut instance = Instance::new(Arc::clone(loaded), config, vec![Binding::from(console)])
@@ -215,6 +235,34 @@ pub fn run_modes(bytes: &[u8], stress: &[u32]) -> Result<(Run, Ending), String> 
         if other != first && !limited(&first) && !limited(&other) {
             return Err(format!(
                 "{mode:?} differs\n--- normal\n{first:?}\n--- {mode:?}\n{other:?}"
+            ));
+        }
+    }
+    let counting = Arc::new(
+        loaded
+            .again(true)
+            .map_err(|e| format!("does not load: {e:?}"))?,
+    );
+    let seed = first.fuel ^ bytes.len() as u64;
+    for (gc, options) in [
+        (GcMode::Normal, native(seed)),
+        (GcMode::Stress(7 * scale), native(seed + 1)),
+        (
+            GcMode::Normal,
+            jet_jit::Options {
+                mode: jet_jit::Mode::On,
+                ..native(seed)
+            },
+        ),
+    ] {
+        let name = format!(
+            "machine code {:?} {} with {gc:?}",
+            options.mode, options.seed
+        );
+        let (other, _) = run_with(&counting, gc, Some(options))?;
+        if other != first && !limited(&first) && !limited(&other) {
+            return Err(format!(
+                "{name} differs\n--- normal\n{first:?}\n--- {name}\n{other:?}"
             ));
         }
     }

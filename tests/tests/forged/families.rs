@@ -10,7 +10,7 @@ use jet_bytecode::opcodes::{Op, Word};
 use jet_bytecode::verify::{Rule, verify};
 use jet_vm::{GcMode, Loaded};
 
-use super::fuzz::{limits, run};
+use super::fuzz::{limits, run, run_jit};
 use super::programs::{World, builtin, field, variant};
 
 /// `main` of the world, ended with unit, as a bundle.
@@ -95,6 +95,18 @@ pub fn runs(b: Bundle, fuel: u64, memory: u64) -> String {
         assert_eq!(first.limit, other.limit, "{gc:?}");
         if first.limit.is_none() {
             assert_eq!(first, other, "{gc:?}");
+        }
+    }
+    for seed in 1..4 {
+        let gc = if seed == 3 {
+            GcMode::Stress(1)
+        } else {
+            GcMode::Normal
+        };
+        let other = run_jit(&loaded, gc, limits(fuel, memory), false, seed).unwrap();
+        assert_eq!(first.limit, other.limit, "machine code, seed {seed}");
+        if first.limit.is_none() {
+            assert_eq!(first, other, "machine code, seed {seed}");
         }
     }
     first.outcome

@@ -143,6 +143,35 @@ pub fn limits(fuel: u64, memory: u64) -> Limits {
 
 /// Runs `main` with `app.Out` granted.
 pub fn run(loaded: &Arc<Loaded>, gc: GcMode, limits: Limits, hostile: bool) -> Option<Ran> {
+    run_with(loaded, gc, limits, hostile, None)
+}
+
+/// The same with machine code made at once, left by force now and then; the seed says where.
+pub fn run_jit(
+    loaded: &Arc<Loaded>,
+    gc: GcMode,
+    limits: Limits,
+    hostile: bool,
+    seed: u64,
+) -> Option<Ran> {
+    let counting = Arc::new(loaded.again(true).ok()?);
+    let options = jet_jit::Options {
+        mode: jet_jit::Mode::Stress,
+        seed,
+        verify: true,
+        ..jet_jit::Options::default()
+    };
+    let jit = Box::new(jet_jit::Compiler::new(options));
+    run_with(&counting, gc, limits, hostile, Some(jit))
+}
+
+fn run_with(
+    loaded: &Arc<Loaded>,
+    gc: GcMode,
+    limits: Limits,
+    hostile: bool,
+    jit: Option<Box<dyn jet_vm::plug::Jit>>,
+) -> Option<Ran> {
     let log = Log::default();
     let out = Out {
         log: Arc::clone(&log),
@@ -153,6 +182,7 @@ pub fn run(loaded: &Arc<Loaded>, gc: GcMode, limits: Limits, hostile: bool) -> O
     let config = Config {
         limits,
         gc,
+        jit,
         ..Config::default()
     };
     let mut instance = Instance::new(Arc::clone(loaded), config, vec![Binding::from(host)]).ok()?;
@@ -215,6 +245,12 @@ fn compare(bundle: Bundle, stress: bool, seen: &mut Seen) {
         println!("{} {:.160}", first.fuel, first.outcome);
     }
     seen.runs += 1;
+    let seed = seen.accepted;
+    let native = run_jit(&loaded, GcMode::Normal, limits(fuel, memory), hostile, seed).unwrap();
+    seen.runs += 1;
+    if first.limit != Some(LimitKind::Memory) && native.limit != Some(LimitKind::Memory) {
+        assert_eq!(first, native, "machine code, seed {seed}");
+    }
     // Whatever was mutated: what the verifier accepts hands over declared authority only.
     let mut loaded = Arc::into_inner(loaded).unwrap();
     loaded.observe();

@@ -1,0 +1,171 @@
+//! Constants: operations on them, neutral operands, checks and branches that they decide, and tests of a
+//! comparison's result, which become tests of the comparison.
+
+use super::{Replace, settle};
+use crate::ir::{Bin, Cc, Graph, Op, Term, Val};
+
+/// Runs the pass.
+pub(crate) fn run(g: &mut Graph) {
+    let mut replace = Replace::new(g);
+    for b in g.order() {
+        let mut kept = Vec::with_capacity(g.blocks[b].ops.len());
+        for v in std::mem::take(&mut g.blocks[b].ops) {
+            g.ops[v as usize].uses(&mut |u| *u = replace.find(*u));
+            match fold(g, v) {
+                Fold::Keep => kept.push(v),
+                Fold::Op(op) => {
+                    g.ops[v as usize] = op;
+                    kept.push(v);
+                }
+                Fold::Same(by) => replace.set(v, by),
+                Fold::Gone => {}
+            }
+        }
+        g.blocks[b].ops = kept;
+        let mut term = std::mem::replace(&mut g.blocks[b].term, Term::Open);
+        term.uses(&mut |u| *u = replace.find(*u));
+        while let Term::Branch(cc, x, y, _, _) = &mut term {
+            let Some(test) = through(g, *cc, *x, *y) else {
+                break;
+            };
+            match test {
+                Test::Int(c, p, q) => (*cc, *x, *y) = (c, p, q),
+                Test::Float(c, p, q) => {
+                    if let Term::Branch(_, _, _, yes, no) = term {
+                        term = Term::FBranch(c, p, q, yes, no);
+                    }
+                    break;
+                }
+            }
+        }
+        if let Term::Branch(cc, x, y, _, _) = &term {
+            match (g.constant(*x), g.constant(*y)) {
+                (Some(x), Some(y)) => {
+                    let yes = cc.eval(x, y);
+                    settle(&mut term, yes);
+                }
+                _ if x == y => {
+                    let yes = matches!(cc, Cc::Eq | Cc::Le | Cc::Ge | Cc::Uge);
+                    settle(&mut term, yes);
+                }
+                _ => {}
+            }
+        }
+        if let Term::Switch(v, edges) = &mut term
+            && let Some(k) = g.constant(*v)
+        {
+            let last = edges.len() - 1;
+            let which = usize::try_from(k).unwrap_or(last).min(last);
+            term = Term::Jump(edges.swap_remove(which));
+        }
+        g.blocks[b].term = term;
+    }
+    replace.apply(g);
+}
+
+/// What becomes of an operation.
+enum Fold {
+    Keep,
+    Op(Op),
+    Same(Val),
+    Gone,
+}
+
+enum Test {
+    Int(Cc, Val, Val),
+    Float(crate::ir::FCc, Val, Val),
+}
+
+/// What a test of a comparison's result (against 0) tests.
+fn through(g: &Graph, cc: Cc, x: Val, y: Val) -> Option<Test> {
+    if g.constant(y) != Some(0) || !matches!(cc, Cc::Eq | Cc::Ne) {
+        return None;
+    }
+    let yes = cc == Cc::Ne;
+    match &g.ops[x as usize] {
+        Op::Cmp(c, p, q) => Some(Test::Int(if yes { *c } else { c.negate() }, *p, *q)),
+        Op::FCmp(c, p, q) => Some(Test::Float(if yes { *c } else { c.negate() }, *p, *q)),
+        // Negation of a truth value.
+        Op::Bin(Bin::Xor, p, q) if g.constant(*q) == Some(1) && is_truth(g, *p) => {
+            Some(Test::Int(cc.negate(), *p, y))
+        }
+        _ => None,
+    }
+}
+
+fn is_truth(g: &Graph, v: Val) -> bool {
+    matches!(g.ops[v as usize], Op::Cmp(..) | Op::FCmp(..))
+}
+
+fn fold(g: &Graph, v: Val) -> Fold {
+    match &g.ops[v as usize] {
+        Op::Bin(op, x, y) => match (g.constant(*x), g.constant(*y)) {
+            (Some(a), Some(b)) => eval(*op, a, b).map_or(Fold::Keep, |k| Fold::Op(Op::Const(k))),
+            (_, Some(0)) if neutral_zero(*op) => Fold::Same(*x),
+            (Some(0), _) if matches!(op, Bin::Add | Bin::Or | Bin::Xor) => Fold::Same(*y),
+            (_, Some(1)) if matches!(op, Bin::Mul | Bin::Div) => Fold::Same(*x),
+            _ => Fold::Keep,
+        },
+        Op::Checked(op, x, y, e) => match (g.constant(*x), g.constant(*y)) {
+            (Some(a), Some(b)) => {
+                let r = match op {
+                    Bin::Add => a.checked_add(b),
+                    Bin::Sub => a.checked_sub(b),
+                    _ => a.checked_mul(b),
+                };
+                r.map_or(Fold::Keep, |k| Fold::Op(Op::Const(k)))
+            }
+            (_, Some(0)) if matches!(op, Bin::Add | Bin::Sub) => Fold::Same(*x),
+            (_, Some(1)) if *op == Bin::Mul => Fold::Same(*x),
+            // The constant on the right, where the back end looks for it.
+            (Some(_), None) if matches!(op, Bin::Add | Bin::Mul) => {
+                Fold::Op(Op::Checked(*op, *y, *x, *e))
+            }
+            _ => Fold::Keep,
+        },
+        Op::Cmp(cc, x, y) => match (g.constant(*x), g.constant(*y)) {
+            (Some(a), Some(b)) => Fold::Op(Op::Const(i64::from(cc.eval(a, b)))),
+            _ => match through(g, *cc, *x, *y) {
+                Some(Test::Int(c, p, q)) => Fold::Op(Op::Cmp(c, p, q)),
+                Some(Test::Float(c, p, q)) => Fold::Op(Op::FCmp(c, p, q)),
+                None => Fold::Keep,
+            },
+        },
+        Op::Guard(cc, x, y, e) => match (g.constant(*x), g.constant(*y)) {
+            // A check that always fails stays: the exit is where the program goes.
+            (Some(a), Some(b)) if !cc.eval(a, b) => Fold::Gone,
+            _ => match through(g, *cc, *x, *y) {
+                Some(Test::Int(c, p, q)) => Fold::Op(Op::Guard(c, p, q, *e)),
+                Some(Test::Float(c, p, q)) => Fold::Op(Op::FGuard(c, p, q, *e)),
+                None => Fold::Keep,
+            },
+        },
+        _ => Fold::Keep,
+    }
+}
+
+fn neutral_zero(op: Bin) -> bool {
+    matches!(
+        op,
+        Bin::Add | Bin::Sub | Bin::Or | Bin::Xor | Bin::Shl | Bin::Shr | Bin::Ushr | Bin::Rotl
+    )
+}
+
+fn eval(op: Bin, a: i64, b: i64) -> Option<i64> {
+    let shift = || u32::try_from(b).ok().filter(|s| *s < 64);
+    Some(match op {
+        Bin::Add => a.wrapping_add(b),
+        Bin::Sub => a.wrapping_sub(b),
+        Bin::Mul => a.wrapping_mul(b),
+        Bin::Div => a.checked_div(b)?,
+        Bin::Rem => a.checked_rem(b)?,
+        Bin::And => a & b,
+        Bin::Or => a | b,
+        Bin::Xor => a ^ b,
+        Bin::Shl => a << shift()?,
+        Bin::Shr => a >> shift()?,
+        Bin::Ushr => ((a as u64) >> shift()?) as i64,
+        Bin::MulHigh => ((u128::from(a as u64) * u128::from(b as u64)) >> 64) as i64,
+        Bin::Rotl => a.rotate_left((b & 63) as u32),
+    })
+}

@@ -1,0 +1,650 @@
+//! The recorder, and the compiler that it feeds: when to record, what to make of it, when to give up.
+//!
+//! A recording follows the interpreter instruction by instruction. It knows frames by their address, so it
+//! cannot mistake a recursion for a loop or a retried instruction for a call. What it notes are edges between
+//! places of a region; a call is inlined, stays a call (it is then not followed), or ends the recording. What must
+//! stay true: a recording follows one thread of frames from its root's frame and ends when that returns.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jet_bytecode::analysis::decode::{Instr, decode};
+use jet_bytecode::linked::{FnId, Program};
+use jet_bytecode::module::FnKind;
+use jet_bytecode::opcodes::Op as Code;
+use jet_vm::Loaded;
+use jet_vm::plug::{Jit, JitStats, Plug};
+use rustc_hash::FxHashMap;
+
+use crate::backend::Backend;
+use crate::paths::{Facts, Paths};
+use crate::region::{CtxId, Region};
+use crate::{Abort, Dump, Mode, Options, lower, opt, show};
+
+/// Numbers that a mode sets.
+#[derive(Clone, Copy, Debug)]
+struct Tuning {
+    loop_count: u32,
+    entry_count: u32,
+    /// Exits of one kind until it is recorded.
+    exit_count: u32,
+    /// Instructions of a recording.
+    steps: u32,
+    /// Times that a recording of a loop passes its head.
+    rounds: u32,
+    /// Words of a function that is inlined: any, with loops.
+    inline: [usize; 2],
+    /// Inlined frames on top of each other.
+    depth: usize,
+    /// Contexts of a region.
+    contexts: usize,
+    /// Versions of a region.
+    versions: u32,
+    /// Bytes of machine code.
+    quota: usize,
+}
+
+impl Tuning {
+    fn of(mode: Mode, eager: bool) -> Tuning {
+        match mode {
+            Mode::Stress => Tuning {
+                loop_count: 1,
+                entry_count: 2,
+                exit_count: 1,
+                steps: 3_000,
+                rounds: 2,
+                inline: [60, 30],
+                depth: 3,
+                contexts: 12,
+                versions: 6,
+                quota: 24 << 20,
+            },
+            _ => Tuning {
+                loop_count: if eager { 2 } else { 1_000 },
+                entry_count: if eager { 3 } else { 2_000 },
+                exit_count: if eager { 2 } else { 100 },
+                steps: 30_000,
+                rounds: 6,
+                inline: [160, 100],
+                depth: 8,
+                contexts: 100,
+                versions: 8,
+                quota: 64 << 20,
+            },
+        }
+    }
+}
+
+/// Times that an exit was taken for which a region that is compiled again gets its other way.
+const WIDEN: u64 = 4;
+
+/// Most places of a loop whose first iteration is peeled.
+const PEEL: usize = 40;
+
+/// A recording that is going on.
+struct Recording {
+    region: usize,
+    ctx: CtxId,
+    /// Addresses of the frames from the root's of the recording on.
+    frame: usize,
+    /// The last instruction.
+    last: Option<(CtxId, Instr)>,
+    /// A call that is not followed.
+    skipping: bool,
+    steps: u32,
+    rounds: u32,
+    /// Whether anything new was seen.
+    news: bool,
+    /// The exit that it started from.
+    exit: Option<u64>,
+}
+
+/// An exit of machine code that may run.
+#[derive(Clone, Debug)]
+struct ExitInfo {
+    region: usize,
+    ctx: CtxId,
+    grows: bool,
+    left: u32,
+    /// Code index where the interpreter goes on.
+    at: usize,
+    taken: u64,
+}
+
+/// See the module and the crate.
+pub struct Compiler {
+    options: Options,
+    tuning: Tuning,
+    backend: Option<Backend>,
+    loaded: Option<LoadedRef>,
+    facts: Facts,
+    regions: Vec<Region>,
+    by_root: FxHashMap<usize, usize>,
+    recording: Option<Recording>,
+    exits: Vec<ExitInfo>,
+    stats: JitStats,
+    aborts: FxHashMap<String, u64>,
+    attempts: FxHashMap<usize, u32>,
+    /// Memory for machine code, all versions.
+    mapped: usize,
+    random: u64,
+}
+
+/// The program that a compiler was attached to.
+type LoadedRef = Arc<Loaded>;
+
+impl std::fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiler")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Compiler {
+    /// A compiler for one instance.
+    #[must_use]
+    pub fn new(options: Options) -> Compiler {
+        let tuning = Tuning::of(options.mode, options.eager);
+        let mut backend = match options.mode {
+            Mode::Off => None,
+            _ if !crate::supported() => None,
+            _ => Backend::new(options.verify),
+        };
+        if let Some(b) = &mut backend {
+            b.dump_clif = options.dump.contains(&Dump::Clif);
+            b.dump_asm = options.dump.contains(&Dump::Asm);
+        }
+        Compiler {
+            random: options.seed | 1,
+            options,
+            tuning,
+            backend,
+            loaded: None,
+            facts: Facts::default(),
+            regions: Vec::new(),
+            by_root: FxHashMap::default(),
+            recording: None,
+            exits: Vec::new(),
+            stats: JitStats::default(),
+            aborts: FxHashMap::default(),
+            attempts: FxHashMap::default(),
+            mapped: 0,
+        }
+    }
+
+    fn log(&self, text: impl FnOnce() -> String) {
+        if self.options.log {
+            eprintln!("jit: {}", text());
+        }
+    }
+
+    fn name(&self, at: usize) -> String {
+        let Some(loaded) = &self.loaded else {
+            return String::new();
+        };
+        let (f, pc) = loaded.place(at);
+        format!("{}+{pc}", loaded.program().function_name(f))
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random.is_multiple_of(one_in)
+    }
+
+    fn abort(&mut self, at: usize, why: Abort) {
+        *self.aborts.entry(why.to_string()).or_default() += 1;
+        self.log(|| format!("abort {}: {why}", self.name(at)));
+    }
+
+    /// Whether a call is inlined; `None` ends the recording.
+    fn inline(
+        &mut self,
+        program: &Program,
+        r: &Recording,
+        call: &Instr,
+        callee: FnId,
+    ) -> Option<bool> {
+        let region = &self.regions[r.region];
+        let facts = self.facts.of(program, callee);
+        let f = &program.functions[callee.index()];
+        let [any, looping] = self.tuning.inline;
+        let literal = f.kind == FnKind::Literal;
+        let small =
+            f.code.len() <= if facts.loops { looping } else { any } * if literal { 2 } else { 1 };
+        let fits = region.contexts.len() < self.tuning.contexts
+            && region.contexts[r.ctx].depth < self.tuning.depth;
+        if small && fits && !region.in_chain(r.ctx, callee) {
+            return Some(true);
+        }
+        (call.op == Code::Call).then_some(false)
+    }
+
+    /// Notes the instruction at `pc` of function `f` in the frame; whether to go on.
+    fn follow(
+        &mut self,
+        r: &mut Recording,
+        program: &Program,
+        f: FnId,
+        pc: u32,
+        frame: usize,
+    ) -> bool {
+        if r.skipping {
+            if frame > r.frame {
+                return true;
+            }
+            r.skipping = false;
+            if frame < r.frame {
+                return false;
+            }
+        } else if let Some((ctx, last)) = r.last {
+            let retried = frame == r.frame && ctx == r.ctx && pc == last.pc;
+            match last.op {
+                Code::Call | Code::CallFn | Code::CallDyn => {
+                    if frame > r.frame {
+                        if pc != 0 {
+                            return false;
+                        }
+                        let distance = ((frame - r.frame) / 8) as u32;
+                        let region = &mut self.regions[r.region];
+                        if let Some(child) = region.child(ctx, last.pc, f) {
+                            r.ctx = child;
+                        } else if region.opaque.contains(&(ctx, last.pc)) {
+                            r.skipping = true;
+                            return true;
+                        } else {
+                            match self.inline(program, r, &last, f) {
+                                Some(true) => {
+                                    let region = &mut self.regions[r.region];
+                                    r.ctx = region.inline(ctx, last.pc, f, distance);
+                                    r.news = true;
+                                }
+                                Some(false) => {
+                                    self.regions[r.region].opaque.insert((ctx, last.pc));
+                                    r.news = true;
+                                    r.skipping = true;
+                                    return true;
+                                }
+                                None => return false,
+                            }
+                        }
+                        r.frame = frame;
+                    } else if !retried {
+                        return false;
+                    }
+                }
+                Code::Ret | Code::Raise => {
+                    if !retried {
+                        let region = &self.regions[r.region];
+                        let Some((up, _)) = region.contexts[ctx].parent else {
+                            return false;
+                        };
+                        let distance = region.contexts[ctx].base - region.contexts[up].base;
+                        if frame != r.frame - distance as usize * 8 {
+                            return false;
+                        }
+                        r.ctx = up;
+                        r.frame = frame;
+                    }
+                }
+                _ => {
+                    if frame != r.frame {
+                        return false;
+                    }
+                    let code = &program.functions[f.index()].code;
+                    let jumps = last.targets(code).next().is_some();
+                    let next = last.next_pc();
+                    if last.op == Code::OnError {
+                        // Behind an inlined callee that raised; the edge is not one of the caller's.
+                    } else if jumps && (pc == next || last.targets(code).any(|t| t == pc)) {
+                        let region = &mut self.regions[r.region];
+                        r.news |= region.saw(ctx, last.pc, pc);
+                    } else if !retried && pc != next {
+                        return false;
+                    }
+                }
+            }
+        } else {
+            r.frame = frame;
+        }
+        // A function that is not the context's would be a mistake of ours.
+        let region = &self.regions[r.region];
+        if region.contexts[r.ctx].func != f {
+            return false;
+        }
+        if r.ctx == 0 && pc == region.pc && r.last.is_some() {
+            r.rounds += 1;
+            if r.rounds >= self.tuning.rounds {
+                return false;
+            }
+        }
+        let Ok(i) = decode(&program.functions[f.index()].code, pc) else {
+            return false;
+        };
+        let ends = match i.op {
+            Code::Ret | Code::Raise => r.ctx == 0,
+            Code::CapCall | Code::EndCap | Code::Panic | Code::Trap => true,
+            _ => false,
+        };
+        r.last = Some((r.ctx, i));
+        !ends
+    }
+
+    /// Ends a recording and compiles its region.
+    fn finish(&mut self, r: Recording, plug: &mut Plug<'_>) {
+        let at = self.regions[r.region].at;
+        if !r.news && self.regions[r.region].versions > 0 {
+            // Nothing new: this exit will not do better.
+            if let Some(exit) = r.exit.and_then(|e| self.exits.get_mut(e as usize - 1)) {
+                exit.grows = false;
+            }
+            return;
+        }
+        self.widen(r.region);
+        let started = Instant::now();
+        let result = self.compile(r.region, plug);
+        self.stats.compile_us += started.elapsed().as_micros() as u64;
+        if let Err(why) = result {
+            self.abort(at, why);
+            let region = &mut self.regions[r.region];
+            region.frozen = true;
+            if region.versions == 0 {
+                let tries = self.attempts.entry(at).or_default();
+                *tries += 1;
+                // Later, ever later, then never.
+                let n = if *tries > 3 {
+                    u32::MAX
+                } else {
+                    2000 << (4 * *tries)
+                };
+                plug.count(at, n);
+                self.by_root.remove(&at);
+            }
+        }
+    }
+
+    /// Adds the other way of branches that were left by several times.
+    fn widen(&mut self, id: usize) {
+        let Some(loaded) = self.loaded.clone() else {
+            return;
+        };
+        let program = loaded.program();
+        for e in self
+            .exits
+            .iter()
+            .filter(|e| e.region == id && e.grows && e.taken >= WIDEN)
+        {
+            let (f, pc) = loaded.place(e.at);
+            let region = &mut self.regions[id];
+            let code = &program.functions[f.index()].code;
+            let Ok(i) = decode(code, pc) else { continue };
+            if region.contexts[e.ctx].func != f
+                || !i.falls_through()
+                || matches!(i.op, Code::Switch | Code::OnError)
+            {
+                continue;
+            }
+            if let Some(t) = i.targets(code).next() {
+                region.saw(e.ctx, pc, t);
+                region.saw(e.ctx, pc, i.next_pc());
+            }
+        }
+    }
+
+    fn compile(&mut self, id: usize, plug: &mut Plug<'_>) -> Result<(), Abort> {
+        let loaded = self.loaded.clone().ok_or(Abort::Internal("no program"))?;
+        if self.mapped > self.tuning.quota {
+            return Err(Abort::Quota);
+        }
+        let program = Arc::clone(loaded.program());
+        let mut paths = Paths::new(&program, &mut self.facts, &self.regions[id])?;
+        if self.options.passes.peel {
+            paths.peel(PEEL)?;
+        }
+        let stress = self.options.mode == Mode::Stress;
+        let mut random = self.random;
+        let mut force = || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            stress && random.is_multiple_of(3)
+        };
+        let mut g = lower::lower(
+            &loaded,
+            &mut self.facts,
+            &self.regions[id],
+            &paths,
+            &mut force,
+        )?;
+        self.random = random;
+        if self.options.verify {
+            crate::ir_check::verify(&g).map_err(Abort::Internal)?;
+        }
+        if self.options.dump.contains(&Dump::Ir) {
+            eprintln!(
+                "; {} as recorded\n{}",
+                self.name(self.regions[id].at),
+                show::text(&g)
+            );
+        }
+        opt::run(&mut g, &self.options.passes);
+        if self.options.verify {
+            crate::ir_check::verify(&g).map_err(Abort::Internal)?;
+        }
+        if self.options.dump.contains(&Dump::Ir) {
+            eprintln!(
+                "; {} optimised\n{}",
+                self.name(self.regions[id].at),
+                show::text(&g)
+            );
+        }
+        let first = self.exits.len() as u64 + 1;
+        let backend = self.backend.as_mut().ok_or(Abort::Backend)?;
+        let code = match backend.compile(&loaded, id, &g, first) {
+            Ok(code) => code,
+            Err(text) => {
+                if self.options.log || self.options.verify {
+                    eprintln!(
+                        "jit: the back end refused {}: {text}",
+                        self.name(self.regions[id].at)
+                    );
+                }
+                return Err(Abort::Backend);
+            }
+        };
+        if !code.text.is_empty() {
+            eprintln!("; {}\n{}", self.name(self.regions[id].at), code.text);
+        }
+        let region = &mut self.regions[id];
+        region.versions += 1;
+        let left = self.tuning.exit_count << region.versions.saturating_sub(1).min(10);
+        for e in &g.exits {
+            self.exits.push(ExitInfo {
+                region: id,
+                ctx: e.ctx,
+                grows: e.grows,
+                left,
+                at: e.at,
+                taken: 0,
+            });
+        }
+        let (at, version) = (region.at, region.versions);
+        // SAFETY: compiled for this place of this program; its memory lives as long as the back end, which
+        // lives as long as the instance.
+        unsafe { plug.install(at, code.entry) };
+        if let Some(backend) = &mut self.backend {
+            // SAFETY: a recording is going on, so the interpreter runs, and machine code is never below it.
+            unsafe { backend.forget_replaced() };
+        }
+        // Pages, and what Cranelift keeps of a module.
+        self.mapped += code.bytes.next_multiple_of(4096) + 16_384;
+        self.stats.regions += 1;
+        self.stats.bytes += code.bytes as u64;
+        self.log(|| {
+            format!(
+                "compiled {} version {version}: {} places, {} contexts, {} operations, {} exits, {} bytes",
+                self.name(at),
+                paths.nodes.len(),
+                self.regions[id].contexts.len(),
+                g.blocks.iter().map(|b| b.ops.len()).sum::<usize>(),
+                g.exits.len(),
+                code.bytes
+            )
+        });
+        Ok(())
+    }
+}
+
+impl Drop for Compiler {
+    fn drop(&mut self) {
+        // Exits that were taken most.
+        let mut all: Vec<(u64, usize)> = self
+            .exits
+            .iter()
+            .enumerate()
+            .map(|(n, e)| (e.taken, n))
+            .collect();
+        all.sort_unstable_by(|a, b| b.cmp(a));
+        for (taken, n) in all.into_iter().take(24).filter(|(taken, _)| *taken > 0) {
+            let e = &self.exits[n];
+            let root = self.regions[e.region].at;
+            let grows = if e.grows { "grows" } else { "" };
+            self.log(|| {
+                format!(
+                    "exit {} of {} at {} taken {taken} {grows}",
+                    n + 1,
+                    self.name(root),
+                    self.name(e.at)
+                )
+            });
+        }
+    }
+}
+
+impl Jit for Compiler {
+    fn thresholds(&self) -> (u32, u32) {
+        if self.backend.is_none() {
+            return (u32::MAX, u32::MAX);
+        }
+        (self.tuning.loop_count, self.tuning.entry_count)
+    }
+
+    fn attach(&mut self, loaded: &Arc<Loaded>) {
+        self.loaded = Some(Arc::clone(loaded));
+    }
+
+    fn hot(&mut self, at: usize, plug: &mut Plug<'_>) -> bool {
+        let Some(loaded) = self.loaded.clone() else {
+            plug.count(at, u32::MAX);
+            return false;
+        };
+        if self.backend.is_none() || self.by_root.contains_key(&at) {
+            plug.count(at, u32::MAX);
+            return false;
+        }
+        let (func, pc) = loaded.place(at);
+        let id = self.regions.len();
+        self.regions.push(Region::new(func, pc, at));
+        self.by_root.insert(at, id);
+        self.recording = Some(Recording {
+            region: id,
+            ctx: 0,
+            frame: 0,
+            last: None,
+            skipping: false,
+            steps: 0,
+            rounds: 0,
+            news: true,
+            exit: None,
+        });
+        self.stats.recordings += 1;
+        self.log(|| format!("record {}", self.name(at)));
+        true
+    }
+
+    fn exited(&mut self, exit: u64, _: &mut Plug<'_>) -> bool {
+        self.stats.exits += 1;
+        let versions = self.tuning.versions;
+        let Some(info) = self.exits.get_mut(exit as usize - 1) else {
+            return false;
+        };
+        info.taken += 1;
+        if !info.grows {
+            return false;
+        }
+        info.left = info.left.saturating_sub(1);
+        if info.left > 0 {
+            return false;
+        }
+        let region = &self.regions[info.region];
+        if region.frozen || region.versions >= versions {
+            info.grows = false;
+            return false;
+        }
+        info.left = self.tuning.exit_count;
+        let (region, ctx) = (info.region, info.ctx);
+        self.recording = Some(Recording {
+            region,
+            ctx,
+            frame: 0,
+            last: None,
+            skipping: false,
+            steps: 0,
+            rounds: 0,
+            news: false,
+            exit: Some(exit),
+        });
+        self.stats.recordings += 1;
+        self.log(|| {
+            format!(
+                "record {} from exit {exit}",
+                self.name(self.regions[region].at)
+            )
+        });
+        true
+    }
+
+    fn step(&mut self, at: usize, frame: usize, plug: &mut Plug<'_>) -> bool {
+        let (Some(mut r), Some(loaded)) = (self.recording.take(), self.loaded.clone()) else {
+            return false;
+        };
+        r.steps += 1;
+        let (f, pc) = loaded.place(at);
+        let goes_on =
+            r.steps < self.tuning.steps && self.follow(&mut r, loaded.program(), f, pc, frame);
+        if goes_on {
+            self.recording = Some(r);
+        } else {
+            self.finish(r, plug);
+        }
+        goes_on
+    }
+
+    fn abandon(&mut self) {
+        if let Some(r) = self.recording.take()
+            && self.regions[r.region].versions == 0
+        {
+            self.by_root.remove(&self.regions[r.region].at);
+        }
+    }
+
+    fn stress_interval(&mut self) -> u64 {
+        if self.options.mode != Mode::Stress {
+            return u64::MAX;
+        }
+        self.chance(1);
+        1 + self.random % 97
+    }
+
+    fn stats(&self) -> JitStats {
+        let mut aborts: Vec<(String, u64)> =
+            self.aborts.iter().map(|(k, n)| (k.clone(), *n)).collect();
+        aborts.sort();
+        JitStats {
+            aborts,
+            ..self.stats.clone()
+        }
+    }
+}

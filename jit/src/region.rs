@@ -1,0 +1,129 @@
+//! A region: the tree of paths that were recorded from one root, joined at equal places.
+//!
+//! A place is an instruction in an inlining context: the chain of calls, from the root's function, that were
+//! inlined. What was seen is a set of edges between places; so the paths form one graph, in which loops are
+//! loops. What must stay true: a context's function is the callee of the call at its parent's place.
+
+use jet_bytecode::linked::FnId;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// Index into [`Region::contexts`]. 0 is the root's own frame.
+pub type CtxId = usize;
+
+/// An inlined frame.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Caller and the place of the call.
+    pub parent: Option<(CtxId, u32)>,
+    /// Function.
+    pub func: FnId,
+    /// Frames between it and the root's.
+    pub depth: usize,
+    /// Distance in words from the root's register 0 to this frame's.
+    pub base: u32,
+    /// Inlined callees by place of the call.
+    pub children: FxHashMap<(u32, FnId), CtxId>,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Function of the root.
+    pub func: FnId,
+    /// Place of the root: a loop head, or 0 for the entry.
+    pub pc: u32,
+    /// Code index of the root.
+    pub at: usize,
+    /// Contexts.
+    pub contexts: Vec<Context>,
+    /// Where jumps and switches went.
+    pub seen: FxHashMap<(CtxId, u32), Vec<u32>>,
+    /// Calls that stay calls.
+    pub opaque: FxHashSet<(CtxId, u32)>,
+    /// How often it was compiled.
+    pub versions: u32,
+    /// Whether it must not grow any more.
+    pub frozen: bool,
+}
+
+impl Region {
+    /// A region with nothing seen.
+    #[must_use]
+    pub fn new(func: FnId, pc: u32, at: usize) -> Region {
+        Region {
+            func,
+            pc,
+            at,
+            contexts: vec![Context {
+                parent: None,
+                func,
+                depth: 0,
+                base: 0,
+                children: FxHashMap::default(),
+            }],
+            seen: FxHashMap::default(),
+            opaque: FxHashSet::default(),
+            versions: 0,
+            frozen: false,
+        }
+    }
+
+    /// Notes that control went from the instruction at `pc` to `next`; whether that is new.
+    pub fn saw(&mut self, ctx: CtxId, pc: u32, next: u32) -> bool {
+        let known = self.seen.entry((ctx, pc)).or_default();
+        let new = !known.contains(&next);
+        if new {
+            known.push(next);
+        }
+        new
+    }
+
+    /// The context of a call, if it is inlined.
+    #[must_use]
+    pub fn child(&self, ctx: CtxId, pc: u32, callee: FnId) -> Option<CtxId> {
+        self.contexts[ctx].children.get(&(pc, callee)).copied()
+    }
+
+    /// Adds a context; `distance` is that of the two frames.
+    pub fn inline(&mut self, ctx: CtxId, pc: u32, callee: FnId, distance: u32) -> CtxId {
+        let id = self.contexts.len();
+        let parent = &mut self.contexts[ctx];
+        parent.children.insert((pc, callee), id);
+        let (depth, base) = (parent.depth + 1, parent.base + distance);
+        self.contexts.push(Context {
+            parent: Some((ctx, pc)),
+            func: callee,
+            depth,
+            base,
+            children: FxHashMap::default(),
+        });
+        id
+    }
+
+    /// Whether a function is in the chain of a context.
+    #[must_use]
+    pub fn in_chain(&self, mut ctx: CtxId, func: FnId) -> bool {
+        loop {
+            if self.contexts[ctx].func == func {
+                return true;
+            }
+            match self.contexts[ctx].parent {
+                Some((up, _)) => ctx = up,
+                None => return false,
+            }
+        }
+    }
+
+    /// The chain of a context, root first.
+    #[must_use]
+    pub fn chain(&self, ctx: CtxId) -> Vec<CtxId> {
+        let mut chain = vec![ctx];
+        let mut at = ctx;
+        while let Some((up, _)) = self.contexts[at].parent {
+            chain.push(up);
+            at = up;
+        }
+        chain.reverse();
+        chain
+    }
+}

@@ -1,0 +1,243 @@
+//! The socket for a compiler of machine code: what it implements, and what it may know of a loaded program
+//! and of the machine state. This crate knows nothing of any compiler.
+//!
+//! What must stay true: all that a compiler learns here about code and layout is what handlers use, so both
+//! agree; machine code leaves the frames on the VM stack as the interpreter would have them.
+
+use jet_bytecode::linked::{FnId, LInterface, Program, TraitId};
+use jet_gc::HeapCore;
+
+use crate::ctx::Ctx;
+use crate::load::Loaded;
+
+/// Machine code left to the interpreter: frames, `pc`, `regs`, `fuel` and `exit` of the context say where.
+pub const LEFT: i64 = -1;
+/// Its frame returned on the error edge with the value; the rest of the fuel is in the context.
+pub const RAISED: i64 = -2;
+/// The run stops (a trap, say); the value is the interpreter's status.
+pub const STOPPED: i64 = -3;
+
+/// How machine code comes back: `fuel` is what is left, and the frame that it was entered for returned
+/// `value`; or one of the negative codes above.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Back {
+    /// Rest of the slice, or a code.
+    pub fuel: i64,
+    /// The value that goes with it.
+    pub value: u64,
+}
+
+/// A compiler of machine code, one to an instance.
+pub trait Jit: Send {
+    /// What loop heads and function entries count down from.
+    fn thresholds(&self) -> (u32, u32);
+    /// Told once, before anything runs.
+    fn attach(&mut self, loaded: &std::sync::Arc<Loaded>);
+    /// The counter of the word at `at`, a loop head or entry, ran out. True: record from here.
+    fn hot(&mut self, at: usize, plug: &mut Plug<'_>) -> bool;
+    /// Machine code left by this exit. True: record from where it left to.
+    fn exited(&mut self, exit: u64, plug: &mut Plug<'_>) -> bool;
+    /// While recording: the instruction at `at` is about to execute in the frame at address `frame`. False:
+    /// the recording has ended.
+    fn step(&mut self, at: usize, frame: usize, plug: &mut Plug<'_>) -> bool;
+    /// A recording will not go on.
+    fn abandon(&mut self);
+    /// How many checks until the next forced exit (tests only).
+    fn stress_interval(&mut self) -> u64;
+    /// Counters.
+    fn stats(&self) -> JitStats;
+}
+
+/// What a compiler did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JitStats {
+    /// Recordings started.
+    pub recordings: u64,
+    /// Regions compiled, each version.
+    pub regions: u64,
+    /// Bytes of machine code.
+    pub bytes: u64,
+    /// Microseconds spent compiling.
+    pub compile_us: u64,
+    /// Times that machine code was left by an exit.
+    pub exits: u64,
+    /// Attempts that failed, by reason.
+    pub aborts: Vec<(String, u64)>,
+}
+
+/// The tables by which the interpreter finds machine code.
+pub struct Plug<'a> {
+    pub(crate) counters: &'a mut [u32],
+    pub(crate) natives: &'a mut [*const ()],
+}
+
+impl Plug<'_> {
+    /// Sets the counter of a word.
+    pub fn count(&mut self, at: usize, n: u32) {
+        if let Some(c) = self.counters.get_mut(at) {
+            *c = n;
+        }
+    }
+
+    /// Makes `code` the machine code of the loop head or entry at `at`.
+    ///
+    /// # Safety
+    /// It is an [`crate::plug`] entry for that place, compiled for this instance's program, and stays
+    /// executable as long as the instance lives or until it is replaced.
+    pub unsafe fn install(&mut self, at: usize, code: *const ()) {
+        if let (Some(n), Some(c)) = (self.natives.get_mut(at), self.counters.get_mut(at)) {
+            *n = code;
+            *c = 0;
+        }
+    }
+}
+
+/// Offsets in the context and addresses of helpers, for machine code.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Abi {
+    pub core: i32,
+    pub stack_limit: i32,
+    pub depth_left: i32,
+    pub consts: i32,
+    pub native_bias: i32,
+    pub hash_seed: i32,
+    pub pc: i32,
+    pub regs: i32,
+    pub fuel: i32,
+    pub acc: i32,
+    pub exit: i32,
+    pub stress: i32,
+    pub native_limit: i32,
+    pub alloc_ptr: i32,
+    pub alloc_end: i32,
+    /// Executes one instruction: (context, word, registers, fuel, words to the next) → [`Back`] with the fuel.
+    pub step: usize,
+    /// Stores a reference with the barrier: (context, record, index, value).
+    pub set_field: usize,
+    /// The same for an array.
+    pub set_element: usize,
+    /// Whether two inline strings of one length have the same bytes: (cage, string, string).
+    pub str_same: usize,
+    /// `**` of floats.
+    pub pow: usize,
+    /// `%` of floats.
+    pub rem: usize,
+}
+
+/// The numbers of this build.
+#[must_use]
+pub fn abi() -> Abi {
+    use std::mem::offset_of;
+    Abi {
+        core: offset_of!(Ctx, core) as i32,
+        stack_limit: offset_of!(Ctx, stack_limit) as i32,
+        depth_left: offset_of!(Ctx, depth_left) as i32,
+        consts: offset_of!(Ctx, consts) as i32,
+        native_bias: offset_of!(Ctx, native_bias) as i32,
+        hash_seed: offset_of!(Ctx, hash_seed) as i32,
+        pc: offset_of!(Ctx, pc) as i32,
+        regs: offset_of!(Ctx, regs) as i32,
+        fuel: offset_of!(Ctx, fuel) as i32,
+        acc: offset_of!(Ctx, acc) as i32,
+        exit: offset_of!(Ctx, exit) as i32,
+        stress: offset_of!(Ctx, stress) as i32,
+        native_limit: offset_of!(Ctx, native_limit) as i32,
+        alloc_ptr: offset_of!(HeapCore, alloc_ptr) as i32,
+        alloc_end: offset_of!(HeapCore, alloc_end) as i32,
+        step: crate::native::step_one as *const () as usize,
+        set_field: crate::native::set_field as *const () as usize,
+        set_element: crate::native::set_element as *const () as usize,
+        str_same: crate::native::str_same as *const () as usize,
+        pow: crate::native::pow as *const () as usize,
+        rem: crate::native::rem as *const () as usize,
+    }
+}
+
+/// What a call's frame header holds.
+#[derive(Clone, Copy, Debug)]
+pub struct CallHeader {
+    /// Lanes of the call instruction.
+    pub lanes: u64,
+    /// Return link: to the original code, and to the copy.
+    pub link: u64,
+    /// The same to the copy, where a recording may be going on.
+    pub copy_link: u64,
+}
+
+impl Loaded {
+    /// Whether jumps and calls count.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.code.counts
+    }
+
+    /// Number of words of all functions.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        self.code.specials()
+    }
+
+    /// Index of the word at `pc` of a function.
+    #[must_use]
+    pub fn index(&self, f: FnId, pc: u32) -> usize {
+        self.code.starts[f.index()] as usize + pc as usize
+    }
+
+    /// Function and pc of a word.
+    #[must_use]
+    pub fn place(&self, index: usize) -> (FnId, u32) {
+        let (f, pc) = self.code.locate(index);
+        (FnId(f as u32), pc)
+    }
+
+    /// Static cost of the charge point at a word.
+    #[must_use]
+    pub fn cost(&self, index: usize) -> u32 {
+        self.costs[index]
+    }
+
+    /// Address of a word.
+    #[must_use]
+    pub fn address(&self, index: usize) -> usize {
+        (&raw const self.code.words[index]).addr()
+    }
+
+    /// Header of the frames that the call at this word makes.
+    #[must_use]
+    pub fn call_header(&self, index: usize) -> CallHeader {
+        let word = &self.code.words[index];
+        let [l, a, b, c] = [word.l, word.a, word.b, word.c].map(u64::from);
+        let link = self.code.words[index + 1].slot.addr() as u64;
+        let copy = self.code.total * size_of::<crate::code::Word>();
+        CallHeader {
+            lanes: l | a << 16 | b << 32 | c << 48,
+            link,
+            copy_link: link + ((copy as u64) << 16),
+        }
+    }
+
+    /// Index of a package's constant among the constants of all.
+    #[must_use]
+    pub fn constant_index(&self, package: usize, ix: u32) -> u32 {
+        let before = self.program.packages.iter().take(package);
+        before.map(|p| p.consts.len() as u32).sum::<u32>() + ix
+    }
+
+    /// The functions behind a trait's method, by type.
+    #[must_use]
+    pub fn dyn_targets(&self, of: TraitId, method: u16) -> Vec<(u32, FnId)> {
+        let records = self.program.impls.iter();
+        records
+            .filter(|i| i.interface == LInterface::Trait(of))
+            .filter_map(|i| Some((i.ty.0, *i.methods.get(usize::from(method))?)))
+            .collect()
+    }
+
+    /// The linked program, shared.
+    #[must_use]
+    pub fn shared_program(&self) -> std::sync::Arc<Program> {
+        std::sync::Arc::clone(&self.program)
+    }
+}
