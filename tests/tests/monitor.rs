@@ -198,8 +198,7 @@ fn the_command_tells_what_it_saw() {
         .current_dir(root)
         .args([
             "run",
-            "tests/programs/caps/attenuator.jet",
-            "--allow-timer",
+            "tests/honest/visitor.jet",
             "--monitor",
             "--stats=json",
         ])

@@ -89,8 +89,8 @@ impl<'a> Checker<'a, '_> {
                 return TyTable::ERROR;
             }
             _ => {
-                self.err_help(
-                    codes::NOT_A_CAP,
+                self.breach(
+                    super::rules::Rule::UsesNames,
                     t.span,
                     "this parameter stands for capabilities, not for a type",
                     "write capabilities, joined by `+`, or `none`",

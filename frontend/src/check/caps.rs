@@ -348,8 +348,8 @@ impl<'a> Checker<'a, '_> {
             let scope = self.cx.scope.clone();
             if self.set_param(&scope, &b.cap).is_some() {
                 let t = self.text(b.cap.last().name);
-                self.err_help(
-                    codes::NOT_A_CAP,
+                self.breach(
+                    Rule::ParameterBound,
                     b.cap.span,
                     format!("`with` binds one capability, `{t}` stands for any number of them"),
                     format!(

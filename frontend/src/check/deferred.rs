@@ -7,6 +7,7 @@
 
 use super::body::ex;
 use super::collect::id32;
+use super::rules::{Rule, broken};
 use super::{Checker, Def, FnSrc, ModId, UseKind, UseSite, codes};
 use crate::ast::FnKind;
 use crate::diag::Diagnostic;
@@ -31,16 +32,16 @@ impl<'a> Checker<'a, '_> {
     /// A declaration of one, in its module.
     pub(super) fn declare_deferred(&mut self, m: ModId, f: &'a crate::ast::FnItem<'a>) {
         if self.module(m).is_some_and(|m| !m.name.is_empty()) {
-            self.err_help(
-                codes::DEFERRED,
+            self.breach(
+                Rule::DeferredForm,
                 f.head,
                 "a deferred function stands in the root module of its package",
                 "declare it in `src/lib.jet`",
             );
         }
         if let Some(g) = f.generics.first() {
-            self.err_help(
-                codes::DEFERRED,
+            self.breach(
+                Rule::DeferredForm,
                 g.span,
                 "a deferred function has no type parameters",
                 "who implements it does not see who calls it: write the types out",
@@ -79,7 +80,7 @@ impl<'a> Checker<'a, '_> {
             ),
             Some(_) => return,
         };
-        self.err_help(codes::DEFERRED, span, why.0, why.1);
+        self.breach(Rule::DeferredCall, span, why.0, why.1);
     }
 
     /// Compares each implementation with what it implements, and gives the deferred functions their bodies.
@@ -211,12 +212,12 @@ impl<'a> Checker<'a, '_> {
         }
         let uses = got.uses.iter().filter(|c| !want.uses.contains(c)).copied();
         let uses: Vec<CapId> = uses.collect();
-        if uses.is_empty() {
+        if uses.is_empty() || !broken(Rule::DeferredUses) {
             return fits;
         }
         let list = self.caps_text(&uses);
         let mut d = Diagnostic::error(
-            codes::USES_MORE,
+            Rule::DeferredUses.code(),
             got.head,
             format!("`{name}` uses `{list}`, which its deferred declaration does not"),
         )

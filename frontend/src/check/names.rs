@@ -130,8 +130,8 @@ impl<'a> Checker<'a, '_> {
         }
         if self.cx.scope.sets.contains(&name.name) {
             let t = self.text(name.name);
-            self.err_help(
-                codes::SECOND_CLASS,
+            self.breach(
+                Rule::ParameterValue,
                 name.span,
                 format!("`{t}` stands for capabilities, it is no value and has no methods"),
                 format!("call a function that says `uses {t}`"),

@@ -99,6 +99,8 @@ rules! {
     StorableMutable 7 "cap.storable.mutable" STORABLE "A storable literal captures no `mut` local.";
     StorableLocalFn 7 "cap.storable.local_function" STORABLE "A local function captures no `mut` local.";
     StorableWiden 7 "cap.storable.widen" MISMATCH "A function fits a type with no fewer `uses` than its own.";
+    ParameterValue 7 "cap.authority.value" SECOND_CLASS "An authority parameter is no value and has no methods.";
+    ParameterBound 7 "cap.authority.bound" NOT_A_CAP "`with` binds a capability, not an authority parameter.";
     ErrorsDeclared 8 "cap.errors.declared" UNHANDLED_ERROR "A function or literal raises only errors of its set, those of borrowed functions included.";
     AllowUse 9 "cap.allow.use" NOT_ALLOWED "What a block uses, its `allow` lists.";
     AllowField 9 "cap.allow.field" NOT_ALLOWED "The same for capability fields of `self`.";
@@ -111,6 +113,9 @@ rules! {
     PureAttenuator 11 "cap.pure.attenuator" NOT_PURE "They build no attenuator.";
     PureBorrowed 11 "cap.pure.borrowed" NOT_PURE "They mention no borrowed function.";
     ConstantData 11 "cap.pure.constant" BAD_CONST "A constant refers to no changeable data.";
+    DeferredForm 13 "cap.deferred.form" DEFERRED "A deferred function stands in the root module of its package and is not generic.";
+    DeferredCall 13 "cap.deferred.call" DEFERRED "A deferred function is called by the program's own package only, and never by who implements it.";
+    DeferredUses 13 "cap.deferred.uses" USES_MORE "An implementation uses no more than the deferred declaration.";
     Extern 13 "cap.worlds.extern" NOT_SUPPORTED "Confined code has no foreign functions.";
 }
 

@@ -557,12 +557,14 @@ impl<'a> Checker<'a, '_> {
                         "choose another name",
                     );
                 }
-                Some(Def::CapSet(_)) if p.is_uses => self.err_help(
-                    codes::CAP_SHADOWED,
-                    p.name.span,
-                    "a `uses` parameter cannot have the name of a set of capabilities",
-                    "choose another name",
-                ),
+                Some(Def::CapSet(_)) if p.is_uses => {
+                    self.breach(
+                        Rule::ShadowValue,
+                        p.name.span,
+                        "a `uses` parameter cannot have the name of a set of capabilities",
+                        "choose another name",
+                    );
+                }
                 Some(def @ (Def::Adt(_) | Def::Trait(_))) if !self.in_std(base.module) => {
                     let (t, kind) = (self.text(p.name.name), self.def_kind(def));
                     self.err_help(
@@ -575,8 +577,8 @@ impl<'a> Checker<'a, '_> {
                 _ => {}
             }
             if p.is_uses && matches!(self.names.name(p.name.name), "none" | "Self") {
-                self.err_help(
-                    codes::CAP_SHADOWED,
+                self.breach(
+                    Rule::ShadowValue,
                     p.name.span,
                     "a `uses` parameter cannot have this name",
                     "choose another name",
