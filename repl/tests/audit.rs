@@ -232,8 +232,8 @@ fn provenance_leads_to_the_root() {
     let (code, out, err) = folder.run("audit shop.jet");
     assert_eq!(code, Some(0), "{out}{err}");
     for part in [
-        "  Orders ← Store, by UserOrders (shop.jet:26)\n    made by shop.serve (shop.jet:33)\n",
-        "    UserOrders ← Counted (shop.jet:18) ← FileStore (shop.jet:12) ← FileRead, granted by the host\n",
+        "  Orders ← Store, by UserOrders (shop.jet:27)\n    made by shop.serve (shop.jet:34)\n",
+        "    UserOrders ← Counted (shop.jet:19) ← FileStore (shop.jet:12) ← FileRead, granted by the host\n",
         "foreign functions: none\n",
     ] {
         assert!(out.contains(part), "`{part}` is not in\n{out}");

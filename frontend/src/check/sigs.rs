@@ -215,13 +215,14 @@ impl<'a> Checker<'a, '_> {
                         continue;
                     }
                     let default = f.default.as_ref().and_then(|e| {
-                        if let TyKind::Cap(_) = self.prog.tys.kind(ty) {
-                            self.err_help(
-                                codes::BAD_ATTENUATOR,
+                        if let TyKind::Cap(_) = self.prog.tys.kind(ty)
+                            && self.breach(
+                                Rule::AttenuatorDefault,
                                 f.name.span,
                                 "a capability field has no default: whoever builds the attenuator gives it",
                                 "remove the default",
-                            );
+                            )
+                        {
                             return None;
                         }
                         let name = self.text(f.name.name);
