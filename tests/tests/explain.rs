@@ -1,5 +1,5 @@
 //! Every page of `jetvm explain` keeps its word: its wrong program gets exactly that code, its right
-//! program none.
+//! program none. What the wrong one's message looks like is on record in `tests/messages`.
 
 use std::path::Path;
 use std::process::Command;
@@ -121,6 +121,60 @@ fn programs_of_the_pages() {
         faults.len(),
         faults.join("\n")
     );
+}
+
+/// What people see of a page's wrong program; `None` if it is too large to be told from a file.
+fn rendering(sample: &Sample, dir: &Path) -> Option<String> {
+    if expand(sample.text).len() > jet_frontend::source::MAX_SOURCE_BYTES {
+        return None;
+    }
+    let path = write(sample, dir);
+    let mut command = Command::new(JETVM);
+    match sample.run {
+        None => command.arg("check"),
+        Some(flags) => command.arg("run").args(flags.split_whitespace()),
+    };
+    let name = if path == dir { "." } else { "sample.jet" };
+    let out = command
+        .arg(name)
+        .current_dir(dir)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("jetvm starts");
+    Some(String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+/// Each message's exact text is on record; `JET_BLESS=1` records.
+#[test]
+fn messages_of_the_pages() {
+    let records = Path::new(env!("CARGO_MANIFEST_DIR")).join("messages");
+    let bless = std::env::var_os("JET_BLESS").is_some();
+    let dir = std::env::temp_dir().join(format!("jet-messages-{}", std::process::id()));
+    let mut faults = Vec::new();
+    let mut expected = std::collections::BTreeSet::new();
+    for page in pages() {
+        let Some(text) = page.wrong.as_ref().and_then(|w| rendering(w, &dir)) else {
+            continue;
+        };
+        let record = records.join(format!("{}.txt", page.code));
+        expected.insert(record.clone());
+        if bless {
+            std::fs::create_dir_all(&records).expect("folder");
+            std::fs::write(&record, &text).expect("writable");
+        }
+        let recorded = std::fs::read_to_string(&record).unwrap_or_default();
+        if recorded != text {
+            faults.push(format!("{}: recorded\n{recorded}\nnow\n{text}", page.code));
+        }
+    }
+    let _ = std::fs::remove_dir_all(&dir);
+    for entry in std::fs::read_dir(&records).expect("tests/messages") {
+        let path = entry.expect("entry").path();
+        if !expected.contains(&path) {
+            faults.push(format!("{} belongs to no page", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
