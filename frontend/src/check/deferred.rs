@@ -198,21 +198,17 @@ impl<'a> Checker<'a, '_> {
         let raised = self.prog.tys.err_members(got.errs);
         let extra = raised.into_iter().find(|e| !allowed.contains(e));
         let what = what.or_else(|| extra.map(|e| format!("it does not raise `{}`", self.show(e))));
-        let mut fits = true;
-        if let Some(what) = what {
-            self.push(
-                Diagnostic::error(
-                    codes::BAD_IMPL,
-                    got.head,
-                    format!("`{name}` does not fit its deferred declaration: {what}"),
-                )
-                .note_at(want.head, "it is declared here"),
-            );
-            fits = false;
-        }
+        let what = what.map(|w| format!("`{name}` does not fit its deferred declaration: {w}"));
         let uses = got.uses.iter().filter(|c| !want.uses.contains(c)).copied();
         let uses: Vec<CapId> = uses.collect();
         if uses.is_empty() || !broken(Rule::DeferredUses) {
+            let fits = what.is_none();
+            if let Some(what) = what {
+                self.push(
+                    Diagnostic::error(codes::BAD_IMPL, got.head, what)
+                        .note_at(want.head, "it is declared here"),
+                );
+            }
             return fits;
         }
         let list = self.caps_text(&uses);
@@ -223,6 +219,9 @@ impl<'a> Checker<'a, '_> {
         )
         .note_at(want.head, "it is declared here")
         .help("the implementation is handed what the declaration names, and nothing else");
+        if let Some(what) = what {
+            d = d.note(what);
+        }
         if let Some(cap) = uses.first() {
             d = d.call(got.head, name);
             for (span, what) in self.path(with, *cap) {

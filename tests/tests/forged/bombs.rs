@@ -332,7 +332,7 @@ fn verification_is_metered() {
         }
     });
     let limits = jet_bytecode::verify::VerifyLimits {
-        work: 10_000_000,
+        work: 50_000,
         ..Default::default()
     };
     let refused = jet_bytecode::verify::verify_with(b.clone(), limits);

@@ -265,6 +265,9 @@ impl Gen<'_> {
 
     /// A register for a class of the opcode table.
     fn of_class(&mut self, class: Class, word: TypeIx) -> Reg {
+        if class == Class::Cap {
+            return self.cap();
+        }
         let w = &*self.w;
         let ty = match class {
             Class::Int => w.int,
