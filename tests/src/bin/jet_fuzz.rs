@@ -2,22 +2,40 @@
 //!
 //! Works through the seeds S.. in a process of its own for each batch, so that a crash costs one batch and is
 //! reported with its seed. Failures are kept in `--dir` (default `target/jet-fuzz`), one folder each; the log there
-//! gets a line for each run: command, first seed, count, failures. `--resume` goes on behind the last line of the
-//! mode. `--show` prints the program of a seed and what it has to print.
+//! has a line for each run, written after each batch: command, generator, first seed, count, failures. `--resume`
+//! goes on behind the last line of the mode, also after a run that was ended. `--show` prints the program of a seed
+//! and what it has to print.
 
 use jet_tests::generate::census::Census;
 use jet_tests::generate::rng::Rng;
-use jet_tests::generate::{mutate, oracle, program};
+use jet_tests::generate::{mutate, oracle, program, sources_hash, world};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Seeds in one child process.
-const BATCH: u64 = 200;
-/// Seconds that one seed may take.
+const BATCH: u64 = 500;
+/// One program in so many (with `--census` each) is compiled twice, formatted, tested, and counted in the census.
+const RARE: u64 = 16;
+/// Seconds of processor time that one seed may take: on a busy machine, hours pass without any.
 const PATIENCE: u64 = 60;
+/// Seconds that may pass without an end of a seed, whatever was done in them.
+const PATIENCE_IDLE: u64 = 1800;
+
+/// Seconds of processor time that a process has used.
+fn used(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind the name, which may hold anything: state, then numbers; user and system time are the 12th and 13th.
+    let rest = stat.rsplit_once(") ").map_or("", |p| p.1);
+    let ticks: u64 = rest
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .filter_map(|n| n.parse::<u64>().ok())
+        .sum();
+    ticks / 100
+}
 
 struct Options {
     mode: String,
@@ -135,10 +153,10 @@ fn child(o: &Options) {
         let _ = std::fs::write(&progress, seed.to_string());
         let (modules, result) = if o.mode == "programs" {
             let p = program::program(seed);
-            let result = oracle::check(&p).map(|bytes| {
-                census.add_bundle(&bytes);
-                for m in &p.modules {
-                    census.add_text(&m.1);
+            let rare = o.census || seed % RARE == 0;
+            let result = oracle::check(&p, rare).map(|bundle| {
+                if rare {
+                    census.add_program(&p, &bundle);
                 }
                 known += u64::from(p.expected.is_some());
                 compiled += 1;
@@ -163,12 +181,10 @@ fn child(o: &Options) {
         }
     }
     println!("SUM {compiled} {known}");
-    for (k, n) in &census.nodes {
-        println!("NODE {n} {k}");
+    for (k, n) in &census.counts {
+        println!("COUNT {n} {k}");
     }
-    for (k, n) in &census.ops {
-        println!("OP {n} {k}");
-    }
+    world::clean();
 }
 
 /// Runs a batch in a process of its own. Gives its output and whether it ended well in time.
@@ -186,12 +202,13 @@ fn batch(o: &Options, seed: u64, count: u64) -> (String, Option<String>) {
             format!("--count={count}"),
             format!("--dir={}", o.dir.display()),
         ])
+        .args(o.census.then_some("--census"))
         .stdout(out)
         .stderr(err)
         .spawn()
         .expect("this program starts");
     let progress = o.dir.join("progress");
-    let mut last = (String::new(), Instant::now());
+    let mut last = (String::new(), Instant::now(), 0);
     let ended = loop {
         if let Some(status) = process.try_wait().expect("a child") {
             if status.success() {
@@ -205,13 +222,16 @@ fn batch(o: &Options, seed: u64, count: u64) -> (String, Option<String>) {
         }
         let now = std::fs::read_to_string(&progress).unwrap_or_default();
         if now != last.0 {
-            last = (now, Instant::now());
-        } else if last.1.elapsed() > Duration::from_secs(PATIENCE) {
+            last = (now, Instant::now(), used(process.id()));
+        } else if last.1.elapsed() > Duration::from_secs(PATIENCE)
+            && (used(process.id()) > last.2 + PATIENCE
+                || last.1.elapsed() > Duration::from_secs(PATIENCE_IDLE))
+        {
             let _ = process.kill();
             let _ = process.wait();
             break Some("hangs".to_string());
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(100));
     };
     (std::fs::read_to_string(&log).unwrap_or_default(), ended)
 }
@@ -230,7 +250,7 @@ fn main() {
             let p = program::program(o.seed);
             println!("{}", text_of(&p.modules));
             match p.expected {
-                Some((out, end)) => println!("#### expected\n{out}#### {end:?}"),
+                Some(e) => println!("#### expected\n{}#### {:?}", e.out, e.end),
                 None => println!("#### nothing is known of its run"),
             }
         } else {
@@ -263,10 +283,12 @@ fn main() {
         }
     }
     let start = Instant::now();
+    let before = std::fs::read_to_string(&log).unwrap_or_default();
     let (mut failures, mut compiled, mut known) = (Vec::new(), 0u64, 0u64);
     let mut census = Census::default();
     let end = o.seed + o.count;
     let mut at = o.seed;
+    let mut line = String::new();
     while at < end {
         let n = BATCH.min(end - at);
         let (text, crashed) = batch(&o, at, n);
@@ -287,10 +309,10 @@ fn main() {
                     compiled += number(1);
                     known += number(2);
                 }
-                Some(&"NODE") => {
-                    *census.nodes.entry(words[2].to_string()).or_default() += number(1)
+                Some(&"COUNT") => {
+                    let name = words.get(2..).unwrap_or(&[]).join(" ");
+                    *census.counts.entry(name).or_default() += number(1);
                 }
-                Some(&"OP") => *census.ops.entry(words[2].to_string()).or_default() += number(1),
                 _ => {}
             }
         }
@@ -304,30 +326,27 @@ fn main() {
             failures.push(seed);
             at = seed + 1;
         }
+        line = format!(
+            "jet-fuzz --mode={} generator={:08x} seed={} count={} failures={} compiled={compiled} predicted={known} seconds={}",
+            o.mode,
+            sources_hash(),
+            o.seed,
+            at - o.seed,
+            failures.len(),
+            start.elapsed().as_secs()
+        );
+        // A run that is ended has its line all the same.
+        std::fs::write(&log, format!("{before}{line}\n")).expect("the log is writable");
     }
-    let line = format!(
-        "jet-fuzz --mode={} seed={} count={} failures={} compiled={compiled} predicted={known} seconds={}",
-        o.mode,
-        o.seed,
-        o.count,
-        failures.len(),
-        start.elapsed().as_secs()
-    );
     println!("{line}");
     if o.mode == "programs" {
         if o.census {
             print!("{}", census.table());
         }
         let missing = census.missing();
-        if !missing.is_empty() && compiled >= 1000 {
+        if !missing.is_empty() && (o.census || compiled >= 20_000) {
             println!("never produced: {}", missing.join(", "));
         }
     }
-    let mut file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&log)
-        .expect("the log is writable");
-    writeln!(file, "{line}").expect("the log is writable");
     std::process::exit(i32::from(!failures.is_empty()));
 }

@@ -2,8 +2,7 @@
 
 use super::core::{E, Exec, Gen, S, Ty, level, set};
 use super::stmt::{indent, line};
-use super::value::{Stop, Val, bool_of, object_of, text_of};
-use std::cell::RefCell;
+use super::value::{Stop, Val, bool_of};
 use std::rc::Rc;
 
 impl Gen {
@@ -124,13 +123,17 @@ impl Gen {
     pub(super) fn try_stmt(&mut self, d: u32) -> S {
         let errs = self.errors();
         let before = std::mem::replace(&mut self.cx.errs, errs.clone());
-        let body = self.block(4, d - 1);
+        // Its own errors end here.
+        let fails = self.fails;
         let vars = self.vars.len();
+        let body = self.stmts(4, d - 1);
         // Something that fails for sure, behind a condition.
         let c = self.shown(&Ty::Bool, 2);
         let which = self.rng.pick(&errs);
         let raised = self.construct(&Ty::Enum(which), 1);
         self.cx.errs = before;
+        self.fails = fails;
+        self.vars.truncate(vars);
         let mut lines = vec!["try:".to_string()];
         lines.extend(indent(&body.lines));
         lines.push(format!("    if {}:", c.text));
@@ -162,32 +165,30 @@ impl Gen {
             ));
         }
         let (run, ce, re) = (body.exec, c.eval, raised.eval);
+        let attempt: Exec = super::stmt::scoped(Rc::new(move |w, f| {
+            run(w, f)?;
+            if bool_of(&ce(w, f)?) {
+                return Err(Stop::Raise(re(w, f)?));
+            }
+            Ok(())
+        }));
         S {
             lines,
-            exec: Rc::new(move |w, f| {
-                let mut attempt = || {
-                    run(w, f)?;
-                    if bool_of(&ce(w, f)?) {
-                        return Err(Stop::Raise(re(w, f)?));
-                    }
-                    Ok(())
-                };
-                match attempt() {
-                    Err(Stop::Raise(e)) => {
-                        for (kind, slot, handler) in &catches {
-                            let fits = match (kind, &e) {
-                                (Some(k), Val::Variant(v)) => v.0.starts_with(k.as_str()),
-                                _ => true,
-                            };
-                            if fits {
-                                set(f, *slot, e.clone());
-                                return handler(w, f);
-                            }
+            exec: Rc::new(move |w, f| match attempt(w, f) {
+                Err(Stop::Raise(e)) => {
+                    for (kind, slot, handler) in &catches {
+                        let fits = match (kind, &e) {
+                            (Some(k), Val::Variant(v)) => v.0.starts_with(k.as_str()),
+                            _ => true,
+                        };
+                        if fits {
+                            set(f, *slot, e.clone());
+                            return handler(w, f);
                         }
-                        Err(Stop::Raise(e))
                     }
-                    other => other,
+                    Err(Stop::Raise(e))
                 }
+                other => other,
             }),
         }
     }
@@ -238,10 +239,18 @@ impl Gen {
                 Rc::new(move |w, f| Err(Stop::Raise(eval(w, f)?))),
             ));
         }
+        if self.rng.chance(8) && self.risk > 0 {
+            ways.push((
+                "panic(\"way out\")".into(),
+                Rc::new(|_, _| Err(Stop::Trap("panic"))),
+            ));
+        }
         if ways.is_empty() {
             return None;
         }
-        Some(self.rng.pick(&ways))
+        let way = self.rng.pick(&ways);
+        self.fails |= way.0.starts_with("raise");
+        Some(way)
     }
 
     pub(super) fn leave_stmt(&mut self) -> S {
@@ -287,8 +296,9 @@ impl Gen {
                 }),
             );
         }
-        let before = self.block(1, d - 1);
         let vars = self.vars.len();
+        let before = self.stmts(1, d - 1);
+        self.vars.truncate(vars);
         let mut p = self.pat(&Ty::Opt(Rc::new(ty.clone())), 2);
         if p.always || p.text == "None" {
             self.vars.truncate(vars);
@@ -304,6 +314,10 @@ impl Gen {
         lines.extend(indent(&before.lines));
         lines.push(format!("    {out}"));
         let (test, run) = (p.test, before.exec);
+        let out: Exec = super::stmt::scoped(Rc::new(move |w, f| {
+            run(w, f)?;
+            leave(w, f)
+        }));
         S {
             lines,
             exec: Rc::new(move |w, f| {
@@ -311,119 +325,8 @@ impl Gen {
                 if test(&v, f) {
                     return Ok(());
                 }
-                run(w, f)?;
-                leave(w, f)
+                out(w, f)
             }),
-        }
-    }
-
-    /// `with` and `allow`.
-    pub(super) fn caps_stmt(&mut self, d: u32) -> S {
-        if !self.cx.console || self.cx.barrier > 0 {
-            return self.let_stmt();
-        }
-        let cx = self.cx.clone();
-        match self.rng.below(4) {
-            0 => {
-                // A fake console that is read afterwards.
-                let name = self.name("buf");
-                let body = self.block(3, d - 1);
-                self.cx = cx;
-                let tag = self.name("t");
-                let mut lines = vec![
-                    format!("let {name} = Buffer()"),
-                    format!("with Console = {name}:"),
-                ];
-                lines.extend(indent(&body.lines));
-                lines.push(format!("Console.print(f\"{tag} {{{name}.text()}}\")"));
-                let run = body.exec;
-                S {
-                    lines,
-                    exec: Rc::new(move |w, f| {
-                        let shape = Rc::new(("Buffer".to_string(), vec!["out".to_string()]));
-                        let buffer = Val::Object(Rc::new(super::value::Object {
-                            shape,
-                            fields: RefCell::new(vec![super::value::str_val("")]),
-                        }));
-                        w.consoles.push(Some(buffer.clone()));
-                        let out = run(w, f);
-                        w.consoles.pop();
-                        out?;
-                        let text = text_of(&object_of(&buffer).fields.borrow()[0]).to_string();
-                        w.write(&format!("{tag} {text}\n"))
-                    }),
-                }
-            }
-            1 => {
-                // An attenuator: notes go to the console, with a prefix.
-                let prefix = self.word();
-                self.cx.log = true;
-                let c = self.shown(&Ty::Bool, 1);
-                let body = self.block(3, d - 1);
-                self.cx = cx;
-                let e = self.shown(&Ty::Str, 2);
-                let tag = self.name("t");
-                let mut lines = vec![format!(
-                    "with Log = Prefixed({}, out = Console):",
-                    self.quote(&prefix)
-                )];
-                lines.push(format!("    if {}:", c.text));
-                lines.push(format!("        Log.note({})", e.text));
-                lines.extend(indent(&body.lines));
-                lines.push(format!("    Console.print(f\"{tag} {{Log.count()}}\")"));
-                let (run, ce, ee) = (body.exec, c.eval, e.eval);
-                S {
-                    lines,
-                    exec: Rc::new(move |w, f| {
-                        let log = super::value::Log {
-                            prefix: prefix.clone(),
-                            count: 0,
-                            kept: Some(Val::Int(w.consoles.len() as i64)),
-                        };
-                        let depth = w.logs.len();
-                        w.logs.push(Rc::new(RefCell::new(log)));
-                        let mut go = || {
-                            if bool_of(&ce(w, f)?) {
-                                let s = text_of(&ee(w, f)?).to_string();
-                                w.note(&s)?;
-                            }
-                            run(w, f)?;
-                            let n = w.logs.last().map_or(0, |l| l.borrow().count);
-                            w.write(&format!("{tag} {n}\n"))
-                        };
-                        let out = go();
-                        w.logs.truncate(depth);
-                        out
-                    }),
-                }
-            }
-            2 => {
-                self.cx.log = false;
-                let body = self.block(3, d - 1);
-                self.cx = cx;
-                let mut lines = vec!["allow Console:".to_string()];
-                lines.extend(indent(&body.lines));
-                S {
-                    lines,
-                    exec: body.exec,
-                }
-            }
-            _ => {
-                self.cx.log = false;
-                self.cx.console = false;
-                let vars = self.vars.clone();
-                // What a borrowed function captured may be more than nothing.
-                self.vars.retain(|v| !v.borrowed);
-                let body = self.block(3, d - 1);
-                self.vars = vars;
-                self.cx = cx;
-                let mut lines = vec!["allow none:".to_string()];
-                lines.extend(indent(&body.lines));
-                S {
-                    lines,
-                    exec: body.exec,
-                }
-            }
         }
     }
 }

@@ -168,10 +168,13 @@ impl Gen {
         let cx = self.cx.clone();
         if storable {
             self.cx.barrier = self.vars.len();
-            self.cx.console = false;
-            self.cx.log = false;
+            self.cx.caps = 0;
         }
-        self.cx.errs = Vec::new();
+        self.cx.errs = if storable {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.closure_errs)
+        };
         self.cx.ret = None;
         self.cx.loops = Vec::new();
         let annotate = cx.infer || self.rng.chance(20);
@@ -188,19 +191,97 @@ impl Gen {
         }
         // Between brackets the body has to show its own type.
         self.cx.infer = true;
+        let outer = std::mem::replace(&mut self.fails, false);
         let body = self.expr(r, d);
+        let fails = self.fails;
+        self.fails |= outer;
         self.vars.truncate(vars);
         self.cx = cx;
         let eval = body.eval.clone();
+        let result = if annotate && !fails && self.rng.chance(30) {
+            format!(" -> {}", self.ret_text(r))
+        } else {
+            String::new()
+        };
         E::new(
-            format!("fn({}) => {}", heads.join(", "), body.text),
+            format!("fn({}){result} => {}", heads.join(", "), body.text),
             level::OPEN,
-            Rc::new(move |_, f| {
+            Rc::new(move |w, f| {
                 let frame = if storable {
                     Rc::new(RefCell::new(f.borrow().clone()))
                 } else {
                     f.clone()
                 };
+                let (slots, eval) = (slots.clone(), eval.clone());
+                // A borrowed literal captured what is bound here.
+                let bindings = w.bindings.clone();
+                Ok(Val::Fun(Rc::new(move |w, args| {
+                    for (s, v) in slots.iter().zip(args) {
+                        super::core::set(&frame, *s, v);
+                    }
+                    w.under(bindings.clone(), |w| eval(w, &frame))
+                })))
+            }),
+        )
+    }
+
+    /// A literal of a storable function with authority or errors, on one line.
+    pub(super) fn literal_act(&mut self, act: &super::core::Act) -> E {
+        let vars = self.vars.len();
+        let cx = self.cx.clone();
+        let outer = std::mem::replace(&mut self.fails, false);
+        self.cx = super::core::Cx {
+            errs: act.errs.clone(),
+            caps: u32::from(act.console) << super::value::caps::CONSOLE,
+            barrier: vars,
+            infer: true,
+            ..super::core::Cx::default()
+        };
+        let mut heads = Vec::new();
+        let mut slots = Vec::new();
+        for t in &act.ps {
+            let name = self.name("p");
+            slots.push(self.bind(&name, t, false));
+            heads.push(name);
+        }
+        let body = if act.ret == Ty::Unit {
+            let (text, eval): (String, Eval) = if act.console {
+                let e = self.shown(&Ty::Str, 2);
+                let ee = e.eval;
+                (
+                    format!("Console.print({})", e.text),
+                    Rc::new(move |w, f| {
+                        let s = super::value::text_of(&ee(w, f)?);
+                        w.write(&format!("{s}\n"))?;
+                        Ok(Val::Unit)
+                    }),
+                )
+            } else {
+                ("()".into(), Rc::new(|_, _| Ok(Val::Unit)))
+            };
+            E::new(text, level::ATOM, eval)
+        } else {
+            self.expr(&act.ret, 2)
+        };
+        self.fails = outer;
+        self.vars.truncate(vars);
+        self.cx = cx;
+        let uses = if act.console { " uses Console" } else { "" };
+        let (mut result, mut errors) = (String::new(), String::new());
+        if self.rng.chance(30) && act.ret != Ty::Unit {
+            result = format!(" -> {}", self.ret_text(&act.ret));
+            errors = self.errors_text(&act.errs);
+        }
+        let eval = body.eval;
+        E::new(
+            format!(
+                "fn({}){result}{uses}{errors} => {}",
+                heads.join(", "),
+                body.text
+            ),
+            level::OPEN,
+            Rc::new(move |_, f| {
+                let frame = Rc::new(RefCell::new(f.borrow().clone()));
                 let (slots, eval) = (slots.clone(), eval.clone());
                 Ok(Val::Fun(Rc::new(move |w, args| {
                     for (s, v) in slots.iter().zip(args) {

@@ -1,104 +1,144 @@
-//! Which forms of the syntax tree and which opcodes the generated programs contain.
+//! What the generated programs contain: forms of the syntax tree, opcodes, builtins, functions of the standard
+//! library, ways to end.
+//!
+//! The list of what has to occur is read off the sources (declarations of the tree, table of opcodes, `std/*.jet`),
+//! so that a new form is missing until the generator makes it; [`NEVER`] says what cannot occur, and why.
 
+use super::tree::{self, Value};
 use bumpalo::Bump;
 use jet_bytecode::analysis::decode::decode;
-use jet_bytecode::format;
-use jet_bytecode::opcodes::OPS;
+use jet_bytecode::builtins::{BUILTINS, Builtin};
+use jet_bytecode::module::Bundle;
+use jet_bytecode::opcodes::{OPS, Op};
 use jet_frontend::diag::Sink;
 use jet_frontend::parser;
 use jet_frontend::source::{Interner, SourceMap};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 /// Counts by name.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
-    /// Forms of the tree: `Expr.Binary`, `Stmt.For`, `BinaryOp.Add`.
-    pub nodes: BTreeMap<String, u64>,
-    /// Opcodes.
-    pub ops: BTreeMap<String, u64>,
+    /// Forms of the tree (`ExprKind.Binary`, `StmtKind.For.label`), `op add_i64`, `builtin str_find`,
+    /// `std iter.Iter.map`, `end trap bounds`.
+    pub counts: BTreeMap<String, u64>,
 }
 
-/// Types of the tree whose forms are counted, with those that a program of the language as it is cannot have
-/// left out.
-pub const FORMS: &[(&str, &[&str])] = &[
+/// What does not occur, with the reason: names that begin so.
+pub const NEVER: &[(&str, &str)] = &[
+    ("ExprKind.Error", "a place that does not parse"),
+    ("StmtKind.Error", "a place that does not parse"),
+    ("PatKind.Error", "a place that does not parse"),
+    ("TypeKind.Error", "a place that does not parse"),
+    ("ExprKind.Spawn", "not supported yet"),
+    ("StmtKind.Concurrent", "not supported yet"),
+    ("StmtKind.Select", "not supported yet"),
+    ("SelectKind", "not supported yet"),
+    ("ItemKind.Extern", "not supported yet"),
+    ("ExternItem", "not supported yet"),
+    ("FnKind.Extern", "not supported yet"),
+    ("FnKind.Deferred", "not supported yet"),
+    ("GenericParam.is_uses", "not supported yet"),
+    ("FnKind.Intrinsic", "of the standard library alone"),
+    ("Sign.Space", "no form is written so"),
     (
-        "Expr",
-        &[
-            "Int",
-            "Float",
-            "Bool",
-            "Char",
-            "Str",
-            "FStr",
-            "Tuple",
-            "List",
-            "ListRepeat",
-            "Map",
-            "Name",
-            "Field",
-            "TupleField",
-            "Call",
-            "MethodCall",
-            "Index",
-            "Try",
-            "Unary",
-            "Binary",
-            "Range",
-            "Else",
-            "If",
-            "Match",
-            "Fn",
-            "Return",
-            "Raise",
-            "Break",
-            "Continue",
-            "Block",
-        ],
-    ),
-    (
-        "Stmt",
-        &[
-            "Expr", "Let", "Assign", "While", "Loop", "For", "Try", "With", "Allow", "Assert",
-            "Fn", "Pass",
-        ],
-    ),
-    (
-        "Pat",
-        &[
-            "Wild", "Bind", "At", "Literal", "Range", "Tuple", "List", "Path", "Call", "Or",
-        ],
-    ),
-    (
-        "TypeExpr",
-        &["Path", "List", "Tuple", "Option", "Fn", "Union"],
-    ),
-    (
-        "Item",
-        &[
-            "Import",
-            "FromImport",
-            "Const",
-            "Struct",
-            "Enum",
-            "Trait",
-            "Impl",
-            "Capability",
-            "CapSet",
-            "Fn",
-        ],
-    ),
-    (
-        "op",
-        &[
-            "Pow", "Mul", "Div", "Rem", "MulWrap", "Add", "Sub", "AddWrap", "SubWrap", "Shl",
-            "Shr", "UShr", "BitAnd", "BitXor", "BitOr", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And",
-            "Or", "Neg", "BitNot", "Not",
-        ],
+        "builtin str_is_boundary",
+        "no function of the library calls it",
     ),
 ];
 
+struct Expected {
+    schema: tree::Schema,
+    names: BTreeSet<String>,
+    std: BTreeSet<String>,
+}
+
+fn expected() -> &'static Expected {
+    static EXPECTED: OnceLock<Expected> = OnceLock::new();
+    EXPECTED.get_or_init(|| {
+        let schema = tree::Schema::read(&[
+            include_str!("../../../frontend/src/ast.rs"),
+            include_str!("../../../frontend/src/ast/expr.rs"),
+            include_str!("../../../frontend/src/ast/item.rs"),
+            include_str!("../../../frontend/src/ast/pat.rs"),
+            include_str!("../../../frontend/src/ast/ty.rs"),
+        ]);
+        let mut names: BTreeSet<String> = schema.names();
+        names.extend(OPS.iter().map(|o| format!("op {}", o.mnemonic)));
+        names.extend(BUILTINS.iter().map(|b| format!("builtin {}", b.name)));
+        names.extend(
+            [
+                "done",
+                "failed",
+                "trap bounds",
+                "trap conversion",
+                "trap overflow",
+                "trap panic",
+                "trap shift",
+                "trap zero_divide",
+            ]
+            .iter()
+            .map(|e| format!("end {e}")),
+        );
+        let mut std = BTreeSet::new();
+        for file in &jet_frontend::std::package().files {
+            std_functions(&file.module, &file.text, &mut std);
+        }
+        names.extend(std.iter().map(|s| format!("std {s}")));
+        Expected { schema, names, std }
+    })
+}
+
+/// Public functions of a module of the standard library, by the names that the compiler gives them.
+fn std_functions(module: &str, text: &str, out: &mut BTreeSet<String>) {
+    let mut owner = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("impl") {
+            // `impl[T: Ord] Iter[T]:`, `impl Console for Buffer:`
+            let rest = rest.trim_end_matches(':');
+            let rest = match rest.strip_prefix('[') {
+                Some(r) => r.split_once("] ").map_or(r, |p| p.1),
+                None => rest,
+            };
+            // Methods of implementations are called through traits and capabilities.
+            owner = if rest.contains(" for ") {
+                "-".into()
+            } else {
+                let t = rest.trim();
+                let t = if t.starts_with('[') {
+                    t
+                } else {
+                    t.split('[').next().unwrap_or(t)
+                };
+                t.to_string()
+            };
+        } else if !line.starts_with(' ') && !line.is_empty() && !line.starts_with('#') {
+            owner = String::new();
+        }
+        let Some(at) = line.find("pub fn ") else {
+            continue;
+        };
+        if owner == "-" || line.trim_start().starts_with('#') {
+            continue;
+        }
+        let name: String = line[at + 7..]
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
+        out.insert(if owner.is_empty() {
+            format!("{module}.{name}")
+        } else {
+            format!("{module}.{owner}.{name}")
+        });
+    }
+}
+
 impl Census {
-    /// Counts the forms of a module's tree, read off its debug text: a new form needs no change here.
+    fn count(&mut self, name: String) {
+        *self.counts.entry(name).or_default() += 1;
+    }
+
+    /// Counts the forms of a module's tree, read off its debug text.
     pub fn add_text(&mut self, text: &str) {
         let arena = Bump::new();
         let mut names = Interner::new();
@@ -107,120 +147,109 @@ impl Census {
         let id = sources.add("main.jet", text);
         let options = parser::Options { is_std: false };
         let module = parser::parse(&arena, id, text, &options, &mut names, &mut sink);
-        let debug = format!("{module:?}");
-        let mut stack: Vec<&str> = Vec::new();
-        let mut word = 0;
-        let bytes = debug.as_bytes();
-        let mut pending: Option<&str> = None;
-        let mut i = 0;
-        while i < bytes.len() {
-            let c = bytes[i];
-            if c == b'"' || c == b'\'' {
-                // Skips literals of the text.
-                i += 1;
-                while i < bytes.len() && bytes[i] != c {
-                    i += if bytes[i] == b'\\' { 2 } else { 1 };
-                }
-                i += 1;
-                word = i;
-                continue;
+        // Short functions of the library are put in place: a call of that name counts for them.
+        let mut words = std::collections::BTreeSet::new();
+        let mut last = "";
+        for (i, c) in text.match_indices(|c: char| !(c.is_alphanumeric() || c == '_')) {
+            let start = last.len();
+            let word = text.get(start..i).unwrap_or("");
+            if matches!(c, "(" | "[") && !word.is_empty() {
+                words.insert(word);
             }
-            if !c.is_ascii_alphanumeric() && c != b'_' {
-                let name = debug.get(word..i).unwrap_or("");
-                if !name.is_empty() {
-                    match pending.take() {
-                        Some("kind") => {
-                            if let Some(owner) = stack
-                                .iter()
-                                .rev()
-                                .find(|s| s.starts_with(|c: char| c.is_ascii_uppercase()))
-                            {
-                                *self.nodes.entry(format!("{owner}.{name}")).or_default() += 1;
-                            }
-                        }
-                        Some("op") => *self.nodes.entry(format!("op.{name}")).or_default() += 1,
-                        _ => {}
-                    }
-                    if c == b':' {
-                        pending = Some(name);
-                    }
-                }
-                match c {
-                    b'{' => {
-                        let at = debug[..i].trim_end();
-                        let start = at
-                            .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                            .map_or(0, |p| p + 1);
-                        let name = &at[start..];
-                        // A struct, not a form with named parts.
-                        let owner = FORMS.iter().any(|f| f.0 == name);
-                        stack.push(if owner { name } else { "" });
-                    }
-                    b'}' => {
-                        stack.pop();
-                    }
-                    b' ' | b':' => {}
-                    _ => pending = None,
-                }
-                word = i + 1;
-            }
-            i += 1;
+            last = text.get(..i + c.len()).unwrap_or("");
         }
+        for key in &expected().std {
+            let name = key.rsplit('.').next().unwrap_or("");
+            if words.contains(name) {
+                self.count(format!("std {key}"));
+            }
+        }
+        let debug = format!("{module:?}");
+        let value = Value::parse(&debug);
+        expected()
+            .schema
+            .walk(&value, "Module", &mut |name| self.count(name));
     }
 
-    /// Counts the opcodes of a bundle.
-    pub fn add_bundle(&mut self, bytes: &[u8]) {
-        let Ok(bundle) = format::decode(bytes) else {
-            return;
-        };
+    /// Counts the opcodes, builtins and functions of the standard library of a bundle.
+    pub fn add_bundle(&mut self, bundle: &Bundle) {
         for package in &bundle.packages {
             for function in &package.functions {
                 let mut pc = 0;
                 while let Ok(instr) = decode(&function.code, pc) {
-                    *self
-                        .ops
-                        .entry(instr.op.info().mnemonic.to_string())
-                        .or_default() += 1;
+                    self.count(format!("op {}", instr.op.info().mnemonic));
+                    if instr.op == Op::Builtin
+                        && let Some(b) = Builtin::from_u16(instr.b)
+                    {
+                        self.count(format!("builtin {}", BUILTINS[b as usize].name));
+                    }
                     pc += instr.len;
+                }
+                // Copies of generic functions stand with those who use them.
+                let name = match package.name.as_str() {
+                    "std" => Some(function.name.as_str()),
+                    _ => function.name.strip_prefix("std."),
+                };
+                if let Some(name) = name {
+                    let ends = name.match_indices('[').map(|(i, _)| i);
+                    let key = ends
+                        .chain([name.len()])
+                        .map(|i| &name[..i])
+                        .find(|k| expected().std.contains(*k));
+                    if let Some(key) = key {
+                        self.count(format!("std {key}"));
+                    }
                 }
             }
         }
+    }
+
+    /// Counts a program: its texts, its bundle and its end.
+    pub fn add_program(&mut self, program: &super::program::Program, bundle: &Bundle) {
+        for (_, text) in &program.modules {
+            self.add_text(text);
+        }
+        self.add_bundle(bundle);
+        if let Some(e) = &program.expected {
+            self.add_end(&e.end);
+        }
+    }
+
+    /// Counts a way to end.
+    pub fn add_end(&mut self, end: &super::program::Ending) {
+        self.count(match end {
+            super::program::Ending::Done => "end done".into(),
+            super::program::Ending::Failed(_) => "end failed".into(),
+            super::program::Ending::Trap(kind) => format!("end trap {kind}"),
+        });
     }
 
     /// Adds another's counts.
     pub fn merge(&mut self, other: &Census) {
-        for (k, n) in &other.nodes {
-            *self.nodes.entry(k.clone()).or_default() += n;
-        }
-        for (k, n) in &other.ops {
-            *self.ops.entry(k.clone()).or_default() += n;
+        for (k, n) in &other.counts {
+            *self.counts.entry(k.clone()).or_default() += n;
         }
     }
 
-    /// Forms and opcodes that never occurred.
+    /// What never occurred though it could.
     pub fn missing(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        for (ty, forms) in FORMS {
-            for form in *forms {
-                let name = format!("{ty}.{form}");
-                if !self.nodes.contains_key(&name) {
-                    out.push(name);
-                }
-            }
-        }
-        for op in OPS {
-            if !self.ops.contains_key(op.mnemonic) {
-                out.push(format!("opcode {}", op.mnemonic));
-            }
-        }
-        out
+        expected()
+            .names
+            .iter()
+            .filter(|n| !self.counts.contains_key(*n))
+            .filter(|n| !NEVER.iter().any(|(never, _)| n.starts_with(never)))
+            .cloned()
+            .collect()
     }
 
-    /// A table of all counts.
+    /// A table of all counts, and of what is left out.
     pub fn table(&self) -> String {
         let mut out = String::new();
-        for (k, n) in self.nodes.iter().chain(&self.ops) {
+        for (k, n) in &self.counts {
             out.push_str(&format!("{n:>12}  {k}\n"));
+        }
+        for (name, why) in NEVER {
+            out.push_str(&format!("{:>12}  {name}: {why}\n", "-"));
         }
         out
     }

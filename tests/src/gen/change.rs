@@ -91,7 +91,7 @@ impl Gen {
             .iter()
             .enumerate()
             .filter(|(i, v)| {
-                (*i >= hidden || !v.mutable)
+                (*i >= hidden || v.fixed())
                     && matches!(v.ty, Ty::List(_) | Ty::Map(..) | Ty::Set(_) | Ty::Struct(_))
             })
             .map(|(_, v)| v.clone())
@@ -118,10 +118,14 @@ impl Gen {
                     ),
                     1 => {
                         let init = self.placed(&t, 1);
-                        let g = self.literal_fn(&[(*t).clone()], &t, 2, false);
+                        let g = self.fun_arg(&[(*t).clone()], &t, 2);
+                        let mark = g.mark();
                         let (ie, ge) = (init.eval, g.eval);
                         line(
-                            format!("{}.update({}, {}, {})", v.name, key.text, init.text, g.text),
+                            format!(
+                                "{}.update({}, {}, {}){mark}",
+                                v.name, key.text, init.text, g.text
+                            ),
                             Rc::new(move |w, f| {
                                 let m = get(f, slot);
                                 let k = ke(w, f)?;

@@ -2,7 +2,7 @@
 //! computes what it has to do.
 
 use super::rng::Rng;
-use super::value::{Callable, Res, Stop, Val, World, equal, str_val};
+use super::value::{Callable, Cap, Res, Stop, Val, World, equal, str_val};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -28,8 +28,27 @@ pub enum Ty {
     Dyn,
     /// The generic struct `Cell[T]`.
     Cell(Rc<Ty>),
+    /// `T` of the generic function around.
+    Param,
+    /// An object of the program's own trait.
+    Object,
     /// A storable function.
     Fun(Vec<Ty>, Rc<Ty>),
+    /// A storable function with authority or errors.
+    Act(Rc<Act>),
+}
+
+/// The type of a storable function that says more than parameters and result.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Act {
+    /// Parameters.
+    pub ps: Vec<Ty>,
+    /// Result.
+    pub ret: Ty,
+    /// Whether its caller hands it `Console`.
+    pub console: bool,
+    /// Errors, as numbers of enums.
+    pub errs: Vec<usize>,
 }
 
 /// Registers of a call, by slot.
@@ -100,6 +119,49 @@ impl E {
     }
 }
 
+/// Evaluates the arguments of a call.
+pub type Args = Rc<dyn Fn(&mut World, &Frame) -> Res<Vec<Val>>>;
+/// Carries out a call.
+pub type Run = Rc<dyn Fn(&mut World, Vec<Val>) -> Res<Val>>;
+
+/// Carries out a call and gives its value or its error.
+pub type Looked = Rc<dyn Fn(&mut World, &Frame) -> Res<Result<Val, Val>>>;
+
+/// A call: what fails in its arguments is not its own failure.
+#[derive(Clone)]
+pub struct Call {
+    /// Text, without what handles errors.
+    pub text: String,
+    /// Its arguments.
+    pub args: Args,
+    /// What it does.
+    pub run: Run,
+}
+
+impl Call {
+    /// A call as an expression that passes errors on.
+    pub fn eval(&self) -> Eval {
+        let (args, run) = (self.args.clone(), self.run.clone());
+        Rc::new(move |w, f| {
+            let args = args(w, f)?;
+            run(w, args)
+        })
+    }
+
+    /// A call looked at as a result.
+    pub fn result(&self) -> Looked {
+        let (args, run) = (self.args.clone(), self.run.clone());
+        Rc::new(move |w, f| {
+            let args = args(w, f)?;
+            match run(w, args) {
+                Ok(v) => Ok(Ok(v)),
+                Err(Stop::Raise(e)) => Ok(Err(e)),
+                Err(stop) => Err(stop),
+            }
+        })
+    }
+}
+
 /// A statement: lines relative to its block, and what they do.
 #[derive(Clone)]
 pub struct S {
@@ -122,10 +184,19 @@ pub struct Var {
     pub mutable: bool,
     /// Whether it is a borrowed function.
     pub borrowed: bool,
+    /// Whether it is a part of an attenuator: nothing that is stored captures it.
+    pub second: bool,
     /// Magnitude, as for expressions.
     pub bits: u8,
     /// Whether it counts a loop: nobody else assigns it.
     pub counter: bool,
+}
+
+impl Var {
+    /// Whether a function that is stored may capture it.
+    pub fn fixed(&self) -> bool {
+        !(self.mutable || self.borrowed || self.second)
+    }
 }
 
 /// A field.
@@ -150,6 +221,8 @@ pub struct StructDef {
     pub fields: Vec<Field>,
     /// Whether it derives `Ord`.
     pub ord: bool,
+    /// Whether it derives `Json`.
+    pub json: bool,
 }
 
 /// An enum or error.
@@ -163,6 +236,8 @@ pub struct EnumDef {
     pub error: bool,
     /// Whether it derives `Ord`.
     pub ord: bool,
+    /// Whether it derives `Json`.
+    pub json: bool,
 }
 
 /// A function of the program.
@@ -178,12 +253,38 @@ pub struct FnSig {
     pub ret: Ty,
     /// Errors, as numbers of enums.
     pub errs: Vec<usize>,
-    /// Whether it uses `Console`.
-    pub console: bool,
-    /// Whether it uses `Log`.
-    pub log: bool,
+    /// Capabilities that it uses, a bit each (see [`caps`]).
+    pub caps: u32,
     /// The type that it is a method of.
     pub of: Option<Ty>,
+    /// Whether `T` stands in it.
+    pub generic: bool,
+    /// Whether its arguments have to show their types.
+    pub shown: bool,
+}
+
+/// Makes a binding of an attenuator: fields, inner capability, console.
+pub type MakeAttenuator = Rc<dyn Fn(Vec<Val>, Cap, Option<Cap>) -> Cap>;
+
+/// A capability that the program declares, with a fake and an attenuator.
+#[derive(Clone)]
+pub struct OwnCap {
+    /// Name.
+    pub name: String,
+    /// Methods, as functions that use it.
+    pub sigs: Vec<FnSig>,
+    /// The fake.
+    pub fake: usize,
+    /// Its methods; the fake is the first argument.
+    pub fake_methods: Rc<RefCell<Vec<Callable>>>,
+    /// Name of the attenuator.
+    pub attenuator_name: String,
+    /// Its fields that hold data.
+    pub held: Vec<Ty>,
+    /// Whether it holds a console.
+    pub console: bool,
+    /// Makes a binding.
+    pub attenuator: Rc<RefCell<Option<MakeAttenuator>>>,
 }
 
 /// What is allowed at the place that is being written.
@@ -191,10 +292,8 @@ pub struct FnSig {
 pub struct Cx {
     /// Errors that `?` and `raise` may give here.
     pub errs: Vec<usize>,
-    /// Whether `Console` is in scope.
-    pub console: bool,
-    /// Whether `Log` is in scope.
-    pub log: bool,
+    /// Capabilities in scope, a bit each.
+    pub caps: u32,
     /// Result of the function around; `None` inside of a literal.
     pub ret: Option<Ty>,
     /// Loops around: number and label.
@@ -205,6 +304,28 @@ pub struct Cx {
     pub infer: bool,
     /// No effects: no calls that print or change anything.
     pub pure: bool,
+}
+
+impl Cx {
+    /// Whether a capability is in scope.
+    pub fn has(&self, cap: usize) -> bool {
+        self.caps >> cap & 1 == 1
+    }
+
+    /// Whether all of these are in scope.
+    pub fn covers(&self, caps: u32) -> bool {
+        caps & !self.caps == 0
+    }
+
+    /// Brings a capability into scope.
+    pub fn allow(&mut self, cap: usize) {
+        self.caps |= 1 << cap;
+    }
+
+    /// Takes one away.
+    pub fn deny(&mut self, cap: usize) {
+        self.caps &= !(1 << cap);
+    }
 }
 
 /// The generator.
@@ -233,6 +354,16 @@ pub struct Gen {
     pub budget: i32,
     /// How `Score` values give their number: by type.
     pub scores: Rc<RefCell<Vec<(Ty, Callable)>>>,
+    /// Whether what is being written can fail: `?` or `raise` was written.
+    pub fails: bool,
+    /// Errors that the next function literal may pass on.
+    pub closure_errs: Vec<usize>,
+    /// Whether `T` is a type here.
+    pub in_generic: bool,
+    /// The program's own trait, and the structs that implement it.
+    pub objects: Option<(String, Vec<usize>)>,
+    /// Capabilities of the program's own.
+    pub own_caps: Vec<OwnCap>,
     /// Percentage of places where a trap is risked on purpose.
     pub risk: usize,
 }
@@ -259,6 +390,7 @@ impl Gen {
             slot,
             mutable,
             borrowed: false,
+            second: false,
             bits: 64,
             counter: false,
         });
@@ -270,7 +402,7 @@ impl Gen {
         self.vars
             .iter()
             .enumerate()
-            .filter(|(i, v)| &v.ty == ty && !v.borrowed && (*i >= self.cx.barrier || !v.mutable))
+            .filter(|(i, v)| &v.ty == ty && !v.borrowed && (*i >= self.cx.barrier || v.fixed()))
             .map(|(_, v)| v.clone())
             .collect()
     }
@@ -296,10 +428,25 @@ impl Gen {
             Ty::Struct(i) => self.structs[*i].shape.0.clone(),
             Ty::Enum(i) => self.enums[*i].name.clone(),
             Ty::Dyn => "Score".into(),
+            Ty::Param => "T".into(),
+            Ty::Object => self
+                .objects
+                .as_ref()
+                .map_or_else(|| "Score".into(), |o| o.0.clone()),
             Ty::Cell(t) => format!("Cell[{}]", self.ty_text(t)),
             Ty::Fun(ps, r) => {
                 let parts: Vec<String> = ps.iter().map(|t| self.ty_text(t)).collect();
                 format!("fn({}) -> {}", parts.join(", "), self.ty_text(r))
+            }
+            Ty::Act(a) => {
+                let parts: Vec<String> = a.ps.iter().map(|t| self.ty_text(t)).collect();
+                let uses = if a.console { " uses Console" } else { "" };
+                format!(
+                    "fn({}) -> {}{uses}{}",
+                    parts.join(", "),
+                    self.ty_text(&a.ret),
+                    self.errors_text(&a.errs)
+                )
             }
         }
     }
@@ -307,7 +454,7 @@ impl Gen {
     /// The text of a type as a function's result, where a function type needs parentheses.
     pub fn ret_text(&self, ty: &Ty) -> String {
         let text = self.ty_text(ty);
-        if matches!(ty, Ty::Fun(..)) {
+        if matches!(ty, Ty::Fun(..) | Ty::Act(_)) {
             format!("({text})")
         } else {
             text
@@ -327,6 +474,9 @@ impl Gen {
 
     /// A data type.
     pub fn data_ty(&mut self, depth: u32) -> Ty {
+        if self.in_generic && self.rng.chance(30) {
+            return Ty::Param;
+        }
         let n = if depth == 0 { 9 } else { 18 };
         match self.rng.below(n) {
             0..=3 => Ty::Int,
@@ -357,11 +507,14 @@ impl Gen {
 
     /// Any type of a variable.
     pub fn any_ty(&mut self) -> Ty {
-        match self.rng.below(16) {
+        match self.rng.below(18) {
+            16 => self.act_ty(),
             0 => Ty::Fun(vec![self.data_ty(0)], Rc::new(self.data_ty(1))),
             1 => Ty::Fun(vec![Ty::Int, Ty::Int], Rc::new(Ty::Int)),
             2 => Ty::Dyn,
             3 => Ty::List(Rc::new(Ty::Dyn)),
+            4 if self.objects.is_some() => Ty::Object,
+            5 if self.objects.is_some() => Ty::List(Rc::new(Ty::Object)),
             _ => self.data_ty(2),
         }
     }
@@ -384,26 +537,45 @@ impl Gen {
 
     /// Whether it is an object or contains one: literals alone make them.
     pub fn has_object(&self, ty: &Ty) -> bool {
-        !self.every(ty, &|t| *t != Ty::Dyn)
+        !self.every(ty, &|t| !matches!(t, Ty::Dyn | Ty::Object))
     }
 
     /// Whether the value's text is the same here and there (floats are shown otherwise).
     pub fn showable(&self, ty: &Ty) -> bool {
         self.every(ty, &|t| {
-            !matches!(t, Ty::Float | Ty::Fun(..) | Ty::Dyn | Ty::Unit)
+            !matches!(
+                t,
+                Ty::Float | Ty::Fun(..) | Ty::Act(_) | Ty::Dyn | Ty::Object | Ty::Unit
+            )
+        })
+    }
+
+    /// Whether it has `Json`, and reads back as what was written.
+    pub fn has_json(&self, ty: &Ty) -> bool {
+        self.every(ty, &|t| match t {
+            Ty::Int | Ty::Bool | Ty::Char | Ty::Byte | Ty::Str | Ty::List(_) | Ty::Set(_) => true,
+            // `Some(None)` is written as `None` is.
+            Ty::Opt(t) => !matches!(**t, Ty::Opt(_)),
+            Ty::Tuple(ts) => ts.len() < 4,
+            Ty::Map(k, _) => **k == Ty::Str,
+            Ty::Struct(i) => self.structs[*i].json,
+            Ty::Enum(i) => self.enums[*i].json,
+            _ => false,
         })
     }
 
     /// Whether the type has `==`.
     pub fn has_eq(&self, ty: &Ty) -> bool {
-        self.every(ty, &|t| !matches!(t, Ty::Fun(..) | Ty::Dyn))
+        self.every(ty, &|t| {
+            !matches!(t, Ty::Fun(..) | Ty::Act(_) | Ty::Dyn | Ty::Object)
+        })
     }
 
     /// Whether the type has an order.
     pub fn has_ord(&self, ty: &Ty) -> bool {
         self.every(ty, &|t| match t {
             Ty::Int | Ty::Bool | Ty::Char | Ty::Byte | Ty::Str | Ty::Float => true,
-            Ty::Tuple(_) | Ty::List(_) => true,
+            Ty::Tuple(_) | Ty::List(_) | Ty::Param => true,
             Ty::Struct(i) => self.structs[*i].ord,
             Ty::Enum(i) => self.enums[*i].ord,
             _ => false,

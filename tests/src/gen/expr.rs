@@ -1,6 +1,6 @@
 //! Expressions of a given type.
 
-use super::core::{E, Eval, Gen, Ty, get, level};
+use super::core::{Call, E, Eval, Gen, Ty, get, level};
 use super::value::{
     Stop, Val, bool_of, equal, int_of, items_of, list_val, map_of, object_of, option_of,
 };
@@ -23,14 +23,25 @@ impl Gen {
                 _ => self.leaf(ty),
             };
         }
-        match self.rng.below(24) {
+        match self.rng.below(32) {
+            27 | 28 => self.table_expr(ty, d).unwrap_or_else(|| self.leaf(ty)),
+            29 => self.iter_expr(ty, d).unwrap_or_else(|| self.leaf(ty)),
+            30 if *ty == Ty::Str => self.json_expr(d),
+            31 if *ty == Ty::Bool => self.order_expr(d).unwrap_or_else(|| self.leaf(ty)),
+            24 | 25 => match self.effect_expr(ty, d) {
+                Some(e) => e,
+                None => self.typed(ty, d),
+            },
             0 => self.if_expr(ty, d),
             1 | 2 => self.call_expr(ty, d).unwrap_or_else(|| self.leaf(ty)),
             3 => self.else_expr(ty, d),
             4 => self.index_expr(ty, d),
             5 => self.member_expr(ty).unwrap_or_else(|| self.leaf(ty)),
             6 => self.generic_expr(ty, d),
-            7 => self.fun_call(ty, d).unwrap_or_else(|| self.leaf(ty)),
+            7 => match self.act_call(ty, d) {
+                Some(e) => e,
+                None => self.fun_call(ty, d).unwrap_or_else(|| self.leaf(ty)),
+            },
             8 | 9 => self.leaf(ty),
             _ => self.typed(ty, d),
         }
@@ -161,8 +172,30 @@ impl Gen {
             }
             Ty::Struct(_) | Ty::Enum(_) | Ty::Cell(_) => self.construct(ty, 0),
             Ty::Dyn => self.dynamic(0),
+            Ty::Object => self.object_value(0),
+            Ty::Param => self.param_value(),
             Ty::Fun(ps, r) => self.literal_fn(ps, r, 1, true),
+            Ty::Act(a) => {
+                let a = a.clone();
+                self.literal_act(&a)
+            }
         }
+    }
+
+    /// A value of the type that stands for anything: somebody gave it.
+    fn param_value(&mut self) -> E {
+        let mut vars = self.visible(&Ty::Param);
+        if vars.is_empty() {
+            vars = self
+                .vars
+                .iter()
+                .filter(|v| v.ty == Ty::Param)
+                .cloned()
+                .collect();
+        }
+        let v = self.rng.pick(&vars);
+        let slot = v.slot;
+        E::new(v.name, level::ATOM, Rc::new(move |_, f| Ok(get(f, slot))))
     }
 
     fn int_literal(&mut self) -> E {
@@ -224,6 +257,8 @@ impl Gen {
     fn dynamic_of(&mut self, t: &Ty, d: u32) -> E {
         if *t == Ty::Dyn {
             self.dynamic(d)
+        } else if *t == Ty::Object {
+            self.object_value(d)
         } else {
             self.leaf(t)
         }
@@ -254,7 +289,7 @@ impl Gen {
             self.expr(ty, d - 1),
         );
         let (ce, ae, be) = (c.eval.clone(), a.eval.clone(), b.eval.clone());
-        if matches!(ty, Ty::Dyn) || a.level == level::OPEN || b.level == level::OPEN {
+        if matches!(ty, Ty::Dyn | Ty::Object) || a.level == level::OPEN || b.level == level::OPEN {
             return a;
         }
         E::new(
@@ -271,7 +306,10 @@ impl Gen {
     }
 
     fn else_expr(&mut self, ty: &Ty, d: u32) -> E {
-        if matches!(ty, Ty::Dyn | Ty::Unit | Ty::Fun(..)) {
+        if matches!(
+            ty,
+            Ty::Dyn | Ty::Object | Ty::Unit | Ty::Fun(..) | Ty::Act(_)
+        ) {
             return self.leaf(ty);
         }
         let o = self.shown(&Ty::Opt(Rc::new(ty.clone())), d - 1);
@@ -300,7 +338,10 @@ impl Gen {
 
     /// `[a, b][i]` with an index that is in bounds, most times.
     fn index_expr(&mut self, ty: &Ty, d: u32) -> E {
-        if matches!(ty, Ty::Dyn | Ty::Unit | Ty::Fun(..)) {
+        if matches!(
+            ty,
+            Ty::Dyn | Ty::Object | Ty::Unit | Ty::Fun(..) | Ty::Act(_)
+        ) {
             return self.leaf(ty);
         }
         if self.rng.chance(30) {
@@ -365,7 +406,7 @@ impl Gen {
     fn member_expr(&mut self, ty: &Ty) -> Option<E> {
         let mut found = Vec::new();
         for (i, v) in self.vars.iter().enumerate() {
-            if i < self.cx.barrier && (v.mutable || v.borrowed) {
+            if i < self.cx.barrier && !v.fixed() {
                 continue;
             }
             match &v.ty {
@@ -405,7 +446,10 @@ impl Gen {
 
     /// A call of a generic function or method of the program's own library.
     fn generic_expr(&mut self, ty: &Ty, d: u32) -> E {
-        if matches!(ty, Ty::Dyn | Ty::Unit | Ty::Fun(..)) {
+        if matches!(
+            ty,
+            Ty::Dyn | Ty::Object | Ty::Unit | Ty::Fun(..) | Ty::Act(_)
+        ) {
             return self.leaf(ty);
         }
         match self.rng.below(4) {
@@ -476,10 +520,10 @@ impl Gen {
             _ => {
                 let from = self.data_ty(0);
                 let x = self.shown(&from, d - 1);
-                let g = self.literal_fn(std::slice::from_ref(&from), ty, d - 1, false);
+                let g = self.fun_arg(std::slice::from_ref(&from), ty, d - 1);
                 let (xe, ge) = (x.eval.clone(), g.eval.clone());
                 E::new(
-                    format!("apply({}, {})", x.text, g.text),
+                    format!("apply({}, {}){}", x.text, g.text, g.mark()),
                     level::ATOM,
                     Rc::new(move |w, f| {
                         let x = xe(w, f)?;
@@ -500,7 +544,7 @@ impl Gen {
         for (i, v) in self.vars.iter().enumerate() {
             if let Ty::Fun(ps, r) = &v.ty
                 && r.as_ref() == ty
-                && (i >= self.cx.barrier || !(v.mutable || v.borrowed))
+                && (i >= self.cx.barrier || v.fixed())
             {
                 found.push((v.clone(), ps.clone()));
             }
@@ -531,14 +575,10 @@ impl Gen {
         let found: Vec<_> = self
             .sigs
             .iter()
-            .filter(|s| {
-                &s.ret == ty
-                    && (!s.console || self.cx.console)
-                    && (!s.log || self.cx.log)
-                    && (!self.cx.pure || !(s.console || s.log))
-            })
+            .filter(|s| self.cx.covers(s.caps) && (!self.cx.pure || s.caps == 0))
             .cloned()
             .collect();
+        let found: Vec<_> = found.iter().filter_map(|s| self.giving(s, ty)).collect();
         if found.is_empty() {
             return None;
         }
@@ -546,10 +586,18 @@ impl Gen {
         self.call_of(&sig, d)
     }
 
-    /// A call of that function, with its errors handled.
+    /// A call of a function, with what handles its errors.
     pub fn call_of(&mut self, sig: &super::core::FnSig, d: u32) -> Option<E> {
+        let call = self.call_parts(sig, d);
         let inner = d.saturating_sub(1);
-        let before = std::mem::replace(&mut self.cx.infer, false);
+        self.fallible(call, &sig.errs.clone(), &sig.ret.clone(), inner)
+    }
+
+    /// A call of that function, with its errors handled.
+    pub fn call_parts(&mut self, sig: &super::core::FnSig, d: u32) -> Call {
+        let inner = d.saturating_sub(1);
+        let sig = &self.concrete(sig);
+        let before = std::mem::replace(&mut self.cx.infer, sig.shown);
         let mut evals: Vec<Eval> = Vec::new();
         let mut head = sig.name.clone();
         if let Some(of) = &sig.of {
@@ -578,32 +626,10 @@ impl Gen {
         }
         self.cx.infer = before;
         let id = sig.id;
-        let call = move |w: &mut super::value::World, f: &super::core::Frame| {
-            let mut values = Vec::with_capacity(evals.len());
-            for e in &evals {
-                values.push(e(w, f)?);
-            }
-            w.call(id, values)
-        };
-        let text = format!("{head}({})", args.join(", "));
-        if sig.errs.is_empty() {
-            return Some(E::new(text, level::ATOM, Rc::new(call)));
+        Call {
+            text: format!("{head}({})", args.join(", ")),
+            args: Rc::new(move |w, f| evals.iter().map(|e| e(w, f)).collect()),
+            run: Rc::new(move |w, args| w.call(id, args)),
         }
-        if sig.errs.iter().all(|e| self.cx.errs.contains(e)) && self.rng.chance(70) {
-            return Some(E::new(format!("{text}?"), level::ATOM, Rc::new(call)));
-        }
-        if sig.ret == Ty::Unit {
-            return None;
-        }
-        let fallback = self.expr(&sig.ret.clone(), inner);
-        let fe = fallback.eval.clone();
-        Some(E::new(
-            format!("{text} else {}", fallback.at(level::EITHER)),
-            level::ELSE,
-            Rc::new(move |w, f| match call(w, f) {
-                Err(Stop::Raise(_)) => fe(w, f),
-                other => other,
-            }),
-        ))
     }
 }

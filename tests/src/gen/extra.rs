@@ -2,17 +2,18 @@
 
 use super::core::{E, Gen, S, Ty, level, set};
 use super::stmt::indent;
-use super::value::{Stop, Val, World, int_of, option_of, show, text_of};
+use super::value::caps;
+use super::value::{Val, World, int_of, option_of, show, text_of};
 use std::rc::Rc;
 
 impl Gen {
     /// One of them.
     pub fn extra_stmt(&mut self, d: u32) -> Option<S> {
         match self.rng.below(6) {
+            5 => Some(self.json_stmt(d)),
             0 | 1 => self.result_stmt(d),
             2 => self.block_else(d),
-            3 => Some(self.local_fn()),
-            4 => self.named_to_borrowed(),
+            3 => self.named_to_borrowed(),
             _ => self.shop_stmt(),
         }
     }
@@ -23,11 +24,7 @@ impl Gen {
             .sigs
             .iter()
             .filter(|s| {
-                !s.errs.is_empty()
-                    && s.ret != Ty::Unit
-                    && self.showable(&s.ret)
-                    && !s.console
-                    && !s.log
+                !s.errs.is_empty() && s.ret != Ty::Unit && self.showable(&s.ret) && s.caps == 0
             })
             .cloned()
             .collect();
@@ -35,16 +32,8 @@ impl Gen {
             return None;
         }
         let sig = self.rng.pick(&found);
-        // The bare call: errors are handled below.
-        let errs = std::mem::replace(&mut self.cx.errs, sig.errs.clone());
-        let mut bare = sig.clone();
-        bare.errs = Vec::new();
-        let call = self.call_of(&bare, 2);
-        self.cx.errs = errs;
-        let call = call?;
-        if call.text.contains('?') {
-            return None;
-        }
+        let sig = self.concrete(&sig);
+        let call = self.call_parts(&sig, 2);
         let name = self.name("r");
         let union: Vec<String> = sig
             .errs
@@ -69,14 +58,13 @@ impl Gen {
         lines.extend(indent(&indent(&good.lines)));
         lines.push(format!("    Err({err}) =>"));
         lines.extend(indent(&indent(&bad.lines)));
-        let (ce, ge, be) = (call.eval, good.exec, bad.exec);
+        let (ce, ge, be) = (call.result(), good.exec, bad.exec);
         Some(S {
             lines,
             exec: Rc::new(move |w, f| {
-                let r = match ce(w, f) {
+                let r = match ce(w, f)? {
                     Ok(v) => Ok(Rc::new(v)),
-                    Err(Stop::Raise(e)) => Err(Rc::new(e)),
-                    Err(stop) => return Err(stop),
+                    Err(e) => Err(Rc::new(e)),
                 };
                 let text = format!("{} {} true", show(&Val::Result(r.clone())), r.is_ok());
                 set(f, slot, super::core::short(text)?);
@@ -95,7 +83,9 @@ impl Gen {
     fn block_else(&mut self, d: u32) -> Option<S> {
         let ty = self.data_ty(1);
         let o = self.shown(&Ty::Opt(Rc::new(ty.clone())), 2);
-        let block = self.block(2, d.saturating_sub(1));
+        let vars = self.vars.len();
+        let block = self.stmts(2, d.saturating_sub(1));
+        self.vars.truncate(vars);
         let (out, leave) = self.way_out()?;
         let name = self.name("v");
         let slot = self.bind(&name, &ty, false);
@@ -103,6 +93,10 @@ impl Gen {
         lines.extend(indent(&block.lines));
         lines.push(format!("    {out}"));
         let (oe, run) = (o.eval, block.exec);
+        let out: super::core::Exec = super::stmt::scoped(Rc::new(move |w, f| {
+            run(w, f)?;
+            leave(w, f)
+        }));
         Some(S {
             lines,
             exec: Rc::new(move |w, f| match option_of(&oe(w, f)?) {
@@ -110,47 +104,14 @@ impl Gen {
                     set(f, slot, v);
                     Ok(())
                 }
-                None => {
-                    run(w, f)?;
-                    leave(w, f)
-                }
+                None => out(w, f),
             }),
         })
     }
 
-    /// A local function, and its call.
-    fn local_fn(&mut self) -> S {
-        let (name, p, v) = (self.name("local"), self.name("p"), self.name("v"));
-        let arg = self.shown(&Ty::Int, 2);
-        let cx = std::mem::take(&mut self.cx);
-        let vars = std::mem::take(&mut self.vars);
-        let slot = self.bind(&p, &Ty::Int, false);
-        let body = self.shown(&Ty::Int, 3);
-        self.vars = vars;
-        self.cx = cx;
-        let out = self.bind(&v, &Ty::Int, false);
-        let (ae, be) = (arg.eval, body.eval);
-        S {
-            lines: vec![
-                format!("fn {name}({p}: int) -> int:"),
-                format!("    return {}", body.text),
-                format!("let {v} = {name}({})", arg.text),
-            ],
-            exec: Rc::new(move |w, f| {
-                let a = ae(w, f)?;
-                w.tick()?;
-                let inner = Rc::default();
-                set(&inner, slot, a);
-                let x = be(w, &inner)?;
-                set(f, out, x);
-                Ok(())
-            }),
-        }
-    }
-
     /// A named function with `uses` given to a borrowed parameter.
     fn named_to_borrowed(&mut self) -> Option<S> {
-        if !self.cx.console || self.cx.barrier > 0 {
+        if !self.cx.has(caps::CONSOLE) {
             return None;
         }
         let xs = self.shown(&Ty::List(Rc::new(Ty::Str)), 2);
@@ -181,7 +142,7 @@ impl Gen {
 
     /// An attenuator with changeable data, a child capability and its parent: see `LIBRARY`.
     fn shop_stmt(&mut self) -> Option<S> {
-        if !self.cx.console || self.cx.barrier > 0 {
+        if !self.cx.has(caps::CONSOLE) {
             return None;
         }
         let (a, b) = (self.shown(&Ty::Int, 2), self.shown(&Ty::Str, 2));
@@ -191,10 +152,10 @@ impl Gen {
             w.tick()?;
             let quoted = super::value::show_inner(&Val::Str(b.clone()));
             w.write(&format!("taking {a} [{quoted}]\n"))?;
-            w.write(&format!(
-                "[Item(id = {a}, tags = [{quoted}])] 1 {b}\n[Item(id = 0, tags = [\"mine\"])]\n"
-            ))?;
-            w.write(&format!("taking 5 [\"c\"]\n6 {b}\n"))
+            w.write(&format!("[Item(id = {a}, tags = [{quoted}])] 1 {b}\n"))?;
+            w.write("[Item(id = 0, tags = [\"mine\"])]\n")?;
+            w.write("taking 5 [\"c\"]\n")?;
+            w.write(&format!("6 {b}\n"))
         };
         Some(S {
             lines: vec![format!("shop({}, {})", a.text, b.text)],

@@ -1,9 +1,10 @@
 //! Expressions of lists, maps, sets, options and what goes through functions.
 
 use super::core::{E, Frame, Gen, Ty, level, map_set};
+use super::hof::callable;
 use super::value::{
-    Callable, Object, Res, Stop, Val, World, bool_of, compare, equal, int_of, items_of, list_of,
-    list_val, map_of, object_of, opt_val, option_of, text_of,
+    Object, Res, Stop, Val, World, bool_of, compare, equal, int_of, items_of, list_of, list_val,
+    map_of, object_of, opt_val, option_of, text_of,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,14 +19,6 @@ pub fn copy_key(k: &Val) -> Val {
             fields: RefCell::new(o.fields.borrow().iter().map(copy_key).collect()),
         })),
         other => other.clone(),
-    }
-}
-
-/// Calls a function value for each of some lists of arguments.
-fn callable(v: Val) -> Res<Callable> {
-    match v {
-        Val::Fun(g) => Ok(g),
-        _ => Err(Stop::TooLong),
     }
 }
 
@@ -100,6 +93,7 @@ impl Gen {
             Ty::Opt(t) => self.opt_expr(&t.clone(), d),
             Ty::Struct(_) | Ty::Enum(_) | Ty::Cell(_) => self.construct(ty, d - 1),
             Ty::Dyn => self.dynamic(d - 1),
+            Ty::Object => self.object_value(d - 1),
             Ty::Fun(ps, r) => self.literal_fn(&ps.clone(), &r.clone(), d - 1, true),
             _ => self.leaf(ty),
         }
@@ -125,7 +119,7 @@ impl Gen {
                 let parts: Vec<E> = (0..n).map(|_| self.expr(t, d - 1)).collect();
                 self.list(parts)
             }
-            2 if !matches!(t, Ty::Dyn | Ty::Fun(..)) => {
+            2 if !matches!(t, Ty::Dyn | Ty::Object | Ty::Fun(..)) => {
                 let (x, n) = (self.expr(t, d - 1), self.rng.below(5));
                 let xe = x.eval.clone();
                 E::new(
@@ -137,13 +131,13 @@ impl Gen {
                     }),
                 )
             }
-            3 | 4 if !matches!(t, Ty::Dyn | Ty::Fun(..)) => {
+            3 | 4 if !matches!(t, Ty::Dyn | Ty::Object | Ty::Fun(..)) => {
                 let from = self.data_ty(1);
                 let xs = self.shown(&Ty::List(Rc::new(from.clone())), d - 1);
-                let g = self.literal_fn(std::slice::from_ref(&from), t, d - 1, false);
+                let g = self.fun_arg(std::slice::from_ref(&from), t, d - 1);
                 let (xe, ge) = (xs.eval.clone(), g.eval.clone());
                 E::new(
-                    format!("{}.map({})", xs.at(level::ATOM), g.text),
+                    format!("{}.map({}){}", xs.at(level::ATOM), g.text, g.mark()),
                     level::ATOM,
                     Rc::new(move |w, f| {
                         let xs = xe(w, f)?;
@@ -160,13 +154,13 @@ impl Gen {
             }
             5 => {
                 let xs = self.shown(&Ty::List(Rc::new(t.clone())), d - 1);
-                if matches!(t, Ty::Dyn | Ty::Fun(..)) {
+                if matches!(t, Ty::Dyn | Ty::Object | Ty::Fun(..)) {
                     return xs;
                 }
-                let g = self.literal_fn(std::slice::from_ref(t), &Ty::Bool, d - 1, false);
+                let g = self.fun_arg(std::slice::from_ref(t), &Ty::Bool, d - 1);
                 let (xe, ge) = (xs.eval.clone(), g.eval.clone());
                 E::new(
-                    format!("{}.filter({})", xs.at(level::ATOM), g.text),
+                    format!("{}.filter({}){}", xs.at(level::ATOM), g.text, g.mark()),
                     level::ATOM,
                     Rc::new(move |w, f| {
                         let xs = xe(w, f)?;
@@ -243,10 +237,10 @@ impl Gen {
                     text += &format!(".step({step})");
                     xs = xs.into_iter().step_by(step).collect();
                 }
-                let g = self.literal_fn(&[Ty::Int], &Ty::Int, d - 1, false);
+                let g = self.fun_arg(&[Ty::Int], &Ty::Int, d - 1);
                 let ge = g.eval.clone();
                 E::new(
-                    format!("{text}.map({})", g.text),
+                    format!("{text}.map({}){}", g.text, g.mark()),
                     level::ATOM,
                     Rc::new(move |w, f| {
                         let g = callable(ge(w, f)?)?;
@@ -366,7 +360,7 @@ impl Gen {
             }
             12 => {
                 let m = self.shown(&Ty::Map(Rc::new(Ty::Int), Rc::new(t.clone())), d - 1);
-                if matches!(t, Ty::Dyn | Ty::Fun(..)) {
+                if matches!(t, Ty::Dyn | Ty::Object | Ty::Fun(..)) {
                     return self.leaf(&Ty::List(Rc::new(t.clone())));
                 }
                 let me = m.eval.clone();
@@ -445,10 +439,10 @@ impl Gen {
             5 => {
                 let from = self.data_ty(1);
                 let o = self.shown(&Ty::Opt(Rc::new(from.clone())), d - 1);
-                let g = self.literal_fn(std::slice::from_ref(&from), t, d - 1, false);
+                let g = self.fun_arg(std::slice::from_ref(&from), t, d - 1);
                 let (oe, ge) = (o.eval.clone(), g.eval.clone());
                 E::new(
-                    format!("{}.map({})", o.at(level::ATOM), g.text),
+                    format!("{}.map({}){}", o.at(level::ATOM), g.text, g.mark()),
                     level::ATOM,
                     Rc::new(move |w, f| {
                         let o = oe(w, f)?;
@@ -505,10 +499,16 @@ impl Gen {
         let t = self.data_ty(1);
         let xs = self.shown(&Ty::List(Rc::new(t.clone())), d - 1);
         let init = self.shown(&Ty::Int, 0);
-        let g = self.literal_fn(&[Ty::Int, t], &Ty::Int, d - 1, false);
+        let g = self.fun_arg(&[Ty::Int, t], &Ty::Int, d - 1);
         let (xe, ie, ge) = (xs.eval.clone(), init.eval.clone(), g.eval.clone());
         E::new(
-            format!("{}.fold({}, {})", xs.at(level::ATOM), init.text, g.text),
+            format!(
+                "{}.fold({}, {}){}",
+                xs.at(level::ATOM),
+                init.text,
+                g.text,
+                g.mark()
+            ),
             level::ATOM,
             Rc::new(move |w, f| {
                 let xs = xe(w, f)?;

@@ -207,17 +207,19 @@ impl Gen {
         let xs = self.shown(&Ty::List(Rc::new(t.clone())), 2);
         let cx = self.cx.clone();
         let vars = self.vars.len();
-        self.cx.errs = Vec::new();
         self.cx.ret = None;
         self.cx.loops = Vec::new();
         let name = self.name("p");
         let slot = self.bind(&name, &t, false);
+        let outer = std::mem::replace(&mut self.fails, false);
         let body = self.block(3, d - 1);
+        let fails = std::mem::replace(&mut self.fails, outer);
+        self.fails |= fails;
         self.vars.truncate(vars);
         self.cx = cx;
         let mut lines = vec![format!("{}.copy().each(fn({name}):", xs.text_as_receiver())];
         lines.extend(indent(&body.lines));
-        lines.push(")".into());
+        lines.push(if fails { ")?".into() } else { ")".into() });
         let (xe, run) = (xs.eval, body.exec);
         S {
             lines,

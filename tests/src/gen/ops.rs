@@ -16,6 +16,34 @@ pub fn less(a: &Val, b: &Val) -> bool {
     }
 }
 
+/// A float with that many digits behind the point.
+fn float_text(v: &Val, digits: usize) -> String {
+    let x = float_of(v);
+    if x.is_nan() {
+        return "NaN".into();
+    }
+    format!("{x:.digits$}")
+}
+
+/// A float with an exponent of a sign and two digits, in twelve columns.
+fn exponent_text(v: &Val) -> String {
+    let x = float_of(v);
+    let text = if x.is_nan() {
+        "NaN".into()
+    } else if x.is_infinite() {
+        format!("{x}")
+    } else {
+        let text = format!("{x:.1e}");
+        let (m, e) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, digits) = match e.strip_prefix('-') {
+            Some(d) => ('-', d),
+            None => ('+', e),
+        };
+        format!("{m}e{sign}{digits:0>2}")
+    };
+    format!("{text:>12}")
+}
+
 fn two(a: &E, b: &E) -> impl Fn(&mut World, &Frame) -> Res<(Val, Val)> + use<> {
     let (a, b): (Eval, Eval) = (a.eval.clone(), b.eval.clone());
     move |w, f| Ok((a(w, f)?, b(w, f)?))
@@ -569,7 +597,35 @@ impl Gen {
                 parts.push(Ok(s));
                 continue;
             }
-            let (e, spec, run): (E, &str, fn(&Val) -> String) = match self.rng.below(9) {
+            let (e, spec, run): (E, &str, fn(&Val) -> String) = match self.rng.below(15) {
+                9 => (self.shown(&Ty::Int, d - 1), ":#X", |v| {
+                    let n = int_of(v);
+                    format!("{}0x{:X}", if n < 0 { "-" } else { "" }, n.unsigned_abs())
+                }),
+                10 => (self.shown(&Ty::Int, d - 1), ":b", |v| {
+                    let n = int_of(v);
+                    format!("{}{:b}", if n < 0 { "-" } else { "" }, n.unsigned_abs())
+                }),
+                11 => (self.shown(&Ty::Int, d - 1), ":<12o", |v| {
+                    let n = int_of(v);
+                    let text = format!("{}{:o}", if n < 0 { "-" } else { "" }, n.unsigned_abs());
+                    format!("{text:<12}")
+                }),
+                12 => (self.shown(&Ty::Int, d - 1), ":5d", |v| {
+                    format!("{:>5}", int_of(v))
+                }),
+                13 => (self.shown(&Ty::Float, d - 1), ":.3f", |v| float_text(v, 3)),
+                14 => {
+                    if self.rng.chance(50) {
+                        (self.shown(&Ty::Str, d - 1), ":-^7s", |v| {
+                            format!("{:-^7}", text_of(v))
+                        })
+                    } else {
+                        (self.shown(&Ty::Float, d - 1), ":>12.1e", |v| {
+                            exponent_text(v)
+                        })
+                    }
+                }
                 0 => (self.shown(&Ty::Int, d - 1), ":>8", |v| {
                     format!("{:>8}", int_of(v))
                 }),

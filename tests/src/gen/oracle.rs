@@ -1,23 +1,96 @@
 //! Compiles and runs programs in this process, in several modes, and compares.
+//!
+//! [`MODES`] is the whole list of modes: a new one (a compiler of traces, another collector) is one more row.
 
 use super::program::{Ending, Program};
+use super::world;
 use jet_bytecode::format;
+use jet_bytecode::module::Bundle;
 use jet_bytecode::opcodes::TrapKind;
 use jet_bytecode::verify;
 use jet_frontend::diag::Severity;
-use jet_frontend::driver::{self, PackageInput, ProgramInput, SourceInput};
+use jet_frontend::driver::{self, CompileOutput, PackageInput, ProgramInput, SourceInput};
 use jet_vm::host::console::Console;
+use jet_vm::host::env::Env;
+use jet_vm::host::file_read::FileRead;
+use jet_vm::host::file_write::FileWrite;
+use jet_vm::host::grants::EnvGrant;
+use jet_vm::host::scope::{PathGrant, Scope};
 use jet_vm::host::{HostCapability, Limits};
 use jet_vm::{Binding, Config, GcMode, Instance, Loaded, Outcome};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// What is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// What the compiler gave, as `jetvm run FILE` does.
+    Source,
+    /// The same, written as a bundle and read again.
+    Bundle,
+    /// As the bundle, under the monitor: it ends a run at the first breach of the capability rules, and changes
+    /// nothing else.
+    Monitored,
+}
+
+/// A way to run a program.
+pub struct Mode {
+    /// Name, for messages.
+    pub name: &'static str,
+    /// What is run.
+    pub from: From,
+    /// Sets it up; the number is how often collections are forced: at every so many allocations.
+    pub set: fn(&mut Config, u32),
+    /// Collections that a run may have at most; 0 where none is forced.
+    pub collections: u64,
+}
+
+/// The modes. All give what the first gives: output, errors, ending with message and place, fuel.
+pub const MODES: &[Mode] = &[
+    Mode {
+        name: "source",
+        from: From::Source,
+        set: |c, _| c.gc = GcMode::Normal,
+        collections: 0,
+    },
+    Mode {
+        name: "bundle",
+        from: From::Bundle,
+        set: |c, _| c.gc = GcMode::Normal,
+        collections: 0,
+    },
+    Mode {
+        name: "monitored",
+        from: From::Monitored,
+        set: |c, _| c.gc = GcMode::Normal,
+        collections: 0,
+    },
+    Mode {
+        name: "one generation",
+        from: From::Bundle,
+        set: |c, _| c.generational = false,
+        collections: 0,
+    },
+    Mode {
+        name: "collections everywhere",
+        from: From::Bundle,
+        set: |c, n| c.gc = GcMode::Stress(n),
+        collections: 40,
+    },
+    Mode {
+        name: "young collections everywhere",
+        from: From::Source,
+        set: |c, n| c.gc = GcMode::StressMinor(n),
+        collections: 60,
+    },
+];
+
 /// What compiling came to.
 #[derive(Debug)]
 pub enum Compiled {
-    /// A bundle.
-    Bytes(Vec<u8>),
+    /// A bundle, and its bytes.
+    Program(Box<Bundle>, Vec<u8>),
     /// Errors, as text.
     Refused(String),
 }
@@ -43,12 +116,21 @@ pub fn input(modules: &[(String, String)]) -> ProgramInput {
     }
 }
 
-/// Compiles to the bytes of a bundle.
+/// Compiles to a bundle and its bytes.
 pub fn compile(modules: &[(String, String)]) -> Result<Compiled, String> {
-    let out = driver::compile(&input(modules));
+    answer(driver::compile(&input(modules)))
+}
+
+/// Compiles a program's tests; gives the number of tests too.
+pub fn compile_tests(modules: &[(String, String)]) -> Result<(Compiled, usize), String> {
+    let out = driver::compile_tests(&input(modules));
+    Ok((answer(out.output)?, out.tests.len()))
+}
+
+fn answer(out: CompileOutput) -> Result<Compiled, String> {
     match out.bundle {
         Some(bundle) => match format::encode(&bundle) {
-            Ok(bytes) => Ok(Compiled::Bytes(bytes)),
+            Ok(bytes) => Ok(Compiled::Program(Box::new(bundle), bytes)),
             Err(e) => Err(format!("what was compiled has no encoding: {e:?}")),
         },
         None if out.has_errors() => {
@@ -78,6 +160,13 @@ pub fn compile(modules: &[(String, String)]) -> Result<Compiled, String> {
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
+impl Sink {
+    fn text(&self) -> Result<String, String> {
+        let bytes = self.0.lock().map(|b| b.clone()).unwrap_or_default();
+        String::from_utf8(bytes).map_err(|_| "output is not UTF-8".to_string())
+    }
+}
+
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if let Ok(mut all) = self.0.lock() {
@@ -95,6 +184,10 @@ impl Write for Sink {
 pub struct Run {
     /// Standard output.
     pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// Files that may be written, at the end.
+    pub files: Vec<(String, String)>,
     /// How it ended, with message and place.
     pub end: String,
     /// Fuel used.
@@ -107,52 +200,77 @@ pub fn limits() -> Limits {
         fuel: Some(3_000_000),
         memory: 64 << 20,
         depth: 2_000,
-        time: Some(Duration::from_secs(20)),
+        time: Some(Duration::from_secs(60)),
         output: 1 << 20,
         handles: 8,
     }
 }
 
-/// A compiler that compiles at once and leaves its code by force now and then.
-pub fn native(seed: u64) -> jet_jit::Options {
-    jet_jit::Options {
-        mode: jet_jit::Mode::Stress,
-        seed,
-        verify: true,
-        ..jet_jit::Options::default()
+/// The capabilities that a program asks for, as far as tests grant them. What they answer is the same in each run.
+fn grants(loaded: &Loaded, out: &Sink, err: &Sink) -> Result<(Vec<Binding>, bool), String> {
+    let program = loaded.program();
+    let mut all: Vec<Box<dyn HostCapability>> = Vec::new();
+    let mut writes = false;
+    let requests = program.entry.as_ref().map_or(&[][..], |e| &e.requests);
+    let asked = |name: &str| {
+        requests.iter().any(|r| {
+            program
+                .cap(*r)
+                .is_some_and(|c| c.name == name && program.package_name(c.package) == "std")
+        })
+    };
+    let scope = |allow: &str| {
+        let root = world::root();
+        let grant = PathGrant {
+            allow: Some(vec![root.join(allow)]),
+            deny: Vec::new(),
+        };
+        Scope::open(&grant, root)
+            .map(Arc::new)
+            .map_err(|e| e.to_string())
+    };
+    all.push(Box::new(Console::new(
+        Box::new(std::io::Cursor::new(world::INPUT)),
+        Box::new(out.clone()),
+        Box::new(err.clone()),
+    )));
+    let variables = world::VARIABLES
+        .iter()
+        .map(|(n, v)| (n.to_string(), v.to_string()));
+    all.push(Box::new(Env::new(&EnvGrant::default(), variables)));
+    let read = asked("FileRead").then(|| scope("")).transpose()?;
+    if asked("FileWrite") {
+        writes = true;
+        all.push(Box::new(FileWrite::new(scope("w")?, read.clone())));
     }
+    if let Some(read) = read {
+        all.push(Box::new(FileRead::new(read)));
+    }
+    Ok((all.into_iter().map(Binding::from).collect(), writes))
 }
+
+/// How a run ended, what was seen of it, and what it allocated.
+pub type Seen = (Run, Ending, u64);
 
 /// Runs a loaded program.
-pub fn run(loaded: &Arc<Loaded>, gc: GcMode) -> Result<(Run, Ending), String> {
-    run_with(loaded, gc, None)
-}
-
-/// Runs a loaded program, with machine code if the program counts.
-pub fn run_with(
+pub fn run(
     loaded: &Arc<Loaded>,
-    gc: GcMode,
-    jit: Option<jet_jit::Options>,
-) -> Result<(Run, Ending), String> {
-    let sink = Sink::default();
-    let console = Console::new(
-        Box::new(std::io::empty()),
-        Box::new(sink.clone()),
-        Box::new(std::io::sink()),
-    );
-    let console: Box<dyn HostCapability> = Box::new(console);
-    let config = Config {
+    set: impl FnOnce(&mut Config),
+    args: &[String],
+) -> Result<Seen, String> {
+    let (out, err) = (Sink::default(), Sink::default());
+    let mut config = Config {
         limits: limits(),
-        gc,
         seed: 1,
         gc_log: None,
-        jit: jit.map(|o| Box::new(jet_jit::Compiler::new(o)) as Box<dyn jet_vm::plug::Jit>),
         ..Config::default()
     };
-    let mut instance = Instance::new(Arc::clone(loaded), config, vec![Binding::from(console)])
+    set(&mut config);
+    let (bindings, writes) = grants(loaded, &out, &err)?;
+    let mut instance = Instance::new(Arc::clone(loaded), config, bindings)
         .map_err(|e| format!("no instance: {e}"))?;
-    let outcome = instance.run(&[]);
-    let fuel = instance.stats().fuel;
+    let outcome = instance.run(args);
+    let stats = instance.stats();
     let (end, ending) = match outcome {
         Outcome::Finished => ("done".to_string(), Ending::Done),
         Outcome::Failed(f) => (format!("failed {}", f.text), Ending::Failed(f.text)),
@@ -186,23 +304,21 @@ pub fn run_with(
         Outcome::Waiting(_) => return Err("the run waits".into()),
     };
     drop(instance);
-    let bytes = sink.0.lock().map(|b| b.clone()).unwrap_or_default();
-    let out = String::from_utf8(bytes).map_err(|_| "output is not UTF-8".to_string())?;
-    Ok((Run { out, end, fuel }, ending))
-}
-
-/// Verifies and loads a bundle, as `jetvm run` does.
-pub fn load(bytes: &[u8]) -> Result<Arc<Loaded>, String> {
-    load_as(bytes, false)
-}
-
-/// The same, perhaps to run under the monitor.
-fn load_as(bytes: &[u8], observed: bool) -> Result<Arc<Loaded>, String> {
-    let bundle = format::decode(bytes).map_err(|e| format!("does not decode: {e:?}"))?;
-    let again = format::encode(&bundle).map_err(|e| format!("does not encode again: {e:?}"))?;
-    if again != bytes {
-        return Err("encoding is not canonical".into());
+    let files = if writes { world::files() } else { Vec::new() };
+    if writes {
+        world::reset();
     }
+    let run = Run {
+        out: out.text()?,
+        err: err.text()?,
+        files,
+        end,
+        fuel: stats.fuel,
+    };
+    Ok((run, ending, stats.gc.bytes_allocated))
+}
+
+fn loaded(bundle: Bundle, observed: bool) -> Result<Arc<Loaded>, String> {
     let program = verify::verify(bundle).map_err(|e| format!("does not verify: {e}"))?;
     let mut loaded = Loaded::new(program).map_err(|e| format!("does not load: {e:?}"))?;
     if observed {
@@ -211,87 +327,148 @@ fn load_as(bytes: &[u8], observed: bool) -> Result<Arc<Loaded>, String> {
     Ok(Arc::new(loaded))
 }
 
-/// Runs in every mode and compares.
-pub fn run_modes(bytes: &[u8], stress: &[u32]) -> Result<(Run, Ending), String> {
-    let loaded = load(bytes)?;
-    let (first, ending) = run(&loaded, GcMode::Normal)?;
-    let limited = |r: &Run| r.end.starts_with("trap memory") || r.end.starts_with("trap time");
-    // The monitor ends a run at the first breach of the capability rules, and changes nothing else.
-    let (observed, _) = run(&load_as(bytes, true)?, GcMode::Normal)?;
-    if observed != first && !limited(&first) && !limited(&observed) {
-        return Err(format!(
-            "the monitor changes it\n--- without\n{first:?}\n--- with\n{observed:?}"
-        ));
+/// A program as it is loaded for each of [`From`], in their order.
+pub type Loads = [Arc<Loaded>; 3];
+
+/// Verifies and loads what was compiled, from the compiler's hands and from its bytes.
+pub fn load(bundle: Bundle, bytes: &[u8]) -> Result<Loads, String> {
+    let read = format::decode(bytes).map_err(|e| format!("does not decode: {e:?}"))?;
+    let again = format::encode(&read).map_err(|e| format!("does not encode again: {e:?}"))?;
+    if again != bytes {
+        return Err("encoding is not canonical".into());
     }
-    // A collection at each allocation of a long run takes too long.
-    let scale = 1 + (first.fuel / 20_000) as u32;
-    let mut modes = Vec::new();
-    for n in stress {
-        modes.push(GcMode::Stress(n * scale));
-        modes.push(GcMode::StressMinor(n * scale));
-    }
-    for mode in modes {
-        let (other, _) = run(&loaded, mode)?;
-        if other != first && !limited(&first) && !limited(&other) {
-            return Err(format!(
-                "{mode:?} differs\n--- normal\n{first:?}\n--- {mode:?}\n{other:?}"
-            ));
-        }
-    }
-    let counting = Arc::new(
-        loaded
-            .again(true)
-            .map_err(|e| format!("does not load: {e:?}"))?,
-    );
-    let seed = first.fuel ^ bytes.len() as u64;
-    for (gc, options) in [
-        (GcMode::Normal, native(seed)),
-        (GcMode::Stress(7 * scale), native(seed + 1)),
-        (
-            GcMode::Normal,
-            jet_jit::Options {
-                mode: jet_jit::Mode::On,
-                ..native(seed)
-            },
-        ),
-    ] {
-        let name = format!(
-            "machine code {:?} {} with {gc:?}",
-            options.mode, options.seed
-        );
-        let (other, _) = run_with(&counting, gc, Some(options))?;
-        if other != first && !limited(&first) && !limited(&other) {
-            return Err(format!(
-                "{name} differs\n--- normal\n{first:?}\n--- {name}\n{other:?}"
-            ));
-        }
-    }
-    Ok((first, ending))
+    Ok([
+        loaded(bundle, false)?,
+        loaded(read.clone(), false)?,
+        loaded(read, true)?,
+    ])
 }
 
-/// Everything that has to hold for a generated program.
-pub fn check(program: &Program) -> Result<Vec<u8>, String> {
-    let bytes = match compile(&program.modules)? {
-        Compiled::Bytes(bytes) => bytes,
-        Compiled::Refused(why) => return Err(format!("does not check:\n{why}")),
-    };
-    match compile(&program.modules)? {
-        Compiled::Bytes(again) if again == bytes => {}
-        _ => return Err("building twice gives different bytes".into()),
-    }
-    let (run, ending) = run_modes(&bytes, &[1])?;
-    if let Some((out, end)) = &program.expected {
-        if *out != run.out {
+/// Runs in every mode and compares.
+pub fn run_modes(loads: &Loads, args: &[String]) -> Result<(Run, Ending), String> {
+    let mut first: Option<Seen> = None;
+    for mode in MODES {
+        let program = &loads[mode.from as usize];
+        let period = match (&first, mode.collections) {
+            // Objects have some 40 bytes. Where there are few, each is a collection; a long run gets them at
+            // allocations of its own choice.
+            (Some((_, _, bytes)), n) if n > 0 => 1 + (bytes / 40 / n) as u32,
+            _ => 1,
+        };
+        let other = run(program, |c| (mode.set)(c, period), args)?;
+        let Some(first) = &first else {
+            first = Some(other);
+            continue;
+        };
+        let limited = |r: &Run| r.end.starts_with("trap memory") || r.end.starts_with("trap time");
+        if other.0 != first.0 && !limited(&first.0) && !limited(&other.0) {
             return Err(format!(
-                "output differs\n--- expected\n{out}\n--- got\n{}\n--- {}",
-                run.out, run.end
+                "{} ({period}) differs\n--- {}\n{:?}\n--- {}\n{:?}",
+                mode.name, MODES[0].name, first.0, mode.name, other.0
             ));
         }
-        // Long errors are cut in messages.
-        let cut = matches!(&ending, Ending::Failed(text) if text.contains('…'));
-        if *end != ending && !cut {
-            return Err(format!("expected {end:?}, got {}", run.end));
+    }
+    first
+        .map(|(run, ending, _)| (run, ending))
+        .ok_or_else(|| "no mode".into())
+}
+
+fn compare(
+    run: &Run,
+    ending: &Ending,
+    expected: &super::program::Expected,
+    what: &str,
+) -> Result<(), String> {
+    if expected.out != run.out || expected.err != run.err {
+        return Err(format!(
+            "{what}: output differs\n--- expected\n{}\n{}\n--- got\n{}\n{}\n--- {}",
+            expected.out, expected.err, run.out, run.err, run.end
+        ));
+    }
+    if let Some(files) = &expected.files
+        && *files != run.files
+    {
+        return Err(format!(
+            "{what}: files differ: expected {files:?}, got {:?}",
+            run.files
+        ));
+    }
+    // Long errors are cut in messages.
+    let cut = matches!(ending, Ending::Failed(text) if text.contains('…'));
+    if expected.end != *ending && !cut {
+        return Err(format!(
+            "{what}: expected {:?}, got {}",
+            expected.end, run.end
+        ));
+    }
+    Ok(())
+}
+
+/// Everything that has to hold for a generated program. What takes long and says little (compiling twice, the
+/// tests, the formatter) is done for one program of `rare`.
+pub fn check(program: &Program, rare: bool) -> Result<Bundle, String> {
+    let (bundle, bytes) = match compile(&program.modules)? {
+        Compiled::Program(bundle, bytes) => (bundle, bytes),
+        Compiled::Refused(why) => return Err(format!("does not check:\n{why}")),
+    };
+    let both = load((*bundle).clone(), &bytes)?;
+    let (run, ending) = run_modes(&both, &[])?;
+    if let Some(expected) = &program.expected {
+        compare(&run, &ending, expected, "main")?;
+    }
+    if rare {
+        match compile(&program.modules)? {
+            Compiled::Program(_, again) if again == bytes => {}
+            _ => return Err("building twice gives different bytes".into()),
+        }
+        tests(program)?;
+        formatted(program, &run, &ending)?;
+    }
+    Ok(*bundle)
+}
+
+/// The `test` blocks.
+fn tests(program: &Program) -> Result<(), String> {
+    if program.tests.is_empty() {
+        return Ok(());
+    }
+    let (compiled, n) = compile_tests(&program.modules)?;
+    let both = match compiled {
+        Compiled::Program(bundle, bytes) => load(*bundle, &bytes)?,
+        Compiled::Refused(why) => return Err(format!("tests do not check:\n{why}")),
+    };
+    if n != program.tests.len() {
+        return Err(format!("{n} tests instead of {}", program.tests.len()));
+    }
+    for (i, expected) in program.tests.iter().enumerate() {
+        let (run, ending) = run_modes(&both, &[i.to_string()])?;
+        if let Some(expected) = expected {
+            compare(&run, &ending, expected, &format!("test {i}"))?;
         }
     }
-    Ok(bytes)
+    Ok(())
+}
+
+/// The formatter's text means the same, and is as the formatter would have it.
+fn formatted(program: &Program, run: &Run, ending: &Ending) -> Result<(), String> {
+    let mut modules = Vec::new();
+    for (name, text) in &program.modules {
+        let once = jet_frontend::fmt::format(text).map_err(|e| format!("fmt refuses: {e:?}"))?;
+        let twice = jet_frontend::fmt::format(&once).map_err(|e| format!("fmt again: {e:?}"))?;
+        if once != twice {
+            return Err(format!("fmt changes its own text of {name}:\n{once}"));
+        }
+        modules.push((name.clone(), once));
+    }
+    let both = match compile(&modules)? {
+        Compiled::Program(bundle, bytes) => load(*bundle, &bytes)?,
+        Compiled::Refused(why) => return Err(format!("what fmt made does not check:\n{why}")),
+    };
+    let (after, end, _) = self::run(&both[1], |_| {}, &[])?;
+    if (&after.out, &after.err, &after.files, &end) != (&run.out, &run.err, &run.files, ending) {
+        return Err(format!(
+            "what fmt made runs otherwise: {run:?} and then {after:?}"
+        ));
+    }
+    Ok(())
 }

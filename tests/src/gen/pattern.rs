@@ -48,7 +48,60 @@ impl Gen {
         if d == 0 || self.rng.chance(25) {
             return self.pat_plain(ty);
         }
+        if self.rng.chance(6) {
+            let p = self.pat(ty, d - 1);
+            if !p.text.contains('|') && !p.always && !p.text.contains('@') {
+                let name = self.name("b");
+                let slot = self.bind(&name, ty, false);
+                let test = p.test;
+                return P {
+                    text: format!("{name} @ {}", p.text),
+                    test: Rc::new(move |v, f| {
+                        set(f, slot, v.clone());
+                        test(v, f)
+                    }),
+                    always: false,
+                };
+            }
+            return p;
+        }
+        let consts: Vec<_> = self
+            .consts
+            .iter()
+            .filter(|c| &c.1 == ty && !c.0.starts_with("KK"))
+            .cloned()
+            .collect();
+        if !consts.is_empty() && *ty != Ty::Float && self.rng.chance(15) {
+            let c = self.rng.pick(&consts);
+            let value = c.2;
+            return P {
+                text: c.0,
+                test: Rc::new(move |v, _| super::value::equal(v, &value)),
+                always: false,
+            };
+        }
         match ty {
+            Ty::Float => {
+                let x = self.rng.pick(&[0.0, 0.5, 2.25, 1e10]);
+                P {
+                    text: format!("{x:?}"),
+                    test: Rc::new(move |v, _| matches!(v, Val::Float(y) if *y == x)),
+                    always: false,
+                }
+            }
+            Ty::Byte => {
+                let (text, lo, hi) = self.rng.pick(&[
+                    ("0..=9", 0, 9),
+                    ("10..100", 10, 99),
+                    ("200..", 200, 255),
+                    ("7", 7, 7),
+                ]);
+                P {
+                    text: text.into(),
+                    test: Rc::new(move |v, _| matches!(v, Val::Byte(x) if (lo..=hi).contains(x))),
+                    always: false,
+                }
+            }
             Ty::Int => self.pat_int(),
             Ty::Bool => {
                 let b = self.rng.chance(50);
@@ -63,6 +116,7 @@ impl Gen {
                     ("'0'..='9'", '0', '9'),
                     ("'a'..='z'", 'a', 'z'),
                     ("'X'", 'X', 'X'),
+                    ("'a'..'c'", 'a', 'b'),
                     ("'é'..", 'é', char::MAX),
                 ]);
                 P {
@@ -117,14 +171,21 @@ impl Gen {
                 let mut tests: Vec<(usize, Test)> = Vec::new();
                 let mut always = true;
                 let mut left_out = false;
+                let mut named = self.rng.chance(60);
                 for (k, field) in def.fields.iter().enumerate() {
                     if self.rng.chance(40) {
                         left_out = true;
+                        named = true;
                         continue;
                     }
+                    named = named || self.rng.chance(20);
                     let p = self.pat_inner(&field.ty, d - 1);
                     always = always && p.always;
-                    text.push(format!("{} = {}", field.name, p.text));
+                    text.push(if named {
+                        format!("{} = {}", field.name, p.text)
+                    } else {
+                        p.text
+                    });
                     tests.push((k, p.test));
                 }
                 if left_out {
@@ -140,6 +201,11 @@ impl Gen {
                 }
             }
             Ty::Enum(i) => {
+                if self.rng.chance(20)
+                    && let Some(p) = self.pat_either(*i)
+                {
+                    return p;
+                }
                 let at = self.rng.below(self.enums[*i].variants.len());
                 self.pat_variant(*i, at, d)
             }
@@ -152,6 +218,47 @@ impl Gen {
         self.pat(ty, d)
     }
 
+    /// Two variants whose first parts are of one type, bound to the same name.
+    fn pat_either(&mut self, i: usize) -> Option<P> {
+        let def = self.enums[i].clone();
+        let with: Vec<usize> = (0..def.variants.len())
+            .filter(|k| !def.variants[*k].1.is_empty())
+            .collect();
+        if with.len() < 2 {
+            return None;
+        }
+        let (a, b) = (self.rng.pick(&with), self.rng.pick(&with));
+        let ty = def.variants[a].1[0].1.clone();
+        if a == b || def.variants[b].1[0].1 != ty {
+            return None;
+        }
+        let name = self.name("b");
+        let slot = self.bind(&name, &ty, false);
+        let mut part = |k: usize| {
+            let (variant, payload) = &def.variants[k];
+            let first = if self.rng.chance(40) {
+                format!("{} = {name}", payload[0].0)
+            } else {
+                name.clone()
+            };
+            let rest = if payload.len() > 1 { ", .." } else { "" };
+            format!("{}.{variant}({first}{rest})", def.name)
+        };
+        let text = format!("{} | {}", part(a), part(b));
+        Some(P {
+            text,
+            test: Rc::new(move |v, f| {
+                let Val::Variant(e) = v else { return false };
+                if e.1 != a && e.1 != b {
+                    return false;
+                }
+                set(f, slot, e.2[0].clone());
+                true
+            }),
+            always: false,
+        })
+    }
+
     /// A variant with patterns of its payload.
     pub fn pat_variant(&mut self, i: usize, at: usize, d: u32) -> P {
         let def = self.enums[i].clone();
@@ -162,7 +269,18 @@ impl Gen {
             .collect();
         let mut text = format!("{}.{variant}", def.name);
         if !parts.is_empty() {
-            let inner: Vec<String> = parts.iter().map(|p| p.text.clone()).collect();
+            let named = self.rng.chance(15);
+            let inner: Vec<String> = parts
+                .iter()
+                .zip(&payload)
+                .map(|(p, (n, _))| {
+                    if named {
+                        format!("{n} = {}", p.text)
+                    } else {
+                        p.text.clone()
+                    }
+                })
+                .collect();
             text += &format!("({})", inner.join(", "));
         }
         let always = def.variants.len() == 1 && parts.iter().all(|p| p.always);
@@ -177,7 +295,8 @@ impl Gen {
     fn pat_int(&mut self) -> P {
         let a = self.rng.below(8) as i64 - 3;
         let b = a + self.rng.below(50) as i64;
-        let (text, lo, hi) = match self.rng.below(5) {
+        let (text, lo, hi) = match self.rng.below(6) {
+            5 => (format!("{a}..{}", b + 1), a, b),
             0 => (format!("{a}..={b}"), a, b),
             1 => (format!("{a}.."), a, i64::MAX),
             2 => (format!("..={b}"), i64::MIN, b),

@@ -3,7 +3,7 @@
 use super::core::{Cx, E, EnumDef, Exec, Field, FnSig, Gen, StructDef, Ty, get, set};
 use super::rng::Rng;
 use super::stmt::indent;
-use super::value::{Callable, Res, Stop, Val, World, int_of, show, text_of};
+use super::value::{Callable, Res, Stop, Val, World, caps, int_of, show, text_of};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -18,164 +18,37 @@ pub enum Ending {
     Trap(String),
 }
 
+/// What a run has to come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// Files that may be written, if the program may.
+    pub files: Option<Vec<(String, String)>>,
+    /// The end.
+    pub end: Ending,
+}
+
 /// A generated program.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Module name and text; `main` last.
     pub modules: Vec<(String, String)>,
-    /// Standard output and ending, if the reference evaluator reached an end.
-    pub expected: Option<(String, Ending)>,
+    /// What `main` has to do, if the reference evaluator reached an end.
+    pub expected: Option<Expected>,
+    /// What each of its tests has to do.
+    pub tests: Vec<Option<Expected>>,
 }
-
-const LIBRARY: &str = r#"struct Cell[T]:
-    value: T
-    mut reads: int = 0
-
-    fn read(self) -> T:
-        self.reads += 1
-        return self.value
-
-trait Score:
-    fn score(self) -> int
-    fn twice(self) -> int:
-        return self.score() *% 2
-
-impl Score for int:
-    fn score(self) -> int:
-        return self *% 31 +% 7
-
-impl Score for string:
-    fn score(self) -> int:
-        return self.len()
-
-impl[T: Score] Score for [T]:
-    fn score(self) -> int:
-        let mut sum = 0
-        for x in self:
-            sum = sum *% 3 +% x.score()
-        return sum
-
-fn choose[T](c: bool, a: T, b: T) -> T:
-    if c:
-        return a
-    return b
-
-fn apply[T, U](x: T, f: fn(T) -> U) -> U:
-    return f(x)
-
-fn score_of[T](x: T) -> int where T: Score:
-    return x.score() ^ 5
-
-fn bits(x: float) -> string:
-    if x.is_nan():
-        return "nan"
-    return string(math.float_bits(x))
-
-capability Log:
-    fn note(s: string)
-    fn count() -> int
-
-struct Prefixed:
-    prefix: string
-    mut n: int = 0
-    out: Console
-
-impl Log for Prefixed:
-    fn note(self, s: string):
-        self.n += 1
-        self.out.print(self.prefix + s)
-
-    fn count(self) -> int:
-        return self.n
-
-capset Both = Console + Log
-
-fn shout(s: string) uses Console:
-    Console.print("! " + s)
-
-struct Hook:
-    go: fn(string) -> () uses Console
-
-fn noted(s: string) uses Both:
-    Console.write("")
-    Log.note(s)
-
-struct Item:
-    mut id: int
-    tags: [string]
-
-capability Name:
-    fn name() -> string
-
-capability Shop: Name:
-    fn items() -> [Item]
-    fn door() -> File?
-    fn take(item: Item)
-
-struct Store:
-    label: string
-    held: [Item]
-    out: Console
-
-impl Shop for Store:
-    fn name(self) -> string:
-        return self.label
-
-    fn items(self) -> [Item]:
-        return self.held
-
-    fn door(self) -> File?:
-        return None
-
-    fn take(self, item: Item):
-        self.out.print(f"taking {item.id} {[item.tags[0]]}")
-        self.held.push(item)
-
-fn named() -> string uses Name:
-    return Name.name()
-
-fn shop(a: int, b: string) uses Console:
-    let mine: [Item] = []
-    with Shop = Store(b, mine, out = Console):
-        let item = Item(a, [b])
-        Shop.take(item)
-        item.id = 0
-        item.tags[0] = "mine"
-        Shop.items().clear()
-        Console.print(f"{Shop.items()} {Shop.items().len()} {Shop.name()}")
-        Console.print(f"{[item]}")
-        Shop.take(Item(5, ["c"]))
-        with Name = Shop:
-            Console.print(f"{Shop.items()[1].id + 1 + mine.len()} {named()}")
-
-fn twice_noted(s: string) uses Log:
-    Log.note(s)
-    if Log.count() % 2 == 0:
-        Log.note(s + s)
-"#;
-
-const LIBRARY_NAMES: &[&str] = &[
-    "Cell",
-    "Score",
-    "choose",
-    "apply",
-    "score_of",
-    "bits",
-    "Log",
-    "Prefixed",
-    "twice_noted",
-    "shop",
-    "shout",
-    "Hook",
-    "noted",
-];
 
 /// The program of a seed.
 pub fn program(seed: u64) -> Program {
     let mut g = Gen {
         rng: Rng::new(seed),
         structs: Vec::new(),
-        enums: Vec::new(),
+        // `IoError` is there without a declaration.
+        enums: vec![super::library::io_error()],
         sigs: Vec::new(),
         table: Rc::default(),
         consts: Vec::new(),
@@ -186,8 +59,13 @@ pub fn program(seed: u64) -> Program {
         budget: 0,
         scores: Rc::default(),
         risk: 0,
+        fails: false,
+        closure_errs: Vec::new(),
+        in_generic: false,
+        objects: None,
+        own_caps: Vec::new(),
     };
-    g.risk = g.rng.pick(&[0, 0, 0, 1, 3]);
+    g.risk = g.rng.pick(&[0, 0, 0, 1, 3, 10]);
     g.whole()
 }
 
@@ -222,91 +100,106 @@ impl Gen {
             head.push(String::new());
             head.extend(lines);
         }
-        let note: Callable = Rc::new(|w, a| {
-            let s = text_of(&a[0]);
-            w.note(&s)?;
-            let n = w.logs.last().map_or(0, |l| l.borrow().count);
-            if n % 2 == 0 {
-                w.note(&format!("{s}{s}"))?;
-            }
-            Ok(Val::Unit)
-        });
-        let id = self.declare(note);
-        self.sigs.push(FnSig {
-            name: "twice_noted".into(),
-            id,
-            params: vec![("s".into(), Ty::Str, None)],
-            ret: Ty::Unit,
-            errs: Vec::new(),
-            console: false,
-            log: true,
-            of: None,
-        });
+        super::library::declare(self);
+        if self.rng.chance(50) {
+            head.push(String::new());
+            head.extend(self.own_cap_item());
+        }
+        if self.rng.chance(40) {
+            head.push(String::new());
+            head.extend(self.trait_item());
+        }
         let mut body: Vec<String> = Vec::new();
         for _ in 0..2 + self.rng.below(4) {
             body.push(String::new());
-            body.extend(self.fn_item());
+            if self.rng.chance(25) {
+                body.extend(self.generic_item());
+            } else {
+                body.extend(self.fn_item());
+            }
         }
         if self.rng.chance(50) {
             body.push(String::new());
             body.extend(self.recursive_item());
         }
-        let errs: Vec<usize> = if self.rng.chance(25) {
-            (0..self.enums.len())
-                .filter(|i| self.enums[*i].error)
-                .collect()
+        let errs = if self.rng.chance(25) {
+            self.errors()
         } else {
             Vec::new()
         };
-        let (main, run) = self.main_item(&errs);
+        let mut granted = 1 << caps::CONSOLE;
+        for (cap, percent) in [
+            (caps::ENV, 20),
+            (caps::FILE_READ, 12),
+            (caps::FILE_WRITE, 5),
+        ] {
+            if self.rng.chance(percent) {
+                granted |= 1 << cap;
+            }
+        }
+        let (main, run) = self.main_item(&errs, granted);
         body.push(String::new());
         body.extend(main);
+        let mut tests = Vec::new();
+        if self.rng.chance(20) {
+            for at in 0..1 + self.rng.below(2) {
+                let (lines, expected) = self.test_item(at);
+                body.push(String::new());
+                body.extend(lines);
+                tests.push(expected);
+            }
+        }
         let split = self.rng.chance(35);
-        let head = format!("import std.math\n\n{LIBRARY}\n{}\n", head.join("\n"));
+        let head = head.join("\n");
         let body = format!("{}\n", body.join("\n"));
-        let modules = if split {
-            let mut names: Vec<String> = LIBRARY_NAMES.iter().map(|s| s.to_string()).collect();
-            names.extend(self.structs.iter().map(|s| s.shape.0.clone()));
-            names.extend(self.enums.iter().map(|e| e.name.clone()));
-            names.extend(self.consts.iter().map(|c| c.0.clone()));
-            let main = format!(
-                "import std.math\nfrom shared import {}\n{body}",
-                names.join(", ")
-            );
-            vec![("shared".to_string(), head), ("main".to_string(), main)]
-        } else {
-            vec![("main".to_string(), format!("{head}{body}"))]
-        };
+        let mut names: Vec<String> = self.structs.iter().map(|s| s.shape.0.clone()).collect();
+        names.extend(self.enums.iter().skip(1).map(|e| e.name.clone()));
+        names.extend(self.consts.iter().map(|c| c.0.clone()));
+        names.extend(self.objects.iter().map(|o| o.0.clone()));
+        names.extend(
+            self.sigs
+                .iter()
+                .filter(|s| s.name.starts_with("via"))
+                .map(|s| s.name.clone()),
+        );
+        names.dedup();
+        for c in &self.own_caps {
+            names.push(c.name.clone());
+            names.push(c.attenuator_name.clone());
+        }
+        let expected = self.evaluate(&run, granted);
         Program {
-            modules,
-            expected: self.evaluate(&run),
+            modules: super::library::modules(&mut self.rng, &head, &body, names, split),
+            expected,
+            tests,
         }
     }
 
-    fn evaluate(&self, main: &Exec) -> Option<(String, Ending)> {
-        let mut world = World {
-            out: String::new(),
-            steps: 6_000,
-            fns: self.table.clone(),
-            consoles: Vec::new(),
-            logs: Vec::new(),
-        };
+    fn evaluate(&self, main: &Exec, granted: u32) -> Option<Expected> {
+        let bindings = super::caps::granted(granted);
+        let mut world = World::new(6_000, self.table.clone(), bindings);
         let frame = Rc::new(RefCell::new(Vec::new()));
-        let ending = match main(&mut world, &frame) {
+        let end = match main(&mut world, &frame) {
             Ok(()) | Err(Stop::Return(_)) => Ending::Done,
             Err(Stop::Raise(e)) => Ending::Failed(show(&e)),
             Err(Stop::Trap(kind)) => Ending::Trap(kind.to_string()),
             Err(_) => return None,
         };
-        Some((world.out, ending))
+        let writes = granted >> caps::FILE_WRITE & 1 == 1;
+        Some(Expected {
+            out: world.out,
+            err: world.err,
+            files: writes.then(|| world.files.into_iter().collect()),
+            end,
+        })
     }
 
-    fn declare(&mut self, f: Callable) -> usize {
+    pub(super) fn declare(&mut self, f: Callable) -> usize {
         self.table.borrow_mut().push(Some(f));
         self.table.borrow().len() - 1
     }
 
-    fn start_fn(&mut self, budget: i32) {
+    pub(super) fn start_fn(&mut self, budget: i32) {
         self.vars.clear();
         self.slots = 0;
         self.cx = Cx::default();
@@ -319,17 +212,13 @@ impl Gen {
             .rng
             .pick(&[Ty::Int, Ty::Str, Ty::Bool, Ty::Float, Ty::Char]);
         let e = self.leaf(&ty);
-        let mut world = World {
-            out: String::new(),
-            steps: 10,
-            fns: Rc::default(),
-            consoles: Vec::new(),
-            logs: Vec::new(),
-        };
+        let mut world = World::new(10, Rc::default(), Rc::default());
         let Ok(v) = (e.eval)(&mut world, &Rc::default()) else {
             return Vec::new();
         };
-        let name = self.name("K");
+        // A pattern can name it if a literal says what it is.
+        let plain = !e.text.starts_with('K');
+        let name = self.name(if plain { "K" } else { "KK" });
         let text = format!("const {name}: {} = {}", self.ty_text(&ty), e.text);
         self.consts.push((name, ty, v));
         vec![text]
@@ -356,21 +245,30 @@ impl Gen {
             variants,
             error,
             ord: false,
+            json: false,
         });
         let every = self.enums[at]
             .variants
             .iter()
             .all(|v| v.1.iter().all(|(_, t)| self.has_ord(t)));
-        if every && self.rng.chance(60) {
-            lines.push("derive Ord".into());
-            self.enums[at].ord = true;
-        }
+        let json = self.enums[at]
+            .variants
+            .iter()
+            .all(|v| v.1.iter().all(|(_, t)| self.has_json(t)));
+        let ord = every && self.rng.chance(60);
+        let json = json && self.rng.chance(50);
+        lines.extend(self.derives(ord, json));
+        self.enums[at].ord = ord;
+        self.enums[at].json = json;
         lines.push(format!("{} {name}:", if error { "error" } else { "enum" }));
         for (v, payload) in self.enums[at].variants.clone() {
             let args: Vec<String> = payload
                 .iter()
                 .map(|(n, t)| format!("{n}: {}", self.ty_text(t)))
                 .collect();
+            if self.rng.chance(5) {
+                lines.push("    ## A variant.".into());
+            }
             lines.push(if args.is_empty() {
                 format!("    {v}")
             } else {
@@ -381,6 +279,16 @@ impl Gen {
             lines.extend(self.score_impl(&Ty::Enum(at)));
         }
         lines
+    }
+
+    fn derives(&mut self, ord: bool, json: bool) -> Vec<String> {
+        match (ord, json) {
+            (true, true) if self.rng.chance(50) => vec!["derive Ord, Json".into()],
+            (true, true) => vec!["derive Json".into(), "derive Ord".into()],
+            (true, false) => vec!["derive Ord".into()],
+            (false, true) => vec!["derive Json".into()],
+            (false, false) => Vec::new(),
+        }
     }
 
     fn struct_item(&mut self) -> Vec<String> {
@@ -404,17 +312,20 @@ impl Gen {
         }
         let mut lines = Vec::new();
         let ord = fields.iter().all(|f| self.has_ord(&f.ty)) && self.rng.chance(60);
-        if ord {
-            lines.push("derive Ord".into());
-        }
+        let json = fields.iter().all(|f| self.has_json(&f.ty)) && self.rng.chance(50);
+        lines.extend(self.derives(ord, json));
         lines.push(format!("struct {name}:"));
         for f in &fields {
             let default = f
                 .default
                 .as_ref()
                 .map_or(String::new(), |e| format!(" = {}", e.text));
+            if self.rng.chance(5) {
+                lines.push("    ## A field.".into());
+            }
+            let public = if self.rng.chance(5) { "pub " } else { "" };
             lines.push(format!(
-                "    {}{}: {}{default}",
+                "    {public}{}{}: {}{default}",
                 if f.mutable { "mut " } else { "" },
                 f.name,
                 self.ty_text(&f.ty)
@@ -426,6 +337,7 @@ impl Gen {
             shape: Rc::new((name, names)),
             fields,
             ord,
+            json,
         });
         for _ in 0..self.rng.below(3) {
             let method = self.method(at);
@@ -461,6 +373,11 @@ impl Gen {
         let n = self.rng.below(4);
         let mut out: Vec<(String, Ty, Option<E>)> = Vec::new();
         for k in 0..n {
+            if k + 1 < n && self.rng.chance(10) {
+                let ty = Ty::Fun(vec![self.data_ty(0)], Rc::new(self.data_ty(1)));
+                out.push((format!("a{k}"), ty, None));
+                continue;
+            }
             let ty = self.data_ty(2);
             let default = (k + 1 == n && self.rng.chance(40)).then(|| self.leaf(&ty));
             out.push((format!("a{k}"), ty, default));
@@ -487,16 +404,27 @@ impl Gen {
             1 if of.is_none() => Ty::Fun(vec![Ty::Int, Ty::Int], Rc::new(Ty::Int)),
             _ => self.data_ty(2),
         };
-        let console = effects && self.rng.chance(35);
-        let log = effects && self.rng.chance(15);
-        let errs: Vec<usize> = if self.rng.chance(35) {
-            (0..self.enums.len())
-                .filter(|i| self.enums[*i].error)
-                .take(1 + self.rng.below(2))
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let mut mask = 0;
+        if effects {
+            for (cap, percent) in [
+                (caps::CONSOLE, 35),
+                (caps::LOG, 12),
+                (caps::ENV, 5),
+                (caps::FILE_READ, 5),
+                (caps::FILE_WRITE, 3),
+                (caps::CLOCK, 5),
+            ] {
+                if self.rng.chance(percent) {
+                    mask |= 1 << cap;
+                }
+            }
+            for k in 0..self.own_caps.len() {
+                if self.rng.chance(25) {
+                    mask |= 1 << (caps::OWN + k);
+                }
+            }
+        }
+        let errs = self.some_errors(35);
         let mut slots = Vec::new();
         if let Some(of) = &of {
             slots.push(self.bind("self", of, false));
@@ -506,53 +434,27 @@ impl Gen {
         }
         self.cx = Cx {
             errs: errs.clone(),
-            console,
-            log,
+            caps: mask,
             ret: Some(ret.clone()),
             ..Cx::default()
         };
-        let body = self.block(6, 3);
-        let mut lines: Vec<String> = body.lines;
-        let exec = body.exec;
-        let last = if ret == Ty::Unit {
-            E::value("()", 0, Val::Unit)
-        } else {
-            let e = self.placed(&ret, 3);
-            lines.push(format!("return {}", e.text));
-            e
-        };
-        let eval = last.eval;
-        let run: Callable = Rc::new(move |w, args| {
-            let f = Rc::default();
-            for (s, v) in slots.iter().zip(args) {
-                set(&f, *s, v);
-            }
-            match exec(w, &f) {
-                Ok(()) => eval(w, &f),
-                Err(Stop::Return(v)) => Ok(v),
-                Err(stop) => Err(stop),
-            }
-        });
+        let body = self.body_of(&ret, 6);
+        let lines = body.lines.clone();
+        let run = Self::callable_of(slots, body);
         let id = self.declare(run);
         let mut args: Vec<String> = of.iter().map(|_| "self".to_string()).collect();
         for (n, t, d) in &params {
             let d = d
                 .as_ref()
                 .map_or(String::new(), |e| format!(" = {}", e.text));
-            args.push(format!("{n}: {}{d}", self.ty_text(t)));
+            let own = if matches!(t, Ty::Fun(..)) { "own " } else { "" };
+            args.push(format!("{n}: {own}{}{d}", self.ty_text(t)));
         }
         let mut head = format!("fn {name}({})", args.join(", "));
         if ret != Ty::Unit {
             head += &format!(" -> {}", self.ret_text(&ret));
         }
-        let uses: Vec<&str> = [("Console", console), ("Log", log)]
-            .iter()
-            .filter(|c| c.1)
-            .map(|c| c.0)
-            .collect();
-        if !uses.is_empty() {
-            head += &format!(" uses {}", uses.join(" + "));
-        }
+        head += &self.uses_text(mask);
         head += &self.errors_text(&errs);
         self.sigs.push(FnSig {
             name,
@@ -560,16 +462,22 @@ impl Gen {
             params,
             ret,
             errs,
-            console,
-            log,
+            caps: mask,
             of,
+            generic: false,
+            shown: false,
         });
-        let mut out = vec![format!("{head}:")];
+        let mut out = Vec::new();
+        if self.rng.chance(10) {
+            out.push("## What it does is nobody's guess.".into());
+        }
+        let public = if self.rng.chance(10) { "pub " } else { "" };
+        out.push(format!("{public}{head}:"));
         out.extend(indent(&lines));
         out
     }
 
-    fn errors_text(&self, errs: &[usize]) -> String {
+    pub(super) fn errors_text(&self, errs: &[usize]) -> String {
         if errs.is_empty() {
             return String::new();
         }
@@ -590,25 +498,28 @@ impl Gen {
             ret: Some(Ty::Int),
             ..Cx::default()
         };
-        let body = self.block(3, 2);
+        let body = self.stmts(3, 2);
         let next = self.shown(&Ty::Int, 3);
         let (exec, eval) = (body.exec, next.eval);
+        let whole = super::stmt::scoped(Rc::new(move |w, f| {
+            exec(w, f)?;
+            let left = int_of(&get(f, n));
+            let next = eval(w, f)?;
+            let out = int_of(&w.call(id, vec![Val::Int(left - 1), next])?);
+            Err(Stop::Return(Val::Int(out.wrapping_add(left))))
+        }));
         let run: Callable = Rc::new(move |w, args| {
             let f = Rc::default();
             set(&f, n, args[0].clone());
             set(&f, acc, args[1].clone());
-            let left = int_of(&args[0]);
-            if left <= 0 {
+            if int_of(&args[0]) <= 0 {
                 return Ok(get(&f, acc));
             }
-            match exec(w, &f) {
-                Ok(()) => {}
-                Err(Stop::Return(v)) => return Ok(v),
-                Err(stop) => return Err(stop),
+            match whole(w, &f) {
+                Ok(()) => Ok(Val::Unit),
+                Err(Stop::Return(v)) => Ok(v),
+                Err(stop) => Err(stop),
             }
-            let next = eval(w, &f)?;
-            let out = int_of(&w.call(id, vec![Val::Int(left - 1), next])?);
-            Ok(Val::Int(out.wrapping_add(left)))
         });
         self.table.borrow_mut()[id] = Some(run);
         let mut lines = vec![
@@ -633,29 +544,40 @@ impl Gen {
             params: vec![("x".into(), Ty::Int, None)],
             ret: Ty::Int,
             errs: Vec::new(),
-            console: false,
-            log: false,
+            caps: 0,
             of: None,
+            generic: false,
+            shown: false,
         });
         lines
     }
 
-    fn main_item(&mut self, errs: &[usize]) -> (Vec<String>, Exec) {
-        self.start_fn(150);
+    fn main_item(&mut self, errs: &[usize], granted: u32) -> (Vec<String>, Exec) {
+        self.start_fn(120);
         self.cx = Cx {
             errs: errs.to_vec(),
-            console: true,
+            caps: granted,
             ret: Some(Ty::Unit),
             ..Cx::default()
         };
         let mut stmts = Vec::new();
-        for _ in 0..6 + self.rng.below(10) {
+        for _ in 0..4 + self.rng.below(9) {
             if self.budget > 0 {
                 stmts.push(self.stmt(4));
             }
         }
-        let mut lines = vec![format!("fn main() uses Console{}:", self.errors_text(errs))];
-        let exec = super::stmt::run_all(&stmts);
+        if granted >> caps::FILE_READ != 0 {
+            stmts.push(self.file_stmt(3));
+            stmts.push(self.file_stmt(3));
+        }
+        let uses = self.uses_text(granted);
+        let args = if self.rng.chance(20) {
+            "args: [string]"
+        } else {
+            ""
+        };
+        let mut lines = vec![format!("fn main({args}){uses}{}:", self.errors_text(errs))];
+        let exec = super::stmt::in_order(&stmts);
         for s in stmts {
             lines.extend(indent(&s.lines));
         }
@@ -676,6 +598,24 @@ impl Gen {
             let done: Res<()> = w.write("end\n");
             done
         });
-        (lines, run)
+        (lines, super::stmt::scoped(run))
+    }
+
+    /// None, one or two errors.
+    pub(super) fn some_errors(&mut self, percent: usize) -> Vec<usize> {
+        if !self.rng.chance(percent) {
+            return Vec::new();
+        }
+        let mut all = self.errors();
+        if self.rng.chance(85) {
+            // Errors of files are for those who speak of files.
+            all.retain(|e| *e != 0);
+        }
+        let first = self.rng.pick(&all);
+        let second = self.rng.pick(&all);
+        if first == second || self.rng.chance(50) {
+            return vec![first];
+        }
+        vec![first, second]
     }
 }

@@ -1,7 +1,8 @@
 //! Statements and blocks.
 
 use super::core::{E, Exec, Gen, S, Ty, Var, get, level, set};
-use super::value::{Res, Stop, Val, World, bool_of, int_of, show};
+use super::value::caps;
+use super::value::{Stop, Val, World, bool_of, int_of, show};
 use std::rc::Rc;
 
 /// Lines one level deeper.
@@ -27,15 +28,60 @@ pub fn line(text: String, exec: Exec) -> S {
 }
 
 /// Runs statements in order.
-pub fn run_all(stmts: &[S]) -> Exec {
+pub fn in_order(stmts: &[S]) -> Exec {
     let execs: Vec<Exec> = stmts.iter().map(|s| s.exec.clone()).collect();
     Rc::new(move |w, f| execs.iter().try_for_each(|e| e(w, f)))
+}
+
+/// A block: what it put off runs at its end, however it is left but by a trap.
+pub fn scoped(run: Exec) -> Exec {
+    Rc::new(move |w, f| {
+        w.deferred.push(Vec::new());
+        let out = run(w, f);
+        let deferred = w.deferred.pop().unwrap_or_default();
+        if !matches!(out, Err(Stop::Trap(_) | Stop::TooLong)) {
+            for d in deferred.iter().rev() {
+                d(w, f)?;
+            }
+        }
+        out
+    })
+}
+
+impl S {
+    /// A statement.
+    pub fn new(lines: Vec<String>, exec: Exec) -> S {
+        S { lines, exec }
+    }
+
+    /// Statements one after the other, in the block around them.
+    pub fn together(parts: Vec<S>) -> S {
+        S {
+            exec: in_order(&parts),
+            lines: parts.into_iter().flat_map(|s| s.lines).collect(),
+        }
+    }
+
+    /// As a block of its own.
+    pub fn scoped(self) -> S {
+        S {
+            lines: self.lines,
+            exec: scoped(self.exec),
+        }
+    }
 }
 
 impl Gen {
     /// A block of statements in a scope of its own; never empty.
     pub fn block(&mut self, most: usize, d: u32) -> S {
         let vars = self.vars.len();
+        let s = self.stmts(most, d);
+        self.vars.truncate(vars);
+        s.scoped()
+    }
+
+    /// Statements of the block around; never none.
+    pub fn stmts(&mut self, most: usize, d: u32) -> S {
         let n = 1 + self.rng.below(most);
         let mut stmts = Vec::new();
         for _ in 0..n {
@@ -43,14 +89,10 @@ impl Gen {
                 stmts.push(self.stmt(d));
             }
         }
-        self.vars.truncate(vars);
         if stmts.is_empty() {
             return line("pass".into(), Rc::new(|_, _| Ok(())));
         }
-        S {
-            exec: run_all(&stmts),
-            lines: stmts.into_iter().flat_map(|s| s.lines).collect(),
-        }
+        S::together(stmts)
     }
 
     /// A statement whose nesting is at most `d`.
@@ -65,7 +107,7 @@ impl Gen {
                 _ => self.print_stmt(),
             };
         }
-        match self.rng.below(33) {
+        match self.rng.below(38) {
             0..=5 => self.let_stmt(),
             6 | 7 => self.assign_stmt(),
             8..=11 => self.change_stmt(),
@@ -81,16 +123,75 @@ impl Gen {
             25 => self.leave_stmt(),
             26 => self.each_stmt(d),
             27 => self.caps_stmt(d),
-            28 => self.closure_stmt(),
+            28 => {
+                if self.rng.chance(50) {
+                    self.closure_stmt()
+                } else {
+                    self.act_stmt(d)
+                }
+            }
             30..=32 => match self.extra_stmt(d) {
                 Some(s) => s,
                 None => self.let_stmt(),
             },
+            33 | 34 => self.caps_stmt(d),
+            35 => self.defer_stmt(d),
+            36 | 37 => self.local_fn(d),
             _ => self.call_stmt(),
         }
     }
 
+    /// `defer:`.
+    fn defer_stmt(&mut self, d: u32) -> S {
+        let cx = self.cx.clone();
+        self.cx.errs = Vec::new();
+        self.cx.ret = None;
+        self.cx.loops = Vec::new();
+        let body = self.block(2, d - 1);
+        self.cx = cx;
+        let mut lines = vec!["defer:".to_string()];
+        lines.extend(indent(&body.lines));
+        let run = body.exec;
+        S {
+            lines,
+            exec: Rc::new(move |w, _| {
+                if let Some(block) = w.deferred.last_mut() {
+                    block.push(run.clone());
+                }
+                Ok(())
+            }),
+        }
+    }
+
+    /// `let (mut a, b) = (x, y)`.
+    fn let_pair(&mut self) -> S {
+        let (s, t) = (self.data_ty(1), self.data_ty(1));
+        let ty = Ty::Tuple(vec![s.clone(), t.clone()]);
+        let e = self.placed(&ty, 3);
+        let (a, b) = (self.name("v"), self.name("v"));
+        let text = format!(
+            "let (mut {a}, {b}): {} = {}",
+            self.ty_text(&ty),
+            e.at(level::EITHER)
+        );
+        let (x, y) = (self.bind(&a, &s, true), self.bind(&b, &t, false));
+        let eval = e.eval;
+        line(
+            text,
+            Rc::new(move |w, f| {
+                if let Val::Tuple(parts) = eval(w, f)? {
+                    set(f, x, parts[0].clone());
+                    set(f, y, parts[1].clone());
+                }
+                Ok(())
+            }),
+        )
+    }
+
     pub(super) fn let_stmt(&mut self) -> S {
+        if self.rng.chance(5) {
+            return self.let_pair();
+        }
         let ty = self.any_ty();
         if let Ty::Tuple(_) | Ty::Struct(_) = &ty
             && self.rng.chance(30)
@@ -113,8 +214,9 @@ impl Gen {
                 self.vars.truncate(vars);
             }
         }
-        let written = matches!(ty, Ty::Dyn | Ty::Fun(..))
+        let written = matches!(ty, Ty::Dyn | Ty::Object | Ty::Fun(..) | Ty::Act(_))
             || ty == Ty::List(Rc::new(Ty::Dyn))
+            || ty == Ty::List(Rc::new(Ty::Object))
             || self.rng.chance(40);
         let e = if written {
             self.placed(&ty, 4)
@@ -148,7 +250,7 @@ impl Gen {
     /// Prints a value; where nothing can be printed, asserts that it equals itself.
     pub fn print_stmt(&mut self) -> S {
         let ty = self.data_ty(2);
-        if !self.cx.console || self.cx.barrier > 0 {
+        if !self.cx.has(caps::CONSOLE) {
             if !self.has_eq(&ty) || !self.showable(&ty) {
                 return self.let_stmt();
             }
@@ -245,13 +347,13 @@ impl Gen {
         self.cx.errs = Vec::new();
         self.cx.ret = None;
         self.cx.loops = Vec::new();
-        // It may run where other capabilities are bound.
-        self.cx.console = false;
-        self.cx.log = false;
         let ps = self.bind(&p, &Ty::Int, false);
         let e = self.shown(&Ty::Int, 2);
         self.vars.truncate(vars);
         self.cx = cx;
+        if self.rng.chance(25) {
+            return self.adding(total, &p, ps, e);
+        }
         let slot = self.bind(&name, &Ty::Fun(vec![Ty::Int], Rc::new(Ty::Int)), false);
         if let Some(v) = self.vars.last_mut() {
             v.borrowed = true;
@@ -264,13 +366,16 @@ impl Gen {
                 format!("    {t} = {t} +% ({})", e.text),
                 format!("    return {t} ^ {p}"),
             ],
-            exec: Rc::new(move |_, f| {
+            exec: Rc::new(move |w, f| {
                 let (frame, ee) = (f.clone(), ee.clone());
+                // What is bound here, wherever it is called.
+                let bindings = w.bindings.clone();
                 let g = Val::Fun(Rc::new(move |w: &mut World, args: Vec<Val>| {
                     let arg = int_of(&args[0]);
                     set(&frame, ps, Val::Int(arg));
                     let before = int_of(&get(&frame, ts));
-                    let e = int_of(&ee(w, &frame)?);
+                    let e = w.under(bindings.clone(), |w| ee(w, &frame))?;
+                    let e = int_of(&e);
                     set(&frame, ts, Val::Int(before.wrapping_add(e)));
                     Ok(Val::Int(int_of(&get(&frame, ts)) ^ arg))
                 }));
@@ -280,12 +385,35 @@ impl Gen {
         }
     }
 
+    /// `xs.each(fn(p) => total = total +% e)`: a literal whose body is an assignment.
+    fn adding(&mut self, total: Var, p: &str, ps: usize, e: E) -> S {
+        let xs = self.shown(&Ty::List(Rc::new(Ty::Int)), 2);
+        let (xe, ee, ts) = (xs.eval.clone(), e.eval, total.slot);
+        line(
+            format!(
+                "{}.copy().each(fn({p}) => {} = {p} +% ({}))",
+                xs.at(level::ATOM),
+                total.name,
+                e.text
+            ),
+            Rc::new(move |w, f| {
+                for x in super::value::items_of(&xe(w, f)?) {
+                    w.tick()?;
+                    set(f, ps, x.clone());
+                    let n = int_of(&ee(w, f)?);
+                    set(f, ts, Val::Int(int_of(&x).wrapping_add(n)));
+                }
+                Ok(())
+            }),
+        )
+    }
+
     fn call_stmt(&mut self) -> S {
         let found: Vec<_> = self
             .sigs
             .iter()
             .filter(|s| {
-                s.ret == Ty::Unit && (!s.console || self.cx.console) && (!s.log || self.cx.log)
+                self.cx.covers(s.caps) && (s.ret == Ty::Unit || !s.errs.is_empty() || s.caps != 0)
             })
             .cloned()
             .collect();
@@ -293,13 +421,7 @@ impl Gen {
             return self.print_stmt();
         }
         let sig = self.rng.pick(&found);
-        match self.call_of(&sig, 3) {
-            Some(e) => {
-                let eval = e.eval;
-                line(e.text, Rc::new(move |w, f| eval(w, f).map(|_| ())))
-            }
-            None => self.print_stmt(),
-        }
+        self.call_as_stmt(&sig)
     }
 }
 
@@ -307,28 +429,5 @@ impl E {
     /// The text left of a dot.
     pub fn text_as_receiver(&self) -> String {
         self.at(level::ATOM)
-    }
-}
-
-impl World {
-    /// `Log.note` on what is bound.
-    pub fn note(&mut self, s: &str) -> Res<()> {
-        self.tick()?;
-        let Some(log) = self.logs.last().cloned() else {
-            return Err(Stop::TooLong);
-        };
-        let (prefix, at) = {
-            let mut log = log.borrow_mut();
-            log.count += 1;
-            let at = log.kept.as_ref().map_or(0, int_of);
-            (log.prefix.clone(), at)
-        };
-        // The attenuator prints to the console that it was built with.
-        let later = self
-            .consoles
-            .split_off((at as usize).min(self.consoles.len()));
-        let out = self.write(&format!("{prefix}{s}\n"));
-        self.consoles.extend(later);
-        out
     }
 }

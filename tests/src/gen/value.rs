@@ -72,53 +72,113 @@ pub enum Val {
     Fun(Callable),
 }
 
+/// What is bound to a capability: its methods by number.
+pub type Cap = Rc<dyn Fn(&mut World, usize, Vec<Val>) -> Res<Val>>;
+
+/// The bindings in scope, by number of the capability (see [`caps`]).
+pub type Bindings = Rc<Vec<Option<Cap>>>;
+
+/// Numbers of capabilities.
+#[allow(missing_docs)]
+pub mod caps {
+    pub const CONSOLE: usize = 0;
+    pub const LOG: usize = 1;
+    pub const FILE_READ: usize = 2;
+    pub const FILE_WRITE: usize = 3;
+    pub const ENV: usize = 4;
+    pub const CLOCK: usize = 5;
+    /// Capabilities that the program declares follow.
+    pub const OWN: usize = 6;
+}
+
 /// What a program run by the reference evaluator changes.
 pub struct World {
     /// Standard output.
     pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// Lines of standard input that were read.
+    pub lines: usize,
+    /// Files that may be written, by path.
+    pub files: std::collections::BTreeMap<String, String>,
     /// Steps left.
     pub steps: u32,
     /// Functions of the program.
     pub fns: Rc<RefCell<Vec<Option<Callable>>>>,
-    /// Consoles that `with` put in front of the real one; a text each.
-    pub consoles: Vec<Option<Val>>,
-    /// Loggers that are bound: prefix, count so far.
-    pub logs: Vec<Rc<RefCell<Log>>>,
-}
-
-/// A binding of the capability `Log`.
-pub struct Log {
-    /// Put in front of each note.
-    pub prefix: String,
-    /// Notes so far.
-    pub count: i64,
-    /// A fake keeps its notes, an attenuator prints them.
-    pub kept: Option<Val>,
+    /// Bindings in scope.
+    pub bindings: Bindings,
+    /// What `defer` put off, by block.
+    pub deferred: Vec<Vec<super::core::Exec>>,
 }
 
 impl World {
+    /// A world in which nothing happened yet.
+    pub fn new(steps: u32, fns: Rc<RefCell<Vec<Option<Callable>>>>, bindings: Bindings) -> World {
+        World {
+            out: String::new(),
+            err: String::new(),
+            lines: 0,
+            files: super::world::WRITABLE
+                .iter()
+                .map(|(n, t)| (n.to_string(), t.to_string()))
+                .collect(),
+            steps,
+            fns,
+            bindings,
+            deferred: Vec::new(),
+        }
+    }
+
     /// One step of work.
     pub fn tick(&mut self) -> Res<()> {
         self.steps = self.steps.checked_sub(1).ok_or(Stop::TooLong)?;
         Ok(())
     }
 
+    /// What is bound to a capability.
+    pub fn cap(&self, which: usize) -> Res<Cap> {
+        let found = self.bindings.get(which).cloned().flatten();
+        found.ok_or(Stop::TooLong)
+    }
+
+    /// Calls a method of what is bound.
+    pub fn invoke(&mut self, which: usize, method: usize, args: Vec<Val>) -> Res<Val> {
+        self.tick()?;
+        let cap = self.cap(which)?;
+        cap(self, method, args)
+    }
+
+    /// Runs with other bindings.
+    pub fn under<T>(
+        &mut self,
+        bindings: Bindings,
+        run: impl FnOnce(&mut World) -> Res<T>,
+    ) -> Res<T> {
+        let before = std::mem::replace(&mut self.bindings, bindings);
+        let out = run(self);
+        self.bindings = before;
+        out
+    }
+
+    /// Runs with capabilities bound otherwise.
+    pub fn with<T>(
+        &mut self,
+        new: Vec<(usize, Cap)>,
+        run: impl FnOnce(&mut World) -> Res<T>,
+    ) -> Res<T> {
+        let mut bindings = (*self.bindings).clone();
+        for (which, cap) in new {
+            if bindings.len() <= which {
+                bindings.resize(which + 1, None);
+            }
+            bindings[which] = Some(cap);
+        }
+        self.under(Rc::new(bindings), run)
+    }
+
     /// `Console.write` on whatever is bound.
     pub fn write(&mut self, s: &str) -> Res<()> {
-        if let Some(Some(Val::Object(buffer))) = self.consoles.last() {
-            let mut fields = buffer.fields.borrow_mut();
-            let text = format!("{}{s}", text_of(&fields[0]));
-            fields[0] = str_val(&text);
-            if text.len() > 4000 {
-                return Err(Stop::TooLong);
-            }
-        } else {
-            self.out.push_str(s);
-            if self.out.len() > 60_000 {
-                return Err(Stop::TooLong);
-            }
-        }
-        Ok(())
+        self.invoke(caps::CONSOLE, 0, vec![str_val(s)]).map(|_| ())
     }
 
     /// Calls function number `id`.
@@ -127,6 +187,69 @@ impl World {
         let f = self.fns.borrow()[id].clone().ok_or(Stop::TooLong)?;
         f(self, args)
     }
+}
+
+/// A copy that shares nothing changeable with the original; what was one inside of it stays one.
+pub fn deep_copy(v: &Val) -> Val {
+    fn copy(v: &Val, seen: &mut Vec<(usize, Val)>) -> Val {
+        let address = match v {
+            Val::List(x) | Val::Set(x) => Rc::as_ptr(x) as usize,
+            Val::Map(x) => Rc::as_ptr(x) as usize,
+            Val::Object(x) => Rc::as_ptr(x) as usize,
+            _ => 0,
+        };
+        if let Some((_, done)) = seen.iter().find(|s| s.0 == address && address != 0) {
+            return done.clone();
+        }
+        let out = match v {
+            Val::List(xs) => {
+                let out = list_val(Vec::new());
+                seen.push((address, out.clone()));
+                let parts: Vec<Val> = xs.borrow().iter().map(|x| copy(x, seen)).collect();
+                *list_of(&out).borrow_mut() = parts;
+                return out;
+            }
+            Val::Set(xs) => Val::Set(Rc::new(RefCell::new(
+                xs.borrow().iter().map(|x| copy(x, seen)).collect(),
+            ))),
+            Val::Map(m) => {
+                let out = Val::Map(Rc::default());
+                seen.push((address, out.clone()));
+                let parts: Vec<(Val, Val)> = m
+                    .borrow()
+                    .iter()
+                    .map(|(k, x)| (copy(k, seen), copy(x, seen)))
+                    .collect();
+                *map_of(&out).borrow_mut() = parts;
+                return out;
+            }
+            Val::Object(o) => {
+                let out = Rc::new(Object {
+                    shape: o.shape.clone(),
+                    fields: RefCell::new(Vec::new()),
+                });
+                seen.push((address, Val::Object(out.clone())));
+                let parts: Vec<Val> = o.fields.borrow().iter().map(|x| copy(x, seen)).collect();
+                *out.fields.borrow_mut() = parts;
+                return Val::Object(out);
+            }
+            Val::Tuple(xs) => Val::Tuple(Rc::new(xs.iter().map(|x| copy(x, seen)).collect())),
+            Val::Opt(Some(x)) => opt_val(Some(copy(x, seen))),
+            Val::Result(Ok(x)) => Val::Result(Ok(Rc::new(copy(x, seen)))),
+            Val::Result(Err(x)) => Val::Result(Err(Rc::new(copy(x, seen)))),
+            Val::Variant(x) => Val::Variant(Rc::new((
+                x.0.clone(),
+                x.1,
+                x.2.iter().map(|y| copy(y, seen)).collect(),
+            ))),
+            other => other.clone(),
+        };
+        if address != 0 {
+            seen.push((address, out.clone()));
+        }
+        out
+    }
+    copy(v, &mut Vec::new())
 }
 
 /// A string value.
