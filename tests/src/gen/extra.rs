@@ -1,6 +1,6 @@
 //! Statements for forms that the others seldom or never produce.
 
-use super::core::{E, Gen, S, Ty, level, set};
+use super::core::{E, Eval, Gen, S, Ty, level, set};
 use super::stmt::indent;
 use super::value::caps;
 use super::value::{Val, World, int_of, option_of, show, text_of};
@@ -9,7 +9,9 @@ use std::rc::Rc;
 impl Gen {
     /// One of them.
     pub fn extra_stmt(&mut self, d: u32) -> Option<S> {
-        match self.rng.below(6) {
+        match self.rng.below(10) {
+            6 | 7 => self.block_value(d),
+            8 | 9 => self.place_stmt(),
             5 => Some(self.json_stmt(d)),
             0 | 1 => self.result_stmt(d),
             2 => self.block_else(d),
@@ -77,6 +79,197 @@ impl Gen {
                 }
             }),
         })
+    }
+
+    /// A block whose last expression is its value, or that leaves.
+    fn value_block(&mut self, ty: &Ty, d: u32, may_leave: bool) -> (Vec<String>, Eval) {
+        let vars = self.vars.len();
+        let body = self.stmts(2, d);
+        if may_leave
+            && self.rng.chance(20)
+            && let Some((text, leave)) = self.way_out()
+        {
+            self.vars.truncate(vars);
+            let run = body.exec;
+            let whole = super::stmt::scoped(Rc::new(move |w, f| {
+                run(w, f)?;
+                leave(w, f)
+            }));
+            let mut lines = body.lines;
+            lines.push(text);
+            return (
+                lines,
+                Rc::new(move |w, f| {
+                    whole(w, f)?;
+                    Ok(Val::Unit)
+                }),
+            );
+        }
+        let e = self.placed(ty, 2);
+        self.vars.truncate(vars);
+        let out = self.slot();
+        let (run, eval) = (body.exec, e.eval);
+        // The value is there before what was put off runs.
+        let whole = super::stmt::scoped(Rc::new(move |w, f| {
+            run(w, f)?;
+            let v = eval(w, f)?;
+            set(f, out, v);
+            Ok(())
+        }));
+        let mut lines = body.lines;
+        lines.push(e.text);
+        (
+            lines,
+            Rc::new(move |w, f| {
+                whole(w, f)?;
+                Ok(super::core::get(f, out))
+            }),
+        )
+    }
+
+    /// `let v = if c:` or `let v = match x:` with blocks as values.
+    fn block_value(&mut self, d: u32) -> Option<S> {
+        let ty = self.data_ty(1);
+        let name = self.name("v");
+        let head = format!("let {name}: {} =", self.ty_text(&ty));
+        let inner = d.saturating_sub(1).min(2);
+        if self.rng.chance(50) {
+            let c = self.shown(&Ty::Bool, 2);
+            let (then, te) = self.value_block(&ty, inner, true);
+            let (other, oe) = self.value_block(&ty, inner, false);
+            let slot = self.bind(&name, &ty, false);
+            let mut lines = vec![format!("{head} if {}:", c.text)];
+            lines.extend(indent(&then));
+            lines.push("else:".into());
+            lines.extend(indent(&other));
+            let ce = c.eval;
+            return Some(S::new(
+                lines,
+                Rc::new(move |w, f| {
+                    let v = if super::value::bool_of(&ce(w, f)?) {
+                        te(w, f)?
+                    } else {
+                        oe(w, f)?
+                    };
+                    set(f, slot, v);
+                    Ok(())
+                }),
+            ));
+        }
+        let from = self.data_ty(2);
+        let x = self.shown(&from, 2);
+        let vars = self.vars.len();
+        let p = self.pat(&from, 2);
+        let (one, oe) = self.value_block(&ty, inner, true);
+        self.vars.truncate(vars);
+        let always = p.always;
+        let (rest, re) = self.value_block(&ty, inner, false);
+        let slot = self.bind(&name, &ty, false);
+        let mut lines = vec![
+            format!("{head} match {}:", x.text),
+            format!("    {} =>", p.text),
+        ];
+        lines.extend(indent(&indent(&one)));
+        if !always {
+            lines.push("    _ =>".into());
+            lines.extend(indent(&indent(&rest)));
+        }
+        let (xe, test) = (x.eval, p.test);
+        Some(S::new(
+            lines,
+            Rc::new(move |w, f| {
+                let v = xe(w, f)?;
+                let v = if test(&v, f) { oe(w, f)? } else { re(w, f)? };
+                set(f, slot, v);
+                Ok(())
+            }),
+        ))
+    }
+
+    /// `place op= e` for a field, an element or an entry.
+    fn place_stmt(&mut self) -> Option<S> {
+        type Op = fn(i64, i64) -> i64;
+        let (op, run): (&str, Op) = self.rng.pick(&[
+            ("+%=", (|a, b| a.wrapping_add(b)) as Op),
+            ("-%=", |a, b| a.wrapping_sub(b)),
+            ("*%=", |a, b| a.wrapping_mul(b)),
+            ("^=", |a, b| a ^ b),
+            ("&=", |a, b| a & b),
+            ("|=", |a, b| a | b),
+        ]);
+        let e = self.leaf(&Ty::Int);
+        let ee = e.eval;
+        let hidden = self.cx.barrier;
+        let mut found: Vec<(super::core::Var, usize)> = Vec::new();
+        for (i, v) in self.vars.iter().enumerate() {
+            if i < hidden && !v.fixed() {
+                continue;
+            }
+            match &v.ty {
+                Ty::List(t) if **t == Ty::Int => found.push((v.clone(), 0)),
+                Ty::Struct(s) => {
+                    for (k, field) in self.structs[*s].fields.iter().enumerate() {
+                        if field.mutable && field.ty == Ty::Int {
+                            found.push((v.clone(), k));
+                        }
+                    }
+                }
+                Ty::Map(k, t) if **k == Ty::Int && **t == Ty::Int => found.push((v.clone(), 0)),
+                _ => {}
+            }
+        }
+        if found.is_empty() {
+            return None;
+        }
+        let (v, k) = self.rng.pick(&found);
+        let slot = v.slot;
+        let name = &v.name;
+        if let Ty::Struct(s) = v.ty {
+            let field = self.structs[s].fields[k].name.clone();
+            return Some(super::stmt::line(
+                format!("{name}.{field} {op} {}", e.text),
+                Rc::new(move |w, f| {
+                    let o = super::core::get(f, slot);
+                    let n = int_of(&ee(w, f)?);
+                    let fields = &super::value::object_of(&o).fields;
+                    let old = int_of(&fields.borrow()[k]);
+                    fields.borrow_mut()[k] = Val::Int(run(old, n));
+                    Ok(())
+                }),
+            ));
+        }
+        let at = self.rng.below(3);
+        let map = matches!(v.ty, Ty::Map(..));
+        let condition = if map {
+            format!("if {name}.contains({at}):")
+        } else {
+            format!("if {name}.len() > {at}:")
+        };
+        Some(S::new(
+            vec![condition, format!("    {name}[{at}] {op} {}", e.text)],
+            Rc::new(move |w, f| {
+                let v = super::core::get(f, slot);
+                if map {
+                    let key = Val::Int(at as i64);
+                    let old = super::value::map_of(&v)
+                        .borrow()
+                        .iter()
+                        .find(|e| super::value::equal(&e.0, &key))
+                        .map(|e| int_of(&e.1));
+                    if let Some(old) = old {
+                        let n = int_of(&ee(w, f)?);
+                        super::lists::put(&v, &key, Val::Int(run(old, n)));
+                    }
+                    return Ok(());
+                }
+                let old = super::value::list_of(&v).borrow().get(at).map(int_of);
+                if let Some(old) = old {
+                    let n = int_of(&ee(w, f)?);
+                    super::value::list_of(&v).borrow_mut()[at] = Val::Int(run(old, n));
+                }
+                Ok(())
+            }),
+        ))
     }
 
     /// `let x = e else:` with a block that leaves.
