@@ -83,6 +83,10 @@ const SECTIONS: &[Section] = &[
         text: include_str!("library/either.jet"),
     },
     Section {
+        names: &["routed"],
+        text: include_str!("library/router.jet"),
+    },
+    Section {
         names: &["lazy"],
         text: include_str!("library/lazy.jet"),
     },
@@ -171,6 +175,7 @@ pub fn declare(g: &mut Gen) {
         ("either", vec![Ty::Int, Ty::Str], texts(), m::either),
         ("lazy", vec![ints(), Ty::Int], ints(), m::lazy),
         ("parsed", vec![Ty::Str], Ty::Str, m::parsed),
+        ("routed", vec![Ty::Str, Ty::Int], Ty::Str, m::routed),
         ("arith", vec![Ty::Int, Ty::Int], ints(), m::arith),
         ("waves", vec![Ty::Float], ints(), m::waves),
         ("rolls", vec![Ty::Int, ints()], ints(), m::rolls),
@@ -196,7 +201,7 @@ pub fn declare(g: &mut Gen) {
             params,
             ret,
             errs: Vec::new(),
-            caps: 0,
+            caps: u32::from(name == "routed") << caps::CONSOLE,
             of: None,
             generic: false,
             shown: false,

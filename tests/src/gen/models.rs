@@ -742,3 +742,14 @@ pub fn parsed(_: &mut World, a: &[Val]) -> Res<Val> {
         "true true a bool,null,text,a number,a number,a list line 1, column {column}: expected the end, found `\"` Some(true) Some(7) true true false [1,-2,30] name+pips 16"
     ))
 }
+
+/// A function of the library.
+pub fn routed(w: &mut World, a: &[Val]) -> Res<Val> {
+    let n = int_of(&a[1]) & 1023;
+    w.write("asked for /\n")?;
+    let plain = str_val(&format!("/plain{}", text_of(&a[0])));
+    super::core::short(format!(
+        "[Some(\"hello\"), Some(\"/time {n}\"), Some({}), None] hello /time {n}",
+        super::value::show_inner(&plain)
+    ))
+}
