@@ -84,6 +84,7 @@ fn expected() -> &'static Expected {
                 "failed",
                 "trap bounds",
                 "trap conversion",
+                "trap missing_key",
                 "trap overflow",
                 "trap panic",
                 "trap shift",

@@ -364,7 +364,7 @@ impl Gen {
                 return E::new(
                     format!("{}[{}]", m.text, key2.text),
                     level::ATOM,
-                    Rc::new(move |w, f| look(w, f)?.ok_or(Stop::Trap("panic"))),
+                    Rc::new(move |w, f| look(w, f)?.ok_or(Stop::Trap("missing_key"))),
                 );
             }
             return E::new(
