@@ -9,6 +9,9 @@ use std::rc::Rc;
 impl Gen {
     /// One of them.
     pub fn extra_stmt(&mut self, d: u32) -> Option<S> {
+        if self.rng.below(100) < self.risk {
+            return Some(self.trap_stmt());
+        }
         match self.rng.below(10) {
             6 | 7 => self.block_value(d),
             8 | 9 => self.place_stmt(),
@@ -79,6 +82,27 @@ impl Gen {
                 }
             }),
         })
+    }
+
+    /// A statement that traps.
+    fn trap_stmt(&mut self) -> S {
+        let (name, e) = (self.name("v"), self.shown(&Ty::Int, 1));
+        let at = e.at(level::AND);
+        let (text, kind) = match self.rng.below(3) {
+            0 => (format!("7 % ({at} & 0)"), "zero_divide"),
+            1 => (format!("int(char(0xd800 | {at} & 0))"), "conversion"),
+            _ => (format!("1 << (64 | {at} & 0)"), "shift"),
+        };
+        let slot = self.bind(&name, &Ty::Int, false);
+        let eval = e.eval;
+        super::stmt::line(
+            format!("let {name} = {text}"),
+            Rc::new(move |w, f| {
+                eval(w, f)?;
+                set(f, slot, Val::Int(0));
+                Err(super::value::Stop::Trap(kind))
+            }),
+        )
     }
 
     /// A block whose last expression is its value, or that leaves.

@@ -32,6 +32,8 @@ pub enum From {
     /// As the bundle, under the monitor: it ends a run at the first breach of the capability rules, and changes
     /// nothing else.
     Monitored,
+    /// As the bundle, counting what is hot: machine code is made of that.
+    Counting,
 }
 
 /// A way to run a program.
@@ -40,10 +42,30 @@ pub struct Mode {
     pub name: &'static str,
     /// What is run.
     pub from: From,
-    /// Sets it up; the number is how often collections are forced: at every so many allocations.
-    pub set: fn(&mut Config, u32),
+    /// Sets it up.
+    pub set: fn(&mut Config, Turn),
     /// Collections that a run may have at most; 0 where none is forced.
     pub collections: u64,
+}
+
+/// What a mode is set up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// How often collections are forced: at every so many allocations.
+    pub period: u32,
+    /// For choices by chance.
+    pub seed: u64,
+}
+
+/// Machine code at once, left by force now and then, or of what is hot.
+fn native(mode: jet_jit::Mode, seed: u64) -> Option<Box<dyn jet_vm::plug::Jit>> {
+    let options = jet_jit::Options {
+        mode,
+        seed,
+        verify: true,
+        ..jet_jit::Options::default()
+    };
+    Some(Box::new(jet_jit::Compiler::new(options)))
 }
 
 /// The modes. All give what the first gives: output, errors, ending with message and place, fuel.
@@ -75,14 +97,35 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "collections everywhere",
         from: From::Bundle,
-        set: |c, n| c.gc = GcMode::Stress(n),
+        set: |c, t| c.gc = GcMode::Stress(t.period),
         collections: 40,
     },
     Mode {
         name: "young collections everywhere",
         from: From::Source,
-        set: |c, n| c.gc = GcMode::StressMinor(n),
+        set: |c, t| c.gc = GcMode::StressMinor(t.period),
         collections: 60,
+    },
+    Mode {
+        name: "machine code under stress",
+        from: From::Counting,
+        set: |c, t| c.jit = native(jet_jit::Mode::Stress, t.seed),
+        collections: 0,
+    },
+    Mode {
+        name: "machine code under stress, with collections",
+        from: From::Counting,
+        set: |c, t| {
+            c.gc = GcMode::Stress(t.period);
+            c.jit = native(jet_jit::Mode::Stress, t.seed + 1);
+        },
+        collections: 20,
+    },
+    Mode {
+        name: "machine code",
+        from: From::Counting,
+        set: |c, t| c.jit = native(jet_jit::Mode::On, t.seed),
+        collections: 0,
     },
 ];
 
@@ -328,7 +371,7 @@ fn loaded(bundle: Bundle, observed: bool) -> Result<Arc<Loaded>, String> {
 }
 
 /// A program as it is loaded for each of [`From`], in their order.
-pub type Loads = [Arc<Loaded>; 3];
+pub type Loads = [Arc<Loaded>; 4];
 
 /// Verifies and loads what was compiled, from the compiler's hands and from its bytes.
 pub fn load(bundle: Bundle, bytes: &[u8]) -> Result<Loads, String> {
@@ -337,10 +380,15 @@ pub fn load(bundle: Bundle, bytes: &[u8]) -> Result<Loads, String> {
     if again != bytes {
         return Err("encoding is not canonical".into());
     }
+    let plain = loaded(read.clone(), false)?;
+    let counting = plain
+        .again(true)
+        .map_err(|e| format!("does not load: {e:?}"))?;
     Ok([
         loaded(bundle, false)?,
-        loaded(read.clone(), false)?,
+        plain,
         loaded(read, true)?,
+        Arc::new(counting),
     ])
 }
 
@@ -355,7 +403,9 @@ pub fn run_modes(loads: &Loads, args: &[String]) -> Result<(Run, Ending), String
             (Some((_, _, bytes)), n) if n > 0 => 1 + (bytes / 40 / n) as u32,
             _ => 1,
         };
-        let other = run(program, |c| (mode.set)(c, period), args)?;
+        let seed = first.as_ref().map_or(0, |f| f.0.fuel);
+        let turn = Turn { period, seed };
+        let other = run(program, |c| (mode.set)(c, turn), args)?;
         let Some(first) = &first else {
             first = Some(other);
             continue;
