@@ -286,13 +286,10 @@ fn the_command_runs_bundles() {
         "{out}"
     );
     let (code, out, _) = ran("audit cat.jbc");
-    assert!(code == 0 && out.starts_with("main asks for\n  Console\n    app.main\n  FileRead\n    app.main → FileRead.read_text\npackages\n"), "{out}");
+    assert!(code == 0 && out.starts_with("main asks for\n  Console\n    app.main\n  FileRead\n    app.main → FileRead.read_text\nforeign functions: none\npackages\n"), "{out}");
     assert!(ran("disasm cat.jbc").1.contains("cap_call"));
     let (code, _, err) = ran("cat.jbc --allow-read=in --stats=json --jit=on -- in/text");
-    assert!(
-        code == 0 && err.contains("\"jit\":{\"engine\":\"interpreter\",\"mode\":\"on\"}"),
-        "{err}"
-    );
+    assert!(code == 0 && err.contains("\"mode\":\"on\""), "{err}");
 
     let interrupted = command("cat.jbc --allow-read=in --max-output=1T -- in/text again")
         .stdout(Stdio::null())

@@ -325,10 +325,7 @@ fn stats_say_what_it_cost_and_what_ran() {
         .run("hello.jet --stats=json --jit=stress --seed=7")
         .expect(0, "hello\n", &["{"]);
     let stats: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
-    assert_eq!(
-        stats["jit"],
-        serde_json::json!({ "mode": "stress", "engine": "interpreter" })
-    );
+    assert_eq!(stats["jit"]["mode"], "stress");
     assert_eq!(
         (&stats["end"], &stats["seed"], &stats["host"]["output"]),
         (&"ok".into(), &7.into(), &6.into())

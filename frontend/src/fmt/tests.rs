@@ -37,6 +37,12 @@ fn sources() -> Vec<(String, String)> {
     found
 }
 
+/// Whether a source can be given a random layout: programs of the conformance suite have blocks inside
+/// of brackets, which the generator of layouts does not know.
+fn takes_layout(path: &str) -> bool {
+    !path.contains("/tests/programs/")
+}
+
 #[test]
 fn every_source_formats() {
     let mut count = 0;
@@ -103,7 +109,7 @@ fn layout_changes_no_code() {
     let mut folders = std::collections::BTreeMap::new();
     for (path, text) in sources() {
         let (folder, _) = path.rsplit_once('/').unwrap();
-        if text.len() < 100_000 && format(&text).is_ok() {
+        if text.len() < 100_000 && takes_layout(&path) && format(&text).is_ok() {
             let files: &mut Vec<_> = folders.entry(folder.to_string()).or_default();
             files.push((path, text));
         }
