@@ -241,8 +241,12 @@ fn the_command_runs_bundles() {
     std::fs::write(folder.join("cat.jbc"), cat()).unwrap();
     std::fs::write(folder.join("in/text"), "some text").unwrap();
     let command = |line: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jetvm"));
-        command.args(line.split_whitespace()).current_dir(&folder);
+        // Tests may be started with interrupts ignored, which a process inherits.
+        let mut command = Command::new("env");
+        command
+            .args(["--default-signal=INT", env!("CARGO_BIN_EXE_jetvm")])
+            .args(line.split_whitespace())
+            .current_dir(&folder);
         command
     };
     let ran = |line: &str| {

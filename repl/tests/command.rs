@@ -35,8 +35,10 @@ impl Folder {
     }
 
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jetvm"));
+        // Tests may be started with interrupts ignored, which a process inherits.
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal=INT", env!("CARGO_BIN_EXE_jetvm")])
             .args(line.split_whitespace())
             .current_dir(&self.0)
             .env("NO_COLOR", "1")

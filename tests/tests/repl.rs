@@ -160,7 +160,9 @@ impl Terminal {
         // SAFETY: sets a flag of a descriptor that is open.
         unsafe { libc::fcntl(master.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
         let stream = || Stdio::from(slave.try_clone().expect("descriptor"));
-        let mut command = Command::new(JETVM);
+        // Tests may be started with interrupts ignored, which a process inherits.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", JETVM]);
         command
             .arg("repl")
             .args(flags)

@@ -3,7 +3,9 @@
 
 use super::{Checker, codes};
 use crate::source::Span;
-use crate::thir::{Callee, Expr, ExprKind, ForIter, Pat, PatKind, Piece, Place, Stmt, Ty, TyTable};
+use crate::thir::walk::Pass;
+use crate::thir::{Callee, Expr, ExprKind, Pat, PatKind, Ty, TyTable};
+use std::convert::Infallible;
 
 impl<'a> Checker<'a, '_> {
     /// Settles what is open and makes all types of the body and its locals final.
@@ -11,7 +13,7 @@ impl<'a> Checker<'a, '_> {
         self.settle_obligations(false);
         self.settle_obligations(true);
         if let Some(b) = body {
-            self.fin_expr(b);
+            let Ok(()) = Finish(self).expr(b);
         }
         for i in 0..self.cx.locals.len() {
             let Some(ty) = self.cx.locals.get(i).map(|l| l.ty) else {
@@ -79,223 +81,67 @@ impl<'a> Checker<'a, '_> {
             *t = self.fin(*t, span);
         }
     }
+}
 
-    fn fin_box(&mut self, e: &mut Expr) {
-        self.fin_expr(e);
-    }
+/// Makes the types of a body final.
+struct Finish<'c, 'a, 't>(&'c mut Checker<'a, 't>);
 
-    fn fin_exprs(&mut self, es: &mut [Expr]) {
-        for e in es {
-            self.fin_expr(e);
-        }
-    }
+impl Pass for Finish<'_, '_, '_> {
+    type Stop = Infallible;
 
-    fn fin_expr(&mut self, e: &mut Expr) {
+    fn expr(&mut self, e: &mut Expr) -> Result<(), Infallible> {
         let span = e.span;
-        e.ty = self.fin(e.ty, span);
+        e.ty = self.0.fin(e.ty, span);
         match &mut e.kind {
-            ExprKind::Int(_)
-            | ExprKind::Float(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Byte(_)
-            | ExprKind::Char(_)
-            | ExprKind::Str(_)
-            | ExprKind::Unit
-            | ExprKind::Local(_)
-            | ExprKind::Const(_)
-            | ExprKind::Break(_)
-            | ExprKind::Continue(_) => {}
-            ExprKind::FnRef(_, tys) => self.fin_all(tys, span),
-            ExprKind::Binary(_, a, b)
-            | ExprKind::And(a, b)
-            | ExprKind::Or(a, b)
-            | ExprKind::ListFill(a, b)
-            | ExprKind::Index(a, b)
-            | ExprKind::Else(a, b) => {
-                self.fin_box(a);
-                self.fin_box(b);
-            }
-            ExprKind::Unary(_, a)
-            | ExprKind::Convert(_, a)
-            | ExprKind::Field(a, _)
-            | ExprKind::Try(a)
-            | ExprKind::MakeDyn(a)
-            | ExprKind::WidenErr(a)
-            | ExprKind::AsCap(a)
-            | ExprKind::Recap(a)
-            | ExprKind::Raise(a)
-            | ExprKind::Panic(a) => self.fin_box(a),
-            ExprKind::Return(a) => {
-                if let Some(a) = a {
-                    self.fin_box(a);
-                }
-            }
-            ExprKind::Interp(parts) => {
-                for p in parts {
-                    if let Piece::Value(e, _) = p {
-                        self.fin_expr(e);
-                    }
-                }
-            }
-            ExprKind::List(es) | ExprKind::Tuple(es) => self.fin_exprs(es),
-            ExprKind::Construct { fields, .. } => self.fin_exprs(fields),
+            ExprKind::FnRef(_, tys) => self.0.fin_all(tys, span),
             ExprKind::Call {
                 callee,
-                caps,
                 args,
                 ret,
                 errs,
+                ..
             } => {
-                *ret = self.fin(*ret, span);
-                *errs = self.fin(*errs, span);
+                *ret = self.0.fin(*ret, span);
+                *errs = self.0.fin(*errs, span);
                 match &mut **callee {
-                    Callee::Fn(_, tys) => self.fin_all(tys, span),
+                    Callee::Fn(f, tys) => {
+                        self.0.fin_all(tys, span);
+                        self.0.own_captures(*f, args, span);
+                    }
                     Callee::Trait {
                         trait_args,
                         self_ty,
                         method_args,
                         ..
                     } => {
-                        self.fin_all(trait_args, span);
-                        *self_ty = self.fin(*self_ty, span);
-                        self.fin_all(method_args, span);
+                        self.0.fin_all(trait_args, span);
+                        *self_ty = self.0.fin(*self_ty, span);
+                        self.0.fin_all(method_args, span);
                     }
-                    Callee::Dyn { trait_args, .. } => self.fin_all(trait_args, span),
-                    Callee::Value(f) => self.fin_box(f),
-                    Callee::Cap { cap, .. } => self.fin_box(cap),
+                    Callee::Dyn { trait_args, .. } => self.0.fin_all(trait_args, span),
+                    Callee::Value(_) | Callee::Cap { .. } => {}
                 }
-                if let Callee::Fn(f, _) = &mut **callee {
-                    self.own_captures(*f, args, span);
-                }
-                self.fin_exprs(caps);
-                self.fin_exprs(args);
             }
             ExprKind::Lambda(l) => {
-                l.ret = self.fin(l.ret, span);
-                l.errs = self.fin(l.errs, span);
-                self.fin_expr(&mut l.body);
+                l.ret = self.0.fin(l.ret, span);
+                l.errs = self.0.fin(l.errs, span);
             }
-            ExprKind::BindFn { func, caps } => {
-                self.fin_box(func);
-                self.fin_exprs(caps);
-            }
-            ExprKind::Block(stmts, value) => {
-                for s in stmts {
-                    self.fin_stmt(s);
-                }
-                if let Some(v) = value {
-                    self.fin_box(v);
-                }
-            }
-            ExprKind::If(c, a, b) => {
-                self.fin_box(c);
-                self.fin_box(a);
-                if let Some(b) = b {
-                    self.fin_box(b);
-                }
-            }
-            ExprKind::Match(s, arms) => {
-                self.fin_box(s);
-                for a in arms {
-                    self.fin_pat(&mut a.pat);
-                    if let Some(g) = &mut a.guard {
-                        self.fin_expr(g);
-                    }
-                    self.fin_expr(&mut a.body);
-                }
-            }
-            ExprKind::With(binds, body) => {
-                for (_, e) in binds {
-                    self.fin_expr(e);
-                }
-                self.fin_box(body);
-            }
-            ExprKind::TryCatch { body, catches } => {
-                self.fin_box(body);
+            ExprKind::TryCatch { catches, .. } => {
                 for c in catches {
-                    let s = c.body.span;
-                    self.fin_all(&mut c.tys, s);
-                    self.fin_expr(&mut c.body);
-                }
-            }
-        }
-    }
-
-    fn fin_stmt(&mut self, s: &mut Stmt) {
-        match s {
-            Stmt::Expr(e) => self.fin_expr(e),
-            Stmt::Let {
-                pat,
-                init,
-                otherwise,
-            } => {
-                self.fin_expr(init);
-                self.fin_pat(pat);
-                if let Some(o) = otherwise {
-                    self.fin_expr(o);
-                }
-            }
-            Stmt::Assign { place, value, .. } => {
-                match place {
-                    Place::Local(_) => {}
-                    Place::Field(e, _) => self.fin_expr(e),
-                    Place::Index(a, b) => {
-                        self.fin_expr(a);
-                        self.fin_expr(b);
-                    }
-                }
-                self.fin_expr(value);
-            }
-            Stmt::While { cond, body, .. } => {
-                self.fin_expr(cond);
-                self.fin_expr(body);
-            }
-            Stmt::Loop { body, .. } | Stmt::Defer(body) => self.fin_expr(body),
-            Stmt::For {
-                pat, iter, body, ..
-            } => {
-                match &mut **iter {
-                    ForIter::Range { lo, hi, .. } => {
-                        self.fin_expr(lo);
-                        self.fin_expr(hi);
-                    }
-                    ForIter::RangeValue(e) | ForIter::List(e) => self.fin_expr(e),
-                    ForIter::Iterator { iter, next, .. } => {
-                        self.fin_expr(iter);
-                        self.fin_expr(next);
-                    }
-                }
-                self.fin_pat(pat);
-                self.fin_expr(body);
-            }
-        }
-    }
-
-    fn fin_pat(&mut self, p: &mut Pat) {
-        let span = p.span;
-        p.ty = self.fin(p.ty, span);
-        match &mut p.kind {
-            PatKind::Bind(_, Some(inner)) => self.fin_pat(inner),
-            PatKind::Variant(_, fs) | PatKind::Struct(fs) => {
-                for (_, f) in fs {
-                    self.fin_pat(f);
-                }
-            }
-            PatKind::Member(t, inner) => {
-                *t = self.fin(*t, span);
-                self.fin_pat(inner);
-            }
-            PatKind::Tuple(ps) | PatKind::Or(ps) => {
-                for p in ps {
-                    self.fin_pat(p);
-                }
-            }
-            PatKind::List { front, back, .. } => {
-                for p in front.iter_mut().chain(back) {
-                    self.fin_pat(p);
+                    self.0.fin_all(&mut c.tys, c.body.span);
                 }
             }
             _ => {}
         }
+        e.children(self)
+    }
+
+    fn pat(&mut self, p: &mut Pat) -> Result<(), Infallible> {
+        let span = p.span;
+        p.ty = self.0.fin(p.ty, span);
+        if let PatKind::Member(t, _) = &mut p.kind {
+            *t = self.0.fin(*t, span);
+        }
+        p.children(self)
     }
 }

@@ -5,7 +5,8 @@
 //! handed over for the parameter's part of that name too. Hidden arguments stay in canonical order, one
 //! of each; other locals keep their numbers.
 
-use super::{Cx, Res, bug};
+use super::{Cx, LowerError, Res, bug};
+use crate::thir::walk::Pass;
 use crate::thir::*;
 use std::cell::OnceCell;
 
@@ -145,63 +146,20 @@ impl Open<'_> {
         }
         Ok(())
     }
+}
 
-    fn exprs(&mut self, es: &mut [Expr]) -> Res<()> {
-        es.iter_mut().try_for_each(|e| self.expr(e))
-    }
+impl Pass for Open<'_> {
+    type Stop = LowerError;
 
     fn expr(&mut self, e: &mut Expr) -> Res<()> {
+        let span = e.span;
         match &mut e.kind {
-            ExprKind::Int(_)
-            | ExprKind::Float(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Byte(_)
-            | ExprKind::Char(_)
-            | ExprKind::Str(_)
-            | ExprKind::Unit
-            | ExprKind::Local(_)
-            | ExprKind::Const(_)
-            | ExprKind::FnRef(..)
-            | ExprKind::Return(None)
-            | ExprKind::Break(_)
-            | ExprKind::Continue(_) => Ok(()),
-            ExprKind::Binary(_, a, b)
-            | ExprKind::And(a, b)
-            | ExprKind::Or(a, b)
-            | ExprKind::ListFill(a, b)
-            | ExprKind::Index(a, b)
-            | ExprKind::Else(a, b) => {
-                self.expr(a)?;
-                self.expr(b)
-            }
-            ExprKind::Unary(_, a)
-            | ExprKind::Convert(_, a)
-            | ExprKind::Field(a, _)
-            | ExprKind::Try(a)
-            | ExprKind::MakeDyn(a)
-            | ExprKind::WidenErr(a)
-            | ExprKind::AsCap(a)
-            | ExprKind::Recap(a)
-            | ExprKind::Return(Some(a))
-            | ExprKind::Raise(a)
-            | ExprKind::Panic(a) => self.expr(a),
-            ExprKind::Interp(parts) => parts.iter_mut().try_for_each(|p| match p {
-                Piece::Value(v, _) => self.expr(v),
-                Piece::Text(_) => Ok(()),
-            }),
-            ExprKind::List(es) | ExprKind::Tuple(es) | ExprKind::Construct { fields: es, .. } => {
-                self.exprs(es)
-            }
             ExprKind::Call {
                 callee, caps, args, ..
             } => {
-                match &mut **callee {
-                    Callee::Value(f) => self.expr(f)?,
-                    Callee::Cap { cap, .. } => self.expr(cap)?,
-                    Callee::Fn(..) | Callee::Trait { .. } | Callee::Dyn { .. } => {}
-                }
+                callee.children(self)?;
                 self.hidden(caps)?;
-                self.exprs(args)
+                args.iter_mut().try_for_each(|a| self.expr(a))
             }
             ExprKind::BindFn { func, caps } => {
                 self.expr(func)?;
@@ -215,24 +173,6 @@ impl Open<'_> {
                 self.bound = around;
                 done
             }
-            ExprKind::Lambda(l) => self.expr(&mut l.body),
-            ExprKind::Block(stmts, value) => {
-                stmts.iter_mut().try_for_each(|s| self.stmt(s))?;
-                value.iter_mut().try_for_each(|v| self.expr(v))
-            }
-            ExprKind::If(c, a, b) => {
-                self.expr(c)?;
-                self.expr(a)?;
-                b.iter_mut().try_for_each(|b| self.expr(b))
-            }
-            ExprKind::Match(s, arms) => {
-                self.expr(s)?;
-                for arm in arms {
-                    arm.guard.iter_mut().try_for_each(|g| self.expr(g))?;
-                    self.expr(&mut arm.body)?;
-                }
-                Ok(())
-            }
             ExprKind::With(binds, body) => {
                 let around = self.bound.len();
                 for (_, v) in binds.iter_mut() {
@@ -242,58 +182,14 @@ impl Open<'_> {
                     let ty = self.locals.get(id.0 as usize).map(|l| l.ty);
                     match ty.map(|t| self.tys.kind(t)) {
                         Some(TyKind::Cap(c)) => self.bound.push((*c, *id)),
-                        _ => return bug(e.span, "`with` binds what is no capability"),
+                        _ => return bug(span, "`with` binds what is no capability"),
                     }
                 }
                 let done = self.expr(body);
                 self.bound.truncate(around);
                 done
             }
-            ExprKind::TryCatch { body, catches } => {
-                self.expr(body)?;
-                catches.iter_mut().try_for_each(|c| self.expr(&mut c.body))
-            }
-        }
-    }
-
-    fn stmt(&mut self, s: &mut Stmt) -> Res<()> {
-        match s {
-            Stmt::Expr(e) | Stmt::Defer(e) | Stmt::Loop { body: e, .. } => self.expr(e),
-            Stmt::Let {
-                init, otherwise, ..
-            } => {
-                self.expr(init)?;
-                otherwise.iter_mut().try_for_each(|o| self.expr(o))
-            }
-            Stmt::Assign { place, value, .. } => {
-                match place {
-                    Place::Local(_) => {}
-                    Place::Field(a, _) => self.expr(a)?,
-                    Place::Index(a, b) => {
-                        self.expr(a)?;
-                        self.expr(b)?;
-                    }
-                }
-                self.expr(value)
-            }
-            Stmt::While { cond, body, .. } => {
-                self.expr(cond)?;
-                self.expr(body)
-            }
-            Stmt::For { iter, body, .. } => {
-                match &mut **iter {
-                    ForIter::Range { lo, hi, .. } => {
-                        self.expr(lo)?;
-                        self.expr(hi)?;
-                    }
-                    ForIter::RangeValue(e) | ForIter::List(e) => self.expr(e)?,
-                    ForIter::Iterator { iter, next, .. } => {
-                        self.expr(iter)?;
-                        self.expr(next)?;
-                    }
-                }
-                self.expr(body)
-            }
+            _ => e.children(self),
         }
     }
 }

@@ -10,6 +10,7 @@
 #![allow(missing_docs)]
 
 pub mod ty;
+pub mod walk;
 
 use crate::source::Span;
 pub use ty::{AdtId, CapId, FnTy, TraitId, Ty, TyKind, TyTable};
