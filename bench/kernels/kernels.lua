@@ -279,11 +279,8 @@ end
 
 local function string_map(n)
   local map, total = {}, 0
-  for i = 0, n - 1 do
-    local key = "key" .. i * 7919 % 100003
-    if not map[key] then total = total + 1 end
-    map[key] = i
-  end
+  for i = 0, n - 1 do map["key" .. i * 7919 % 100003] = i end
+  for _ in pairs(map) do total = total + 1 end
   for i = 0, 2 * n - 1 do total = total + (map["key" .. i] or 1) end
   return total
 end

@@ -184,7 +184,11 @@ fn in_turn(
             eprintln!("{name}: {}", contender.name);
             let ran =
                 process::run(&mut contender.command(name, counts), timeout).and_then(|text| {
-                    *result = output::result(&text, name)?;
+                    let said = output::result(&text, name)?;
+                    if !runtimes.is_empty() && said != *result {
+                        return Err(format!("its runs differ: {result:?} and {said:?}"));
+                    }
+                    *result = said;
                     output::runtimes(&text, name, counts.iterations)
                 });
             match ran {

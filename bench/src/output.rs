@@ -40,7 +40,7 @@ pub fn result(output: &str, name: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Makes those fail whose result is not the most frequent one.
+/// Makes those fail whose result is not the most frequent one, and, where there are results, those without.
 pub fn agreeing(measured: Vec<(Measured, Option<String>)>) -> Vec<Measured> {
     let results = || measured.iter().filter_map(|(_, result)| result.as_deref());
     let votes = |r: &str| results().filter(|other| *other == r).count();
@@ -49,6 +49,7 @@ pub fn agreeing(measured: Vec<(Measured, Option<String>)>) -> Vec<Measured> {
         (Measured::Runtimes(_), Some(result), Some(right)) if result != *right => {
             Measured::Failed(format!("its result is {result} instead of {right}"))
         }
+        (Measured::Runtimes(_), None, Some(_)) => Measured::Failed("it says no result".to_owned()),
         (measured, _, _) => measured,
     };
     measured.into_iter().map(judge).collect()
@@ -90,6 +91,8 @@ mod tests {
         assert_eq!(judged[0], Measured::Runtimes(vec![1]));
         let wrong = "its result is 4 instead of 5".to_owned();
         assert_eq!(judged[1], Measured::Failed(wrong));
+        let silent = agreeing(vec![ran("5"), (Measured::Runtimes(vec![1]), None)]);
+        assert_eq!(silent[1], Measured::Failed("it says no result".to_owned()));
         assert_eq!(
             result("A: result: 1\nA: result: 1\n", "A"),
             Ok(Some("1".to_owned()))

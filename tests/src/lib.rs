@@ -2,3 +2,5 @@
 
 #[path = "gen/mod.rs"]
 pub mod generate;
+
+pub mod suite;

@@ -18,17 +18,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::{Command, Output};
+
+use jet_tests::suite::{each, fed, programs, root, selected};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn suite() -> PathBuf {
     root().join("tests/adversarial")
@@ -54,7 +49,7 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_string).collect()
 }
 
-fn case(target: &Path, main: &Path) -> Option<Case> {
+fn case(target: &Path, main: &Path) -> Case {
     let text = std::fs::read_to_string(main).expect("program is readable");
     let relative = target.strip_prefix(root()).expect("under the repository");
     let mut case = Case {
@@ -81,49 +76,20 @@ fn case(target: &Path, main: &Path) -> Option<Case> {
         }
     }
     assert!(!case.verdict.is_empty(), "{}: no verdict", main.display());
-    Some(case)
+    case
 }
 
 /// All cases, by family.
 fn cases() -> Vec<Case> {
-    let sorted = |dir: &Path| {
-        let entries = std::fs::read_dir(dir).expect("folder is there");
-        let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("entry").path()).collect();
-        paths.sort();
-        paths
-    };
-    let mut out = Vec::new();
-    for family in sorted(&suite()).into_iter().filter(|p| p.is_dir()) {
-        for path in sorted(&family) {
-            let main = if path.extension().is_some_and(|e| e == "jet") {
-                path.clone()
-            } else if path.join("main.jet").is_file() {
-                path.join("main.jet")
-            } else if path.join("jet.toml").is_file() {
-                path.join("src/main.jet")
-            } else {
-                continue;
-            };
-            out.extend(case(&path, &main));
-        }
-    }
-    out
+    let programs = programs(&suite());
+    programs
+        .iter()
+        .map(|(target, main)| case(target, main))
+        .collect()
 }
 
 fn jetvm(args: &[&str], stdin: &str) -> Output {
-    let mut child = Command::new(JETVM)
-        .current_dir(root())
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("jetvm starts");
-    let mut input = child.stdin.take().expect("piped");
-    // A program that does not read its input may be gone by now.
-    let _ = input.write_all(stdin.as_bytes());
-    drop(input);
-    child.wait_with_output().expect("jetvm ends")
+    fed(Command::new(JETVM).current_dir(root()).args(args), stdin)
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -286,34 +252,9 @@ fn check(case: &Case) -> Result<(), String> {
 
 #[test]
 fn every_attack_gets_its_verdict() {
-    let only = std::env::var("JET_ONLY").unwrap_or_default();
-    let cases: Vec<Case> = cases()
-        .into_iter()
-        .filter(|c| c.target.contains(&only))
-        .collect();
-    assert!(!cases.is_empty(), "no program found");
-    let failures = Mutex::new(Vec::new());
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(why) = check(case) {
-                        let text = format!("{} ({}): {why}", case.target, case.verdict);
-                        failures.lock().expect("no panics").push(text);
-                    }
-                }
-            });
-        }
+    each(2, &selected(cases(), |c| &c.target), |case| {
+        check(case).map_err(|why| format!("{} ({}): {why}", case.target, case.verdict))
     });
-    let failures = failures.into_inner().expect("no panics");
-    assert!(
-        failures.is_empty(),
-        "{} of {} programs failed:\n\n{}",
-        failures.len(),
-        cases.len(),
-        failures.join("\n\n")
-    );
 }
 
 /// The table of the README: families with their programs and verdicts.

@@ -1,9 +1,9 @@
 //! The fourteen programs of the *are-we-fast-yet* suite, at small inner iterations, in every mode: each checks
 //! its own result, and says so by its exit code. The kernels, likewise: they print their results.
 
-use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jet_tests::suite::{each, root};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
@@ -27,7 +27,7 @@ const PROGRAMS: &[(&str, u32, u32)] = &[
 
 fn run(name: &str, inner: u32, flags: &[&str]) -> Result<(), String> {
     let out = Command::new(JETVM)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .current_dir(root())
         .args(["run", "bench/awfy", "--allow-timer"])
         .args(flags)
         .args(["--", name, "1", &inner.to_string()])
@@ -48,34 +48,15 @@ fn run(name: &str, inner: u32, flags: &[&str]) -> Result<(), String> {
 
 #[test]
 fn results_hold_in_every_mode() {
-    let next = AtomicUsize::new(0);
-    let failures: Vec<String> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..2)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut failed = Vec::new();
-                    while let Some(&(name, inner, stress)) =
-                        PROGRAMS.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let gc = format!("--gc=stress:{stress}");
-                        let mut modes =
-                            vec![vec!["--jit=off"], vec!["--jit=on"], vec!["--jit=stress"]];
-                        modes.push(vec!["--jit=off", "--monitor"]);
-                        if stress > 0 {
-                            modes.push(vec!["--jit=off", &gc]);
-                        }
-                        failed.extend(modes.iter().filter_map(|m| run(name, inner, m).err()));
-                    }
-                    failed
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|w| w.join().expect("no panics"))
-            .collect()
+    each(2, PROGRAMS, |&(name, inner, stress)| {
+        let gc = format!("--gc=stress:{stress}");
+        let mut modes = vec![vec!["--jit=off"], vec!["--jit=on"], vec!["--jit=stress"]];
+        modes.push(vec!["--jit=off", "--monitor"]);
+        if stress > 0 {
+            modes.push(vec!["--jit=off", &gc]);
+        }
+        modes.iter().try_for_each(|flags| run(name, inner, flags))
     });
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 #[test]
@@ -119,7 +100,7 @@ fn kernels_have_their_results_in_every_mode() {
             ["--jit=stress", "--gc=stress:50"],
         ] {
             let out = Command::new(JETVM)
-                .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+                .current_dir(root())
                 .args(["run", "bench/kernels/jet", "--allow-timer"])
                 .args(flags)
                 .args(["--", name, "1", &size.to_string()])

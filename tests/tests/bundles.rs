@@ -6,13 +6,10 @@ use std::process::{Command, Output};
 
 use jet_bytecode::asm::{assemble, text as assembly};
 use jet_bytecode::format::encode;
+use jet_tests::suite::root;
 use jetvm::sources::{Input, load};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 fn temp(name: &str) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("jet-bundles-{}-{name}", std::process::id()));

@@ -4,11 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
+use jet_tests::suite::root;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
 fn temp(name: &str) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("jet-cli-{}-{name}", std::process::id()));

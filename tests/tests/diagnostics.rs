@@ -4,14 +4,12 @@
 //! reported end in `#~ CODE`: the codes and lines there and in the messages must be the same.
 //! `JET_BLESS=1` writes the `.err` files; read them before you commit them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
+use jet_tests::suite::root;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
 /// `(line, code)` of each message in the short format `file:line:column: error[CODE]: text`.
 fn reported(messages: &str) -> Vec<(usize, String)> {

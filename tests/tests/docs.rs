@@ -15,11 +15,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
+use jet_tests::suite::root;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
 fn markdown(dir: &Path, out: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(dir)
@@ -261,6 +259,67 @@ fn commands_and_snippets_do_what_the_text_says() {
     assert!(commands > 0, "no command found");
     assert!(snippets > 0, "no snippet found");
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// The name that a heading has in links: lower case, words joined by `-`, without punctuation.
+fn anchor(heading: &str) -> String {
+    heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// What `[…](…)` points at, outside of fences and of code in a line.
+fn links(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            inside = !inside;
+        } else if !inside {
+            let prose: String = line.split('`').step_by(2).collect();
+            let targets = prose.split("](").skip(1);
+            out.extend(targets.filter_map(|t| Some(t.split_once(')')?.0.to_string())));
+        }
+    }
+    out
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut files = vec![root().join("README.md")];
+    for dir in ["docs", "tests", "bench", "examples"] {
+        markdown(&root().join(dir), &mut files);
+    }
+    let headings = |file: &Path| -> Vec<String> {
+        let text = std::fs::read_to_string(file).expect("text");
+        let headings = text.lines().filter(|l| l.starts_with('#'));
+        headings
+            .map(|l| anchor(l.trim_start_matches('#')))
+            .collect()
+    };
+    let (mut seen, mut dead) = (0, Vec::new());
+    for file in &files {
+        let text = std::fs::read_to_string(file).expect("text");
+        for link in links(&text).iter().filter(|l| !l.contains("://")) {
+            seen += 1;
+            let (path, name) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => file.clone(),
+                path => file.parent().expect("folder").join(path),
+            };
+            let there = target.exists()
+                && (name.is_empty() || headings(&target).contains(&name.to_string()));
+            if !there {
+                dead.push(format!("{}: {link}", file.display()));
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} links found");
+    assert!(dead.is_empty(), "{dead:#?}");
 }
 
 /// `docs/llm.md` has to fit beside a task in the context of a small model.

@@ -1,8 +1,9 @@
 //! `jetvm fmt` on files: what it writes, lists and leaves alone. The style itself is tested in the frontend.
 
-use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+
+use jet_tests::suite::fed;
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
@@ -27,21 +28,9 @@ fn temp(name: &str) -> PathBuf {
 }
 
 fn fmt(dir: &std::path::Path, args: &[&str], stdin: &str) -> Output {
-    let mut child = Command::new(JETVM)
-        .current_dir(dir)
-        .env("NO_COLOR", "1")
-        .arg("fmt")
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("jetvm starts");
-    let mut input = child.stdin.take().expect("stdin");
-    // The command may have ended without reading.
-    let _ = input.write_all(stdin.as_bytes());
-    drop(input);
-    child.wait_with_output().expect("jetvm ends")
+    let mut command = Command::new(JETVM);
+    command.current_dir(dir).env("NO_COLOR", "1").arg("fmt");
+    fed(command.args(args), stdin)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -10,9 +10,9 @@
 //! Run one folder or program with `JET_ONLY=part-of-path`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::Command;
+
+use jet_tests::suite::{each, fed, root, selected, sorted};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
@@ -28,10 +28,6 @@ const MODES: &[Mode] = &[
     ("--jit=stress", 7),
     ("--monitor", 0),
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// A program and what is expected of it.
 struct Case {
@@ -126,20 +122,7 @@ fn run(target: &str, case: &Case, mode: &[String]) -> Outcome {
     } else {
         command.arg("--");
     }
-    let mut child = command
-        .args(&case.args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("jetvm starts");
-    {
-        use std::io::Write;
-        let mut stdin = child.stdin.take().expect("stdin is piped");
-        // A program that does not read its input may be gone by now.
-        let _ = stdin.write_all(case.stdin.as_bytes());
-    }
-    let out = child.wait_with_output().expect("jetvm ends");
+    let out = fed(command.args(&case.args), &case.stdin);
     if let Some(dir) = scratch {
         std::fs::remove_dir_all(dir).expect("the scratch folder is there");
     }
@@ -161,7 +144,7 @@ fn inexact(case: &Case) -> bool {
     matches!(case.limit.as_deref(), Some("time" | "memory"))
 }
 
-fn check(case: &Case, failures: &Mutex<Vec<String>>) {
+fn check(case: &Case) -> Result<(), String> {
     let bundle = std::env::temp_dir().join(format!(
         "jet-program-{}-{}.jbc",
         std::process::id(),
@@ -174,12 +157,11 @@ fn check(case: &Case, failures: &Mutex<Vec<String>>) {
         .output()
         .expect("jetvm starts");
     if !built.status.success() {
-        failures.lock().expect("no panics").push(format!(
+        return Err(format!(
             "{}: build failed\n{}",
             case.target,
             String::from_utf8_lossy(&built.stderr)
         ));
-        return;
     }
     let messages = String::from_utf8_lossy(&built.stderr);
     let warnings: Vec<&str> = messages
@@ -188,7 +170,7 @@ fn check(case: &Case, failures: &Mutex<Vec<String>>) {
         .filter_map(|rest| rest.split(']').next())
         .collect();
     if warnings != case.warns {
-        failures.lock().expect("no panics").push(format!(
+        return Err(format!(
             "{}: warnings {warnings:?}, expected {:?}\n{messages}",
             case.target, case.warns
         ));
@@ -236,27 +218,23 @@ fn check(case: &Case, failures: &Mutex<Vec<String>>) {
                 _ => {}
             }
             if !wrong.is_empty() {
-                failures.lock().expect("no panics").push(format!(
+                let _ = std::fs::remove_file(&bundle);
+                return Err(format!(
                     "{target} {}: {}\n--- stderr\n{}",
                     mode.join(" "),
                     wrong.join("; "),
                     got.stderr
                 ));
-                break;
             }
         }
     }
     let _ = std::fs::remove_file(&bundle);
+    Ok(())
 }
 
 /// Programs in a folder: files, and folders with a `main.out`.
 fn files(dir: &Path, out: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(dir)
-        .expect("folder is there")
-        .map(|e| e.expect("entry is readable").path())
-        .collect();
-    entries.sort();
-    for path in entries {
+    for path in sorted(dir) {
         if path.join("main.out").is_file() {
             out.push(path);
         } else if path.is_dir() {
@@ -323,32 +301,8 @@ fn example(dir: &Path) -> Option<Case> {
 }
 
 fn run_all(cases: Vec<Case>) {
-    let only = std::env::var("JET_ONLY").unwrap_or_default();
-    let cases: Vec<Case> = cases
-        .into_iter()
-        .filter(|c| c.target.contains(&only))
-        .collect();
-    assert!(!cases.is_empty(), "no program found");
-    let failures = Mutex::new(Vec::new());
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        // What a run waits for, its processes' start above all, leaves room for more threads than processors.
-        for _ in 0..3 {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    check(case, &failures);
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("no panics");
-    assert!(
-        failures.is_empty(),
-        "{} of {} programs failed:\n\n{}",
-        failures.len(),
-        cases.len(),
-        failures.join("\n\n")
-    );
+    // What a run waits for, its processes' start above all, leaves room for more threads than processors.
+    each(3, &selected(cases, |c| &c.target), check);
 }
 
 #[test]
@@ -369,10 +323,6 @@ fn honest_programs_agree_in_every_mode() {
 
 #[test]
 fn examples_agree_in_every_mode() {
-    let mut dirs: Vec<PathBuf> = std::fs::read_dir(root().join("examples"))
-        .expect("examples")
-        .map(|e| e.expect("entry").path())
-        .collect();
-    dirs.sort();
+    let dirs = sorted(&root().join("examples"));
     run_all(dirs.iter().filter_map(|d| example(d)).collect());
 }

@@ -13,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use jet_tests::suite::fed;
+
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 /// How long a step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -366,20 +368,7 @@ add(1)
 let boom = [c.up(), 1 / (c.n - c.n)]
 c.n
 ";
-    let mut child = Command::new(JETVM)
-        .arg("repl")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("jetvm starts");
-    child
-        .stdin
-        .take()
-        .expect("stdin")
-        .write_all(script.as_bytes())
-        .expect("written");
-    let out = child.wait_with_output().expect("output");
+    let out = fed(Command::new(JETVM).arg("repl"), script);
     let stdout = String::from_utf8_lossy(&out.stdout);
     let stderr = String::from_utf8_lossy(&out.stderr);
     assert_eq!(
@@ -395,18 +384,7 @@ c.n
 #[test]
 fn limits_hold_for_each_entry() {
     let run = |flags: &[&str], script: &str| {
-        let mut child = Command::new(JETVM)
-            .arg("repl")
-            .args(flags)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("jetvm starts");
-        let mut stdin = child.stdin.take().expect("stdin");
-        stdin.write_all(script.as_bytes()).expect("written");
-        drop(stdin);
-        let out = child.wait_with_output().expect("output");
+        let out = fed(Command::new(JETVM).arg("repl").args(flags), script);
         (
             String::from_utf8_lossy(&out.stdout).into_owned(),
             String::from_utf8_lossy(&out.stderr).into_owned(),

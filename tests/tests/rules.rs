@@ -7,21 +7,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jet_bytecode::verify::{self, RULES as VERIFIER_RULES};
 use jet_frontend::check::rules::{RULES, Rule, watch};
 use jet_frontend::diag::Severity;
 use jet_frontend::driver::{self, ProgramInput};
+use jet_tests::suite::{self, each, root};
 use jetvm::sources::{Input, load};
 
 #[path = "../../bytecode/tests/refuse/main.rs"]
 mod refuse;
 
-fn suite() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("adversarial")
+fn adversarial() -> PathBuf {
+    root().join("tests/adversarial")
 }
 
 /// Clauses that no program can notice, each with the reason.
@@ -43,33 +43,20 @@ struct Program {
 }
 
 fn programs() -> Vec<Program> {
-    let sorted = |dir: &Path| {
-        let entries = std::fs::read_dir(dir).expect("folder is there");
-        let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("entry").path()).collect();
-        paths.sort();
-        paths
-    };
     let mut out = Vec::new();
-    for family in sorted(&suite()).into_iter().filter(|p| p.is_dir()) {
-        for path in sorted(&family) {
-            let mains = [
-                path.clone(),
-                path.join("main.jet"),
-                path.join("src/main.jet"),
-            ];
-            let text = mains.iter().find_map(|p| std::fs::read_to_string(p).ok());
-            if !text.is_some_and(|t| t.starts_with("#! verdict rejected")) {
-                continue;
-            }
-            let Ok(Input::Texts(texts)) = load(&path) else {
-                continue;
-            };
-            let name = path.strip_prefix(suite()).expect("in the suite");
-            out.push(Program {
-                name: name.with_extension("").to_string_lossy().into_owned(),
-                input: texts.program,
-            });
+    for (path, main) in suite::programs(&adversarial()) {
+        let text = std::fs::read_to_string(main).expect("text");
+        if !text.starts_with("#! verdict rejected") {
+            continue;
         }
+        let Ok(Input::Texts(texts)) = load(&path) else {
+            continue;
+        };
+        let name = path.strip_prefix(adversarial()).expect("in the suite");
+        out.push(Program {
+            name: name.with_extension("").to_string_lossy().into_owned(),
+            input: texts.program,
+        });
     }
     out
 }
@@ -147,17 +134,9 @@ fn noticed() -> Noticed {
     let programs = programs();
     assert!(programs.len() > 200, "{} programs", programs.len());
     let noticed = Mutex::default();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            let work = || {
-                while let Some(p) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    notice(p, &noticed);
-                }
-            };
-            let thread = std::thread::Builder::new().stack_size(64 << 20);
-            thread.spawn_scoped(scope, work).expect("a thread");
-        }
+    each(2, &programs, |p| {
+        notice(p, &noticed);
+        Ok(())
     });
     noticed.into_inner().expect("no panics")
 }
@@ -280,7 +259,7 @@ static README: Mutex<()> = Mutex::new(());
 /// Holds a table of the README to what was found.
 fn held(name: &str, table: &str) {
     let _one = README.lock().expect("no panics");
-    let path = suite().join("README.md");
+    let path = adversarial().join("README.md");
     let text = std::fs::read_to_string(&path).expect("README.md");
     let begin =
         format!("<!-- {name}: written by `JET_BLESS=1 cargo test -p jet-tests --test rules` -->\n");

@@ -1,0 +1,106 @@
+//! What the suites of programs share: the repository, its folders in order, work in threads, a command with its input.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What is in a folder, by name.
+///
+/// # Panics
+/// Where the folder cannot be read.
+pub fn sorted(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The programs of a suite, `FAMILY/NAME`: what `jetvm` is given (a file, a folder with `main.jet`, a package), and
+/// the main module.
+///
+/// # Panics
+/// Where a folder cannot be read.
+pub fn programs(suite: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let families = sorted(suite).into_iter().filter(|p| p.is_dir());
+    let mut out = Vec::new();
+    for path in families.flat_map(|family| sorted(&family)) {
+        let mains = [
+            path.clone(),
+            path.join("main.jet"),
+            path.join("src/main.jet"),
+        ];
+        let mut mains = mains.into_iter();
+        let main = mains.find(|p| p.is_file() && p.extension().is_some_and(|e| e == "jet"));
+        out.extend(main.map(|main| (path, main)));
+    }
+    out
+}
+
+/// Those whose name contains `JET_ONLY`; all of them without it.
+///
+/// # Panics
+/// Where there is nothing to select from: a test that runs nothing says nothing.
+pub fn selected<T>(mut cases: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+    assert!(!cases.is_empty(), "no cases");
+    if let Ok(only) = std::env::var("JET_ONLY") {
+        cases.retain(|c| name(c).contains(&only));
+        eprintln!("{} with `{only}` in their names", cases.len());
+    }
+    cases
+}
+
+/// Does the work of every case, in so many threads.
+///
+/// # Panics
+/// With all failures, if there is one.
+pub fn each<T: Sync>(threads: usize, cases: &[T], work: impl Fn(&T) -> Result<(), String> + Sync) {
+    let failures = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let work = || {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(why) = work(case) {
+                        failures.lock().expect("no panics").push(why);
+                    }
+                }
+            };
+            // The compiler is at home on such a stack.
+            let thread = std::thread::Builder::new().stack_size(64 << 20);
+            thread.spawn_scoped(scope, work).expect("a thread");
+        }
+    });
+    let failures = failures.into_inner().expect("no panics");
+    assert!(
+        failures.is_empty(),
+        "{} of {} failed:\n\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n\n")
+    );
+}
+
+/// Runs a command with this input.
+///
+/// # Panics
+/// Where the command cannot be started.
+pub fn fed(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    // A program that does not read its input may be gone by now.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("the command ends")
+}
