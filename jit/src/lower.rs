@@ -22,7 +22,7 @@ use crate::ir::{
     Alias, Bin, BlockId, Call, Cc, Edge, Exit, ExitFrame, ExitId, FCc, Graph, Op, Step, Term, Ty,
     Val, Width,
 };
-use crate::paths::{End, Facts, FnFacts, Key, Paths, after_call, function};
+use crate::paths::{End, Facts, FnFacts, Key, Paths, after_call, function, needs_step};
 use crate::region::{CtxId, Region};
 
 /// A frame in an environment.
@@ -326,6 +326,9 @@ impl<'a> Lower<'a> {
 
     /// Has the interpreter execute the instruction.
     pub(crate) fn step(&mut self, i: &Instr) -> Done {
+        if !needs_step(i.op) {
+            return Err(Abort::Internal("a step where no path expects one"));
+        }
         self.complete(true)?;
         let inlined = self.env.frames.len() as i32 - 1;
         if inlined > 0 {

@@ -150,7 +150,7 @@ pub fn after_call(f: &LFunction, call: &Instr) -> (u32, Option<Instr>) {
     }
 }
 
-/// Whether native code has this operation inline, without a collection or a call.
+/// Whether native code may have the interpreter execute this operation, which may collect.
 pub fn needs_step(op: Op) -> bool {
     matches!(
         op,
@@ -159,6 +159,7 @@ pub fn needs_step(op: Op) -> bool {
             | Op::IntToChar
             | Op::StrConcat
             | Op::StrConcatN
+            | Op::StrByte
             | Op::StrEq
             | Op::StrCmp
             | Op::ListNew

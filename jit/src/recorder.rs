@@ -195,6 +195,10 @@ impl Compiler {
     }
 
     fn abort(&mut self, at: usize, why: Abort) {
+        // Harmless for the program, which goes on in the interpreter; checked builds do not let it pass.
+        if self.options.verify && matches!(why, Abort::Internal(_) | Abort::Backend) {
+            panic!("machine code for {}: {why}", self.name(at));
+        }
         *self.aborts.entry(why.to_string()).or_default() += 1;
         self.log(|| format!("abort {}: {why}", self.name(at)));
     }
