@@ -16,6 +16,7 @@ mod emit_ops;
 pub mod ir;
 mod ir_check;
 mod lower;
+mod lower_calls;
 mod lower_enums;
 mod lower_ops;
 mod opt;
@@ -124,8 +125,6 @@ pub enum Abort {
     Unsupported(&'static str),
     /// A belief of ours did not hold: a bug, but a harmless one.
     Internal(&'static str),
-    /// The recording led nowhere.
-    Nothing,
     /// Cranelift refused.
     Backend,
     /// The quota of machine code is used up.
@@ -139,7 +138,6 @@ impl fmt::Display for Abort {
             Abort::Irreducible => f.write_str("irreducible loop"),
             Abort::Unsupported(what) => write!(f, "not compiled: {what}"),
             Abort::Internal(what) => write!(f, "internal: {what}"),
-            Abort::Nothing => f.write_str("nothing recorded"),
             Abort::Backend => f.write_str("refused by the back end"),
             Abort::Quota => f.write_str("code quota"),
         }

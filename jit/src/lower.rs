@@ -1,5 +1,5 @@
 //! From the graph of places to trace IR: environments, joins, exits, control flow. The instructions
-//! themselves are in `lower_ops.rs`.
+//! themselves are in `lower_ops.rs`, calls in `lower_calls.rs`.
 //!
 //! An environment says, for each inlined frame, which value each live register has, and whether the
 //! register's slot on the VM stack holds it already (*home*). A write makes a register not home; storing all
@@ -10,18 +10,15 @@
 use jet_bytecode::analysis::decode::{Instr, decode};
 use jet_bytecode::analysis::liveness::RegSet;
 use jet_bytecode::layout::RegKind;
-use jet_bytecode::linked::{FnId, LFunction, LType, Program};
-use jet_bytecode::module::FnKind;
+use jet_bytecode::linked::{LFunction, Program};
 use jet_bytecode::opcodes::Op as Code;
 use jet_vm::Loaded;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use crate::Abort;
-use crate::ir::{
-    Alias, Bin, BlockId, Call, Cc, Edge, Exit, ExitFrame, ExitId, FCc, Graph, Op, Step, Term, Ty,
-    Val, Width,
-};
+use crate::ir::{BlockId, Cc, Edge, Exit, ExitFrame, ExitId, FCc, Graph, Op, Step, Term, Ty, Val};
+use crate::lower_ops::Done;
 use crate::paths::{End, Facts, FnFacts, Key, Paths, after_call, function, needs_step};
 use crate::region::{CtxId, Region};
 
@@ -76,11 +73,9 @@ pub(crate) struct Lower<'a> {
     params: FxHashMap<usize, (Env, Vec<(usize, u16)>)>,
     /// Called for each node: whether to force an exit there.
     force: &'a mut dyn FnMut() -> bool,
-    max_depth: u32,
-    max_base: u32,
+    pub max_depth: u32,
+    pub max_base: u32,
 }
-
-type Done<T = ()> = Result<T, Abort>;
 
 /// Builds the IR of a region from its graph.
 pub(crate) fn lower(
@@ -166,7 +161,7 @@ impl<'a> Lower<'a> {
         self.function(self.ctx)
     }
 
-    fn reg_ty(&self, frame: usize, r: u16) -> Ty {
+    pub(crate) fn reg_ty(&self, frame: usize, r: u16) -> Ty {
         match self.env.frames[frame].facts.kinds[usize::from(r)] {
             RegKind::Float => Ty::F,
             _ => Ty::I,
@@ -276,7 +271,7 @@ impl<'a> Lower<'a> {
     }
 
     /// Stores what is not home, so that frames are complete; `operands` as in [`Lower::live`].
-    fn complete(&mut self, operands: bool) -> Done {
+    pub(crate) fn complete(&mut self, operands: bool) -> Done {
         let live = self.live(self.pc, operands)?;
         for (k, live) in live.iter().enumerate() {
             for r in live.iter().map(usize::from) {
@@ -300,7 +295,7 @@ impl<'a> Lower<'a> {
     }
 
     /// After a safepoint: references are where the collector left them.
-    fn reload(&mut self) -> Done {
+    pub(crate) fn reload(&mut self) -> Done {
         let live = self.live(self.pc, false)?;
         for (k, live) in live.iter().enumerate() {
             for r in live.iter() {
@@ -557,7 +552,7 @@ impl<'a> Lower<'a> {
         matches!(end, End::Fall(next) if *next == (key.0, pc))
     }
 
-    fn go_to(&mut self, key: Key) -> Done {
+    pub(crate) fn go_to(&mut self, key: Key) -> Done {
         let to = self
             .paths
             .target(self.node, key)
@@ -702,152 +697,5 @@ impl<'a> Lower<'a> {
                 self.go_to((up, target))
             }
         }
-    }
-
-    /// An inlined call of one of several functions.
-    fn call_inlined(&mut self, i: &Instr, callees: &[(FnId, CtxId)]) -> Done {
-        let f = self.f();
-        let args: Vec<u16> = i.args(&f.code).collect();
-        let values: Vec<Val> = args.iter().map(|r| self.read(*r)).collect::<Done<_>>()?;
-        let unknown = self.exit(true);
-        self.charge();
-        let object = match i.op {
-            Code::Call => None,
-            Code::CallFn => Some(self.read(i.b)?),
-            _ => {
-                let object = args.iter().position(|r| {
-                    let ty = f.reg_type(*r).map(|t| self.program.ty(t));
-                    matches!(ty, Some(LType::Dyn(_)))
-                });
-                Some(values[object.ok_or(Abort::Internal("no object"))?])
-            }
-        };
-        let id = object.map(|object| self.type_id(object));
-        let env = self.env.clone();
-        for (callee, child) in callees {
-            self.env = env.clone();
-            let function = &self.program.functions[callee.index()];
-            let mut next = None;
-            if let Some(id) = id {
-                let ids = self.ids_of(i, *callee)?;
-                if ids.is_empty() {
-                    return Err(Abort::Internal("no type for a callee"));
-                }
-                let hit = self.g.block();
-                for k in ids {
-                    let k = self.int(i64::from(k));
-                    let miss = self.g.block();
-                    let (yes, no) = (
-                        Edge {
-                            block: hit,
-                            args: Vec::new(),
-                        },
-                        Edge {
-                            block: miss,
-                            args: Vec::new(),
-                        },
-                    );
-                    self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, yes, no);
-                    self.cur = miss;
-                }
-                next = Some(self.cur);
-                self.cur = hit;
-            }
-            let facts = self.facts.of(self.program, *callee);
-            let n = facts.kinds.len();
-            let child_ctx = &self.region.contexts[*child];
-            let mut frame = Frame {
-                ctx: *child,
-                base: child_ctx.base,
-                facts,
-                regs: vec![None; n],
-                home: vec![false; n],
-            };
-            self.max_depth = self.max_depth.max(child_ctx.depth as u32);
-            self.max_base = self.max_base.max(child_ctx.base);
-            // What the object is has just been checked: its loads must stay behind that.
-            let known = object.map(|o| (o, self.push(Op::Known(o))));
-            let env_reg = i.op == Code::CallFn && function.kind == FnKind::Literal;
-            let closure = known.filter(|_| env_reg).map(|(o, _)| o);
-            let all = closure.into_iter().chain(values.iter().copied());
-            for (slot, v) in frame.regs.iter_mut().zip(all) {
-                *slot = Some(match known {
-                    Some((o, k)) if o == v => k,
-                    _ => v,
-                });
-            }
-            self.env.frames.push(frame);
-            self.go_to((*child, 0))?;
-            match next {
-                Some(miss) => self.cur = miss,
-                None => return Ok(()),
-            }
-        }
-        self.g.blocks[self.cur].term = Term::Exit(unknown);
-        Ok(())
-    }
-
-    /// Type ids of the objects whose call leads to this function.
-    fn ids_of(&self, i: &Instr, callee: FnId) -> Done<Vec<u32>> {
-        if i.op == Code::CallFn {
-            return Ok(vec![callee.0]);
-        }
-        let f = self.f();
-        let of = i
-            .args(&f.code)
-            .find_map(|r| match self.program.ty(f.reg_type(r)?) {
-                LType::Dyn(t) => Some(*t),
-                _ => None,
-            });
-        let of = of.ok_or(Abort::Internal("no object"))?;
-        let targets = self.loaded.dyn_targets(of, i.b);
-        Ok(targets
-            .into_iter()
-            .filter(|(_, f)| *f == callee)
-            .map(|(t, _)| t)
-            .collect())
-    }
-
-    /// Type id in an object's header.
-    pub(crate) fn type_id(&mut self, object: Val) -> Val {
-        let header = self.push(Op::Load(object, 0, Width::I64, Alias::Fixed));
-        let shift = self.int(40);
-        self.push(Op::Bin(Bin::Ushr, header, shift))
-    }
-
-    /// A call that stays one.
-    pub(crate) fn call(&mut self, i: &Instr) -> Done {
-        let f = self.f();
-        let callee = self
-            .program
-            .resolve_fn(f.package, i.b)
-            .ok_or(Abort::Internal("callee"))?;
-        let args = i.args(&f.code).map(|r| self.read(r)).collect::<Done<_>>()?;
-        let exit = self.exit(true);
-        self.complete(false)?;
-        let frame = self.env.frames.last().ok_or(Abort::Internal("no frame"))?;
-        let (base, depth) = (frame.base, self.env.frames.len() as u32 - 1);
-        let at = self.at(i.pc);
-        let header = self.loaded.call_header(at);
-        let (_, on_error) = after_call(f, i);
-        let call = Call {
-            callee,
-            entry: self.loaded.index(callee, 0),
-            base: base + f.regs.len() as u32 + 2,
-            fuel: self.env.fuel,
-            cost: self.loaded.cost(at),
-            args,
-            header: [header.lanes, header.link],
-            depth,
-            exit,
-            on_error: on_error.map(|e| (self.at(e.pc), base)),
-        };
-        self.env.fuel = self.push(Op::Call(Box::new(call)));
-        let fuel = self.env.fuel;
-        let ty = self.reg_ty(depth as usize, i.a);
-        let v = self.push(Op::CallValue(fuel, ty));
-        self.reload()?;
-        self.write(i.a, v);
-        Ok(())
     }
 }

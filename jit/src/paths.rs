@@ -428,8 +428,8 @@ fn scan(program: &Program, facts: &mut Facts, region: &Region, key: Key) -> Resu
                 let inlined: Vec<(FnId, CtxId)> = region.contexts[ctx]
                     .children
                     .iter()
-                    .filter(|((at, _), _)| *at == pc)
-                    .map(|((_, f), c)| (*f, *c))
+                    .filter(|((at, ..), _)| *at == pc)
+                    .map(|((_, f, _), c)| (*f, *c))
                     .collect();
                 if !inlined.is_empty() {
                     let mut inlined = inlined;

@@ -226,7 +226,8 @@ impl Compiler {
         (call.op == Code::Call).then_some(false)
     }
 
-    /// Notes the instruction at `pc` of function `f` in the frame; whether to go on.
+    /// Notes the instruction at `pc` of function `f` in the frame, which was called by way of a bound function
+    /// or not; whether to go on.
     fn follow(
         &mut self,
         r: &mut Recording,
@@ -234,6 +235,7 @@ impl Compiler {
         f: FnId,
         pc: u32,
         frame: usize,
+        bound: bool,
     ) -> bool {
         if r.skipping {
             if frame > r.frame {
@@ -253,7 +255,7 @@ impl Compiler {
                         }
                         let distance = ((frame - r.frame) / 8) as u32;
                         let region = &mut self.regions[r.region];
-                        if let Some(child) = region.child(ctx, last.pc, f) {
+                        if let Some(child) = region.child(ctx, last.pc, f, bound) {
                             r.ctx = child;
                         } else if region.opaque.contains(&(ctx, last.pc)) {
                             r.skipping = true;
@@ -262,7 +264,7 @@ impl Compiler {
                             match self.inline(program, r, &last, f) {
                                 Some(true) => {
                                     let region = &mut self.regions[r.region];
-                                    r.ctx = region.inline(ctx, last.pc, f, distance);
+                                    r.ctx = region.inline(ctx, last.pc, (f, bound), distance);
                                     r.news = true;
                                 }
                                 Some(false) => {
@@ -616,8 +618,8 @@ impl Jit for Compiler {
         };
         r.steps += 1;
         let (f, pc) = loaded.place(at);
-        let goes_on =
-            r.steps < self.tuning.steps && self.follow(&mut r, loaded.program(), f, pc, frame);
+        let goes_on = r.steps < self.tuning.steps
+            && self.follow(&mut r, loaded.program(), f, pc, frame, plug.bound);
         if goes_on {
             self.recording = Some(r);
         } else {

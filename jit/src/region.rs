@@ -21,8 +21,10 @@ pub struct Context {
     pub depth: usize,
     /// Distance in words from the root's register 0 to this frame's.
     pub base: u32,
+    /// Whether it was called by way of a bound function, whose capabilities come before the arguments.
+    pub bound: bool,
     /// Inlined callees by place of the call.
-    pub children: FxHashMap<(u32, FnId), CtxId>,
+    pub children: FxHashMap<(u32, FnId, bool), CtxId>,
 }
 
 /// See the module.
@@ -59,6 +61,7 @@ impl Region {
                 func,
                 depth: 0,
                 base: 0,
+                bound: false,
                 children: FxHashMap::default(),
             }],
             seen: FxHashMap::default(),
@@ -80,21 +83,29 @@ impl Region {
 
     /// The context of a call, if it is inlined.
     #[must_use]
-    pub fn child(&self, ctx: CtxId, pc: u32, callee: FnId) -> Option<CtxId> {
-        self.contexts[ctx].children.get(&(pc, callee)).copied()
+    pub fn child(&self, ctx: CtxId, pc: u32, callee: FnId, bound: bool) -> Option<CtxId> {
+        let children = &self.contexts[ctx].children;
+        children.get(&(pc, callee, bound)).copied()
     }
 
     /// Adds a context; `distance` is that of the two frames.
-    pub fn inline(&mut self, ctx: CtxId, pc: u32, callee: FnId, distance: u32) -> CtxId {
+    pub fn inline(
+        &mut self,
+        ctx: CtxId,
+        pc: u32,
+        (callee, bound): (FnId, bool),
+        distance: u32,
+    ) -> CtxId {
         let id = self.contexts.len();
         let parent = &mut self.contexts[ctx];
-        parent.children.insert((pc, callee), id);
+        parent.children.insert((pc, callee, bound), id);
         let (depth, base) = (parent.depth + 1, parent.base + distance);
         self.contexts.push(Context {
             parent: Some((ctx, pc)),
             func: callee,
             depth,
             base,
+            bound,
             children: FxHashMap::default(),
         });
         id

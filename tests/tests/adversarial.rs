@@ -25,6 +25,11 @@ use jet_tests::suite::{each, fed, programs, root, selected};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
+/// The interpreter alone.
+const OFF: &str = "--jit=off";
+/// Machine code at once.
+const STRESS: &str = "--jit=stress";
+
 fn suite() -> PathBuf {
     root().join("tests/adversarial")
 }
@@ -190,9 +195,9 @@ fn audited(case: &Case) -> Result<(), String> {
     }
 }
 
-fn run(case: &Case, gc: &str) -> Result<(), String> {
-    let mut args = vec!["run", "--message-format=short", "--seed=1", gc];
-    if gc == "--gc=normal" && !case.target.contains("/exhaustion/") {
+fn run(case: &Case, gc: &str, jit: &str) -> Result<(), String> {
+    let mut args = vec!["run", "--message-format=short", "--seed=1", gc, jit];
+    if jit == OFF && gc == "--gc=normal" && !case.target.contains("/exhaustion/") {
         // At every call: only declared authority goes down. (Elsewhere work and memory are the point.)
         args.push("--monitor");
     }
@@ -231,8 +236,12 @@ fn check(case: &Case) -> Result<(), String> {
     match case.verdict.as_str() {
         "rejected" => rejected(case),
         // Their memory and work are the point: collecting at every allocation would take forever.
-        "limit" => run(case, "--gc=normal").and_then(|()| run(case, "--gc=stress:65521")),
-        "refused" => run(case, "--gc=normal"),
+        "limit" => {
+            run(case, "--gc=normal", OFF)?;
+            run(case, "--gc=stress:65521", OFF)?;
+            run(case, "--gc=stress:65521", STRESS)
+        }
+        "refused" => run(case, "--gc=normal", OFF),
         _ => {
             let heavy = case.target.contains("/exhaustion/");
             let stress = if heavy {
@@ -240,8 +249,11 @@ fn check(case: &Case) -> Result<(), String> {
             } else {
                 "--gc=stress:1"
             };
-            run(case, "--gc=normal")?;
-            run(case, stress)?;
+            run(case, "--gc=normal", OFF)?;
+            run(case, stress, OFF)?;
+            // Machine code of everything, left by force now and then, while objects move.
+            let moves = if heavy { stress } else { "--gc=stress:7" };
+            run(case, moves, STRESS)?;
             if matches!(case.verdict.as_str(), "runs" | "trapped") {
                 audited(case)?;
             }

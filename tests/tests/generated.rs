@@ -13,6 +13,15 @@ fn deep(run: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// Each mode that is to make machine code made some: else it compares the interpreter with itself.
+fn assert_machine_code() {
+    let regions = oracle::regions();
+    assert!(regions.len() >= 3, "{regions:?}");
+    if jet_jit::supported() {
+        assert!(regions.iter().all(|(_, n)| *n > 0), "{regions:?}");
+    }
+}
+
 /// Works through seeds until the time is over.
 fn slice(seconds: u64, least: u64, mut each: impl FnMut(u64) + Send + 'static) {
     deep(move || {
@@ -33,6 +42,7 @@ fn programs_do_what_the_reference_evaluator_says() {
             panic!("jet-fuzz --show --mode=programs --seed={seed}\n{why}");
         }
     });
+    assert_machine_code();
 }
 
 #[test]

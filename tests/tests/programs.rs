@@ -11,6 +11,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jet_tests::suite::{each, fed, root, selected, sorted};
 
@@ -90,6 +91,8 @@ struct Outcome {
     stdout: String,
     stderr: String,
     fuel: Option<u64>,
+    /// Regions of machine code.
+    regions: u64,
 }
 
 /// An empty folder with the same path in each run of a program, since the program may print it.
@@ -127,15 +130,19 @@ fn run(target: &str, case: &Case, mode: &[String]) -> Outcome {
         std::fs::remove_dir_all(dir).expect("the scratch folder is there");
     }
     let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
-    let fuel = stderr
+    let stats = stderr
         .lines()
         .filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok())
-        .find_map(|v| v.get("fuel")?.as_u64());
+        .find(|v| v.get("fuel").is_some());
+    let number = |path: &str| stats.as_ref()?.pointer(path)?.as_u64();
+    let fuel = number("/fuel");
+    let regions = number("/jit/regions").unwrap_or(0);
     Outcome {
         exit: out.status.code(),
         stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
         stderr,
         fuel,
+        regions,
     }
 }
 
@@ -144,7 +151,8 @@ fn inexact(case: &Case) -> bool {
     matches!(case.limit.as_deref(), Some("time" | "memory"))
 }
 
-fn check(case: &Case) -> Result<(), String> {
+/// Runs a program in every mode; counts it where one of those that compile at once made machine code of it.
+fn check(case: &Case, compiled: &AtomicUsize) -> Result<(), String> {
     let bundle = std::env::temp_dir().join(format!(
         "jet-program-{}-{}.jbc",
         std::process::id(),
@@ -177,10 +185,13 @@ fn check(case: &Case) -> Result<(), String> {
     }
     let bundle_text = bundle.to_string_lossy().into_owned();
     let mut reference: Option<u64> = None;
+    let mut regions = 0;
     for target in [case.target.as_str(), bundle_text.as_str()] {
         for mode in MODES {
+            let at_once = mode.0 == "--jit=stress";
             let mode = case.flags_of(*mode);
             let got = run(target, case, &mode);
+            regions += if at_once { got.regions } else { 0 };
             let mut wrong = Vec::new();
             if got.exit != Some(case.exit) {
                 wrong.push(format!("exit {:?}, expected {}", got.exit, case.exit));
@@ -229,6 +240,7 @@ fn check(case: &Case) -> Result<(), String> {
         }
     }
     let _ = std::fs::remove_file(&bundle);
+    compiled.fetch_add(usize::from(regions > 0), Ordering::Relaxed);
     Ok(())
 }
 
@@ -300,9 +312,18 @@ fn example(dir: &Path) -> Option<Case> {
     Some(case)
 }
 
+/// Runs programs; of at least half of them, machine code must be made in the modes that compile at once.
 fn run_all(cases: Vec<Case>) {
+    let all = cases.len();
+    let cases = selected(cases, |c| &c.target);
+    let compiled = AtomicUsize::new(0);
     // What a run waits for, its processes' start above all, leaves room for more threads than processors.
-    each(3, &selected(cases, |c| &c.target), check);
+    each(3, &cases, |case| check(case, &compiled));
+    let compiled = compiled.into_inner();
+    assert!(
+        cases.len() < all || !jet_jit::supported() || compiled * 2 >= all,
+        "machine code was made of {compiled} of {all} programs only"
+    );
 }
 
 #[test]

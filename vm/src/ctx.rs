@@ -57,6 +57,8 @@ pub(crate) struct Ctx {
     pub copy_bytes: usize,
     /// What the copy's handler does: see [`crate::native`].
     pub mode: u64,
+    /// Whether the last call was one of a bound function; a recording asks.
+    pub bound: bool,
     /// Which exit machine code left by.
     pub exit: u64,
     /// Branches until the next forced exit, for tests.

@@ -208,7 +208,11 @@ unsafe fn consult(ctx: *mut Ctx, pc: *const Word) -> bool {
         counters,
         natives,
     } = &mut **engine;
-    let mut plug = Plug { counters, natives };
+    let mut plug = Plug {
+        bound: false,
+        counters,
+        natives,
+    };
     if ctx.mode != GO {
         plug.count(at, 64);
         return false;
@@ -222,6 +226,7 @@ unsafe fn consult(ctx: *mut Ctx, pc: *const Word) -> bool {
 
 fn start_recording(ctx: &mut Ctx) {
     ctx.mode = RECORD;
+    ctx.bound = false;
     ctx.functions = ctx.loaded.code.copy_functions.as_ptr();
     ctx.sites = ctx.loaded.copy_sites.as_ptr();
 }
@@ -270,7 +275,14 @@ unsafe fn settle(ctx: *mut Ctx) -> (u64, f64) {
             counters,
             natives,
         } = &mut **engine;
-        if jit.exited(exit, &mut Plug { counters, natives }) {
+        if jit.exited(
+            exit,
+            &mut Plug {
+                bound: false,
+                counters,
+                natives,
+            },
+        ) {
             start_recording(ctx);
             ctx.pc = ctx.pc.wrapping_byte_add(ctx.copy_bytes);
         }
@@ -337,7 +349,16 @@ unsafe fn note(ctx: *mut Ctx, original: *const Word, regs: *mut u64) -> bool {
         counters,
         natives,
     } = &mut **engine;
-    let goes_on = jit.step(at, regs.addr(), &mut Plug { counters, natives });
+    let bound = std::mem::take(&mut ctx.bound);
+    let goes_on = jit.step(
+        at,
+        regs.addr(),
+        &mut Plug {
+            bound,
+            counters,
+            natives,
+        },
+    );
     if !goes_on {
         end_recording(ctx);
     }

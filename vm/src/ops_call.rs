@@ -143,6 +143,7 @@ handler! { #[inline(never)] fn call_bound[](s) {
         at = at.add(1);
         k += 1;
     }
+    (*s.ctx).bound = true;
     s.enter::<false>((*f).entry, callee, depth)
 } }
 // Lane b: the site (its row of entry points by type); lane c: number of arguments, of which the one whose

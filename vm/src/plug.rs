@@ -68,9 +68,14 @@ pub struct JitStats {
 
 /// The tables by which the interpreter finds machine code.
 pub struct Plug<'a> {
+    /// Whether the instruction is the first of a function that was called by way of a bound one.
+    pub bound: bool,
     pub(crate) counters: &'a mut [u32],
     pub(crate) natives: &'a mut [*const ()],
 }
+
+/// Type id of bound functions: records of a storable function and its capabilities.
+pub const BOUND: u32 = crate::ctx::BOUND_FN;
 
 impl Plug<'_> {
     /// Sets the counter of a word.

@@ -19,6 +19,7 @@ use jet_vm::host::scope::{PathGrant, Scope};
 use jet_vm::host::{HostCapability, Limits};
 use jet_vm::{Binding, Config, GcMode, Instance, Loaded, Outcome};
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ fn native(mode: jet_jit::Mode, seed: u64) -> Option<Box<dyn jet_vm::plug::Jit>> 
         mode,
         seed,
         verify: true,
+        // Generated programs are short: what is hot in them is what comes a second time.
+        eager: mode == jet_jit::Mode::On,
         ..jet_jit::Options::default()
     };
     Some(Box::new(jet_jit::Compiler::new(options)))
@@ -295,12 +298,23 @@ fn grants(loaded: &Loaded, out: &Sink, err: &Sink) -> Result<(Vec<Binding>, bool
 /// How a run ended, what was seen of it, and what it allocated.
 pub type Seen = (Run, Ending, u64);
 
-/// Runs a loaded program.
+/// Regions of machine code that runs in each of [`MODES`] made, since the process began.
+static REGIONS: [AtomicU64; MODES.len()] = [const { AtomicU64::new(0) }; MODES.len()];
+
+/// The modes that make machine code, and how many regions each made in all runs so far.
+pub fn regions() -> Vec<(&'static str, u64)> {
+    let all = MODES.iter().zip(&REGIONS);
+    all.filter(|(mode, _)| mode.from == From::Counting)
+        .map(|(mode, n)| (mode.name, n.load(Ordering::Relaxed)))
+        .collect()
+}
+
+/// Runs a loaded program; also gives the number of regions that were compiled.
 pub fn run(
     loaded: &Arc<Loaded>,
     set: impl FnOnce(&mut Config),
     args: &[String],
-) -> Result<Seen, String> {
+) -> Result<(Seen, u64), String> {
     let (out, err) = (Sink::default(), Sink::default());
     let mut config = Config {
         limits: limits(),
@@ -314,6 +328,7 @@ pub fn run(
         .map_err(|e| format!("no instance: {e}"))?;
     let outcome = instance.run(args);
     let stats = instance.stats();
+    let regions = instance.jit_stats().map_or(0, |s| s.regions);
     let (end, ending) = match outcome {
         Outcome::Finished => ("done".to_string(), Ending::Done),
         Outcome::Failed(f) => (format!("failed {}", f.text), Ending::Failed(f.text)),
@@ -358,7 +373,7 @@ pub fn run(
         end,
         fuel: stats.fuel,
     };
-    Ok((run, ending, stats.gc.bytes_allocated))
+    Ok(((run, ending, stats.gc.bytes_allocated), regions))
 }
 
 fn loaded(bundle: Bundle, observed: bool) -> Result<Arc<Loaded>, String> {
@@ -395,7 +410,7 @@ pub fn load(bundle: Bundle, bytes: &[u8]) -> Result<Loads, String> {
 /// Runs in every mode and compares.
 pub fn run_modes(loads: &Loads, args: &[String]) -> Result<(Run, Ending), String> {
     let mut first: Option<Seen> = None;
-    for mode in MODES {
+    for (mode, made) in MODES.iter().zip(&REGIONS) {
         let program = &loads[mode.from as usize];
         let period = match (&first, mode.collections) {
             // Objects have some 40 bytes. Where there are few, each is a collection; a long run gets them at
@@ -405,7 +420,8 @@ pub fn run_modes(loads: &Loads, args: &[String]) -> Result<(Run, Ending), String
         };
         let seed = first.as_ref().map_or(0, |f| f.0.fuel);
         let turn = Turn { period, seed };
-        let other = run(program, |c| (mode.set)(c, turn), args)?;
+        let (other, regions) = run(program, |c| (mode.set)(c, turn), args)?;
+        made.fetch_add(regions, Ordering::Relaxed);
         let Some(first) = &first else {
             first = Some(other);
             continue;
@@ -531,7 +547,7 @@ fn formatted(program: &Program, run: &Run, ending: &Ending) -> Result<(), String
         Compiled::Program(bundle, bytes) => load(*bundle, &bytes)?,
         Compiled::Refused(why) => return Err(format!("what fmt made does not check:\n{why}")),
     };
-    let (after, end, _) = self::run(&both[1], |_| {}, &[])?;
+    let ((after, end, _), _) = self::run(&both[1], |_| {}, &[])?;
     if (&after.out, &after.err, &after.files, &end) != (&run.out, &run.err, &run.files, ending) {
         return Err(format!(
             "what fmt made runs otherwise: {run:?} and then {after:?}"

@@ -1,0 +1,205 @@
+//! Calls: those that are inlined, with the tests of who is called, and those that stay calls.
+//!
+//! What must stay true: a callee's registers get what the interpreter's call handlers write, in their order
+//! (environment, capabilities, arguments); what is read of a function value is read behind the test of what it is.
+
+use jet_bytecode::analysis::decode::Instr;
+use jet_bytecode::linked::{FnId, LType};
+use jet_bytecode::module::FnKind;
+use jet_bytecode::opcodes::Op as Code;
+use jet_vm::plug::BOUND;
+
+use crate::Abort;
+use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Term, Val, Width};
+use crate::lower::{Frame, Lower};
+use crate::lower_ops::Done;
+use crate::paths::after_call;
+use crate::region::CtxId;
+
+/// An edge without arguments.
+fn to(block: BlockId) -> Edge {
+    Edge {
+        block,
+        args: Vec::new(),
+    }
+}
+
+impl Lower<'_> {
+    /// An inlined call of one of several functions.
+    pub(crate) fn call_inlined(&mut self, i: &Instr, callees: &[(FnId, CtxId)]) -> Done {
+        let f = self.f();
+        let args: Vec<u16> = i.args(&f.code).collect();
+        let values: Vec<Val> = args.iter().map(|r| self.read(*r)).collect::<Done<_>>()?;
+        let unknown = self.exit(true);
+        self.charge();
+        let object = match i.op {
+            Code::Call => None,
+            Code::CallFn => Some(self.read(i.b)?),
+            _ => {
+                let object = args.iter().position(|r| {
+                    let ty = f.reg_type(*r).map(|t| self.program.ty(t));
+                    matches!(ty, Some(LType::Dyn(_)))
+                });
+                Some(values[object.ok_or(Abort::Internal("no object"))?])
+            }
+        };
+        let id = object.map(|object| self.type_id(object));
+        let env = self.env.clone();
+        for (callee, child) in callees {
+            self.env = env.clone();
+            let function = &self.program.functions[callee.index()];
+            let mut next = None;
+            // The closure, and what stands before the arguments.
+            let (mut closure, mut hidden) = (None, Vec::new());
+            if let (Some(object), Some(id)) = (object, id) {
+                let miss = if self.region.contexts[*child].bound {
+                    let (inner, caps, miss) = self.unbind(object, id, *callee);
+                    (closure, hidden) = (Some(inner), caps);
+                    miss
+                } else {
+                    let ids = self.ids_of(i, *callee)?;
+                    closure = (i.op == Code::CallFn).then_some(object);
+                    self.one_of(id, &ids)?
+                };
+                next = Some(miss);
+            }
+            let facts = self.facts.of(self.program, *callee);
+            let n = facts.kinds.len();
+            let child_ctx = &self.region.contexts[*child];
+            let mut frame = Frame {
+                ctx: *child,
+                base: child_ctx.base,
+                facts,
+                regs: vec![None; n],
+                home: vec![false; n],
+            };
+            self.max_depth = self.max_depth.max(child_ctx.depth as u32);
+            self.max_base = self.max_base.max(child_ctx.base);
+            // What the object is has just been checked: its loads must stay behind that.
+            let known = object.map(|o| (o, self.push(Op::Known(o))));
+            let closure = closure.filter(|_| function.kind == FnKind::Literal);
+            let all: Vec<Val> = closure
+                .into_iter()
+                .chain(hidden)
+                .chain(values.iter().copied())
+                .collect();
+            if all.len() != function.entry_regs() {
+                return Err(Abort::Internal("a callee with other arguments"));
+            }
+            for (slot, v) in frame.regs.iter_mut().zip(all) {
+                *slot = Some(match known {
+                    Some((o, k)) if o == v => k,
+                    _ => v,
+                });
+            }
+            self.env.frames.push(frame);
+            self.go_to((*child, 0))?;
+            match next {
+                Some(miss) => self.cur = miss,
+                None => return Ok(()),
+            }
+        }
+        self.g.blocks[self.cur].term = Term::Exit(unknown);
+        Ok(())
+    }
+
+    /// Goes on where the type id is one of these; gives the block where it is none.
+    fn one_of(&mut self, id: Val, ids: &[u32]) -> Done<BlockId> {
+        if ids.is_empty() {
+            return Err(Abort::Internal("no type for a callee"));
+        }
+        let hit = self.g.block();
+        for k in ids {
+            let k = self.int(i64::from(*k));
+            let miss = self.g.block();
+            self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, to(hit), to(miss));
+            self.cur = miss;
+        }
+        Ok(std::mem::replace(&mut self.cur, hit))
+    }
+
+    /// Goes on where the object binds this callee: the storable function, its capabilities, and the block
+    /// where it does not.
+    fn unbind(&mut self, object: Val, id: Val, callee: FnId) -> (Val, Vec<Val>, BlockId) {
+        let [bound, hit, miss] = [(); 3].map(|()| self.g.block());
+        let k = self.int(i64::from(BOUND));
+        self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, to(bound), to(miss));
+        self.cur = bound;
+        let known = self.push(Op::Known(object));
+        let uses = self.program.functions[callee.index()].sig.uses.len() as u32;
+        let mut fields = (0..=uses)
+            .map(|k| self.push(Op::Load(known, 8 + 4 * k, Width::U32, Alias::Fixed)))
+            .collect::<Vec<Val>>();
+        let inner = fields.remove(0);
+        let id = self.type_id(inner);
+        let k = self.int(i64::from(callee.0));
+        self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, to(hit), to(miss));
+        self.cur = hit;
+        let inner = self.push(Op::Known(inner));
+        (inner, fields, miss)
+    }
+
+    /// Type ids of the objects whose call leads to this function.
+    fn ids_of(&self, i: &Instr, callee: FnId) -> Done<Vec<u32>> {
+        if i.op == Code::CallFn {
+            return Ok(vec![callee.0]);
+        }
+        let f = self.f();
+        let of = i
+            .args(&f.code)
+            .find_map(|r| match self.program.ty(f.reg_type(r)?) {
+                LType::Dyn(t) => Some(*t),
+                _ => None,
+            });
+        let of = of.ok_or(Abort::Internal("no object"))?;
+        let targets = self.loaded.dyn_targets(of, i.b);
+        Ok(targets
+            .into_iter()
+            .filter(|(_, f)| *f == callee)
+            .map(|(t, _)| t)
+            .collect())
+    }
+
+    /// Type id in an object's header.
+    pub(crate) fn type_id(&mut self, object: Val) -> Val {
+        let header = self.push(Op::Load(object, 0, Width::I64, Alias::Fixed));
+        let shift = self.int(40);
+        self.push(Op::Bin(Bin::Ushr, header, shift))
+    }
+
+    /// A call that stays one.
+    pub(crate) fn call(&mut self, i: &Instr) -> Done {
+        let f = self.f();
+        let callee = self
+            .program
+            .resolve_fn(f.package, i.b)
+            .ok_or(Abort::Internal("callee"))?;
+        let args = i.args(&f.code).map(|r| self.read(r)).collect::<Done<_>>()?;
+        let exit = self.exit(true);
+        self.complete(false)?;
+        let frame = self.env.frames.last().ok_or(Abort::Internal("no frame"))?;
+        let (base, depth) = (frame.base, self.env.frames.len() as u32 - 1);
+        let at = self.at(i.pc);
+        let header = self.loaded.call_header(at);
+        let (_, on_error) = after_call(f, i);
+        let call = Call {
+            callee,
+            entry: self.loaded.index(callee, 0),
+            base: base + f.regs.len() as u32 + 2,
+            fuel: self.env.fuel,
+            cost: self.loaded.cost(at),
+            args,
+            header: [header.lanes, header.link],
+            depth,
+            exit,
+            on_error: on_error.map(|e| (self.at(e.pc), base)),
+        };
+        self.env.fuel = self.push(Op::Call(Box::new(call)));
+        let fuel = self.env.fuel;
+        let ty = self.reg_ty(depth as usize, i.a);
+        let v = self.push(Op::CallValue(fuel, ty));
+        self.reload()?;
+        self.write(i.a, v);
+        Ok(())
+    }
+}
