@@ -12,6 +12,7 @@ use crate::contender::{self, Contender, Mode, Peer};
 use crate::output;
 use crate::process;
 use crate::report::{Cell, Measured, Participant, Report, Row};
+use crate::shapes;
 use crate::suite::{Counts, Scale, Suite};
 
 /// What `compare` is asked for.
@@ -82,10 +83,16 @@ pub fn run(options: &Options) -> Result<Report, String> {
     };
     let programs = suite.select(&options.only)?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scratch = Scratch::new()?;
     let (sources, own) = match (suite, &options.awfy) {
         (Suite::Awfy, Some(checkout)) => (absolute(checkout)?, here.join("awfy")),
         (Suite::Awfy, None) => return Err("`--awfy=DIR` is needed".to_owned()),
         (Suite::Kernels, _) => (here.join("kernels"), here.join("kernels/jet")),
+        (Suite::Shapes, _) => {
+            let file = scratch.path.join("main.jet");
+            fs::write(&file, shapes::source()).map_err(|e| format!("{}: {e}", file.display()))?;
+            (here.join("kernels"), file)
+        }
     };
     if suite == Suite::Awfy && !sources.join("benchmarks").is_dir() {
         return Err(format!(
@@ -98,7 +105,6 @@ pub fn run(options: &Options) -> Result<Report, String> {
         None => build_jetvm()?,
     };
     let our_programs = absolute(options.programs.as_deref().unwrap_or(&own))?;
-    let scratch = Scratch::new()?;
 
     let mut contenders = Vec::new();
     let mut participants = Vec::new();
@@ -110,7 +116,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     for peer in wanted_peers(&options.peers, suite) {
         let made = match suite {
             Suite::Awfy => contender::awfy_peer(peer, &sources, &scratch.path),
-            Suite::Kernels => contender::kernel_peer(peer, &sources, &scratch.path),
+            Suite::Kernels | Suite::Shapes => contender::kernel_peer(peer, &sources, &scratch.path),
         };
         match made {
             Ok(peer) => {
@@ -158,6 +164,9 @@ pub fn run(options: &Options) -> Result<Report, String> {
     };
     report.fill_means();
     print!("{}", report.text());
+    if suite == Suite::Shapes {
+        print!("{}", report.beside_interpreter());
+    }
     if let Some(path) = &options.json {
         let json = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;
         fs::write(path, json + "\n")

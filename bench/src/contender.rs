@@ -125,6 +125,7 @@ impl Peer {
         match suite {
             Suite::Awfy => self.folder().is_some(),
             Suite::Kernels => self.kernels().is_some(),
+            Suite::Shapes => false,
         }
     }
 }

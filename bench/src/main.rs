@@ -10,6 +10,7 @@ mod contender;
 mod output;
 mod process;
 mod report;
+mod shapes;
 mod stats;
 mod suite;
 mod verify;

@@ -110,6 +110,34 @@ pub struct Report {
 }
 
 impl Report {
+    /// For each program, our time with machine code by that in the interpreter, smallest and median; the slowest first.
+    pub fn beside_interpreter(&self) -> String {
+        let of = |row: &Row, name: &str| {
+            let cell = row.cells.iter().find(|c| c.contender == name)?;
+            Some((cell.min_us? as f64, cell.median_us? as f64))
+        };
+        let mut all: Vec<(f64, f64, &str)> = self
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let (on, off) = (of(row, "jet-on")?, of(row, "jet-off")?);
+                Some((
+                    on.0 / off.0.max(1.0),
+                    on.1 / off.1.max(1.0),
+                    row.program.as_str(),
+                ))
+            })
+            .collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut out = String::from(
+            "\njet-on / jet-off, smallest and median (below 1: machine code is faster)\n",
+        );
+        for (min, median, name) in all {
+            let _ = writeln!(out, "{name:<12} {min:>6.2} {median:>6.2}");
+        }
+        out
+    }
+
     /// Every failed run as `contender, program: reason`.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();

@@ -5,6 +5,8 @@
 
 use clap::ValueEnum;
 
+use crate::shapes::SHAPES;
+
 /// How much work a comparison does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scale {
@@ -31,6 +33,8 @@ pub enum Suite {
     Awfy,
     /// Small programs of our own that each lean on one thing.
     Kernels,
+    /// Generated programs of shapes that compilers of traces are bad at; nobody runs beside us but our interpreter.
+    Shapes,
 }
 
 impl Suite {
@@ -39,14 +43,18 @@ impl Suite {
         match self {
             Suite::Awfy => "awfy",
             Suite::Kernels => "kernels",
+            Suite::Shapes => "shapes",
         }
     }
 
     /// Its programs.
-    fn programs(self) -> &'static [Program] {
+    fn programs(self) -> Vec<Program> {
         match self {
-            Suite::Awfy => &AWFY,
-            Suite::Kernels => &KERNELS,
+            Suite::Awfy => AWFY.to_vec(),
+            Suite::Kernels => KERNELS.to_vec(),
+            Suite::Shapes => SHAPES
+                .map(|(name, full)| program(name, (2, 2), full))
+                .to_vec(),
         }
     }
 

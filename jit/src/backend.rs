@@ -6,22 +6,27 @@
 //! (`jet_vm::plug::Abi`, `jet_gc::layout`); memory of the context that never changes during a life is the
 //! only memory marked read-only.
 
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Signature, types};
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::isa::{self, CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module};
+use cranelift_module::{FuncId, Linkage, Module};
 use jet_vm::Loaded;
 use jet_vm::plug::Abi;
 use rustc_hash::FxHashMap;
 
-use crate::emit::Emit;
+use crate::emit::{Emit, ty};
+use crate::emit_own;
 use crate::ir::Graph;
 
 /// Compiles graphs.
 pub(crate) struct Backend {
     isa: OwnedTargetIsa,
+    /// Another machine, for which everything is emitted and thrown away.
+    foreign: Option<OwnedTargetIsa>,
     abi: Abi,
     contexts: FunctionBuilderContext,
     /// By region.
@@ -42,6 +47,8 @@ pub(crate) struct Compiled {
     pub bytes: usize,
     /// Texts that were asked for.
     pub text: String,
+    /// Whether it was emitted for another machine too.
+    pub foreign: bool,
 }
 
 impl Backend {
@@ -59,10 +66,20 @@ impl Backend {
         ] {
             flags.set(name, value).ok()?;
         }
-        let isa = cranelift_native::builder().ok()?;
-        let isa = isa.finish(settings::Flags::new(flags)).ok()?;
+        let flags = settings::Flags::new(flags);
+        let foreign = match cfg!(feature = "arm64") {
+            true => Some(
+                isa::lookup_by_name("aarch64")
+                    .ok()?
+                    .finish(flags.clone())
+                    .ok()?,
+            ),
+            false => None,
+        };
+        let isa = cranelift_native::builder().ok()?.finish(flags).ok()?;
         Some(Backend {
             isa,
+            foreign,
             abi: jet_vm::plug::abi(),
             contexts: FunctionBuilderContext::new(),
             modules: FxHashMap::default(),
@@ -77,6 +94,7 @@ impl Backend {
         &mut self,
         loaded: &Loaded,
         region: usize,
+        name: &str,
         g: &Graph,
         first_exit: u64,
     ) -> Result<Compiled, String> {
@@ -84,43 +102,98 @@ impl Backend {
             JITBuilder::with_isa(self.isa.clone(), cranelift_module::default_libcall_names());
         let mut module = JITModule::new(builder);
         let mut cx = module.make_context();
-        cx.func.signature = entry_signature(self.isa.default_call_conv());
-        let id = module
-            .declare_function("region", Linkage::Local, &cx.func.signature)
-            .map_err(|e| e.to_string())?;
-        let config = self.isa.frontend_config();
+        let built = self.build(&mut module, &mut cx, (loaded, name), g, first_exit);
+        let (id, bytes, text) = match built {
+            Ok(built) => built,
+            Err(text) => {
+                // SAFETY: nothing of the module was given out.
+                unsafe { module.free_memory() };
+                return Err(text);
+            }
+        };
+        module.finalize_definitions().map_err(|e| e.to_string())?;
+        let entry = module.get_finalized_function(id).cast::<()>();
+        self.replaced.extend(self.modules.insert(region, module));
+        Ok(Compiled {
+            entry,
+            bytes,
+            text,
+            foreign: self.foreign.is_some(),
+        })
+    }
+
+    /// Defines the region's function, and where it calls itself the one by which the interpreter enters; gives
+    /// the entry, bytes and texts.
+    fn build(
+        &mut self,
+        module: &mut JITModule,
+        cx: &mut Context,
+        (loaded, name): (&Loaded, &str),
+        g: &Graph,
+        first_exit: u64,
+    ) -> Result<(FuncId, usize, String), String> {
+        let conv = self.isa.default_call_conv();
+        let signature = if g.own.is_some() {
+            own_signature(conv, g)
+        } else {
+            entry_signature(conv)
+        };
+        let id = declare(module, name, &signature)?;
+        cx.func.signature = signature;
+        let own = g.own.map(|_| module.declare_func_in_func(id, &mut cx.func));
         let builder = FunctionBuilder::new(&mut cx.func, &mut self.contexts);
-        let mut emit = Emit::new(
-            builder,
-            loaded,
-            g,
-            &self.abi,
-            first_exit,
-            self.isa.default_call_conv(),
-        );
+        let mut emit = Emit::new(builder, loaded, g, &self.abi, first_exit, conv, own);
         emit.run();
-        emit.b.finalize(config);
+        emit.b.finalize(self.isa.frontend_config());
+        let (mut bytes, mut text) = self.define(module, cx, id)?;
+        let Some(stride) = g.own else {
+            return Ok((id, bytes, text));
+        };
+        let entry = declare(module, &format!("{name} entry"), &entry_signature(conv))?;
+        module.clear_context(cx);
+        cx.func.signature = entry_signature(conv);
+        let own = module.declare_func_in_func(id, &mut cx.func);
+        let builder = FunctionBuilder::new(&mut cx.func, &mut self.contexts);
+        let b = emit_own::entry(builder, &self.abi, g, own, stride);
+        b.finalize(self.isa.frontend_config());
+        let (more, second) = self.define(module, cx, entry)?;
+        bytes += more;
+        text.push_str(&second);
+        Ok((entry, bytes, text))
+    }
+
+    /// Compiles what the context holds; gives its size and the texts that were asked for.
+    fn define(
+        &self,
+        module: &mut JITModule,
+        cx: &mut Context,
+        id: FuncId,
+    ) -> Result<(usize, String), String> {
         let mut text = String::new();
         if self.dump_clif {
             text.push_str(&cx.func.display().to_string());
         }
-        cx.set_disasm(self.dump_asm);
-        let defined = module.define_function(id, &mut cx);
-        if let Err(e) = defined {
-            // SAFETY: nothing of the module was given out.
-            unsafe { module.free_memory() };
-            return Err(format!("{e:?}"));
+        if let Some(isa) = &self.foreign {
+            let mut other = Context::for_function(cx.func.clone());
+            let compiled = other.compile(&**isa, &mut ControlPlane::default());
+            compiled.map_err(|e| format!("aarch64: {:?}", e.inner))?;
         }
+        cx.set_disasm(self.dump_asm);
+        module
+            .define_function(id, cx)
+            .map_err(|e| format!("{e:?}"))?;
         let code = cx.compiled_code();
         let bytes = code.map_or(0, |c| c.code_buffer().len());
         if let Some(asm) = code.and_then(|c| c.vcode.as_ref()) {
             text.push_str(asm);
         }
-        module.finalize_definitions().map_err(|e| e.to_string())?;
-        let entry = module.get_finalized_function(id).cast::<()>();
-        self.replaced.extend(self.modules.insert(region, module));
-        Ok(Compiled { entry, bytes, text })
+        Ok((bytes, text))
     }
+}
+
+fn declare(module: &mut JITModule, name: &str, signature: &Signature) -> Result<FuncId, String> {
+    let id = module.declare_function(name, Linkage::Local, signature);
+    id.map_err(|e| e.to_string())
 }
 
 impl Backend {
@@ -148,6 +221,16 @@ impl Drop for Backend {
             unsafe { module.free_memory() };
         }
     }
+}
+
+/// How a region that calls itself is called: context, registers, fuel, frames that may be pushed, arguments.
+fn own_signature(conv: CallConv, g: &Graph) -> Signature {
+    let mut s = Signature::new(conv);
+    s.params.extend([AbiParam::new(types::I64); 4]);
+    let args = g.blocks[0].params.iter().skip(1);
+    s.params.extend(args.map(|v| AbiParam::new(ty(g.ty(*v)))));
+    s.returns.extend([AbiParam::new(types::I64); 2]);
+    s
 }
 
 /// How machine code is entered.

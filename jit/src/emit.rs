@@ -6,7 +6,8 @@
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Ieee64;
 use cranelift_codegen::ir::{
-    AliasRegionData, Block, BlockArg, InstBuilder, MemFlagsData, SigRef, Type, Value, types,
+    AliasRegionData, Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, Type, Value,
+    types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Switch};
@@ -36,6 +37,8 @@ pub(crate) struct Emit<'a> {
     pub ctx: Value,
     pub regs: Value,
     pub heap: Value,
+    /// Of a region that calls itself: frames that may still be pushed, and the function.
+    pub own: Option<(Value, FuncRef)>,
     pub fixed: MemFlagsData,
     pub state: MemFlagsData,
     pub frame: MemFlagsData,
@@ -54,6 +57,7 @@ impl<'a> Emit<'a> {
         abi: &'a Abi,
         first_exit: u64,
         conv: CallConv,
+        own: Option<FuncRef>,
     ) -> Emit<'a> {
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
@@ -72,7 +76,18 @@ impl<'a> Emit<'a> {
         let mut values = vec![None; g.ops.len()];
         let mut blocks = vec![None; g.blocks.len()];
         blocks[0] = Some(entry);
-        values[g.blocks[0].params[0] as usize] = Some(p[3]);
+        let fixed = fixed.with_readonly().with_can_move();
+        let (regs, heap, first) = if own.is_some() {
+            // Context, registers, fuel, frames, arguments.
+            let heap = b.ins().load(types::I64, fixed, p[0], abi.heap);
+            for (param, v) in g.blocks[0].params.iter().skip(1).zip(&p[4..]) {
+                values[*param as usize] = Some(*v);
+            }
+            (p[1], heap, p[2])
+        } else {
+            (p[1], p[2], p[3])
+        };
+        values[g.blocks[0].params[0] as usize] = Some(first);
         Emit {
             b,
             loaded,
@@ -89,9 +104,10 @@ impl<'a> Emit<'a> {
             enter_sig: None,
             step_sig: None,
             ctx: p[0],
-            regs: p[1],
-            heap: p[2],
-            fixed: fixed.with_readonly().with_can_move(),
+            regs,
+            heap,
+            own: own.map(|f| (p[3], f)),
+            fixed,
             state,
             frame,
             object,
@@ -121,12 +137,8 @@ impl<'a> Emit<'a> {
         if let Some(block) = self.leave {
             self.b.switch_to_block(block);
             let p: Vec<Value> = self.b.block_params(block).to_vec();
-            let abi = self.abi;
-            for (v, at) in p.iter().zip([abi.fuel, abi.pc, abi.regs, abi.exit]) {
-                self.b.ins().store(self.state, *v, self.ctx, at);
-            }
-            let (code, zero) = (self.k(LEFT), self.k(0));
-            self.b.ins().return_(&[code, zero]);
+            self.inlined(0);
+            self.left(p[0], None, self.regs, p[1]);
         }
         if let Some(block) = self.give_back {
             self.b.switch_to_block(block);
@@ -207,23 +219,21 @@ impl<'a> Emit<'a> {
                 .ins()
                 .store(self.frame, v, self.regs, *slot as i32 * 8);
         }
-        for frame in &exit.frames {
-            for (n, word) in frame.header.iter().enumerate() {
-                let word = self.k(*word as i64);
-                let at = (frame.base as i32 - 2 + n as i32) * 8;
-                self.b.ins().store(self.frame, word, self.regs, at);
-            }
-        }
-        if !exit.frames.is_empty() {
-            self.add_depth(-(exit.frames.len() as i64));
-        }
         let fuel = self.v(exit.fuel);
-        let pc = self.k(self.loaded.address(exit.at) as i64);
-        let regs = self.offset(self.regs, i64::from(exit.base) * 8);
         let id = self.k((self.first_exit + e as u64) as i64);
         let leave = self.leave();
-        let args = [fuel, pc, regs, id].map(BlockArg::Value);
-        self.b.ins().jump(leave, &args);
+        self.b.ins().jump(leave, &[fuel, id].map(BlockArg::Value));
+    }
+
+    /// Leaves: fuel, place (if the exit does not say), frame, exit.
+    pub(crate) fn left(&mut self, fuel: Value, pc: Option<Value>, regs: Value, exit: Value) {
+        let abi = self.abi;
+        let words = [(fuel, abi.fuel), (regs, abi.regs), (exit, abi.exit)];
+        for (v, at) in words.into_iter().chain(pc.map(|pc| (pc, abi.pc))) {
+            self.b.ins().store(self.state, v, self.ctx, at);
+        }
+        let (code, zero) = (self.k(LEFT), self.k(0));
+        self.b.ins().return_(&[code, zero]);
     }
 
     pub(crate) fn leave(&mut self) -> Block {
@@ -232,7 +242,7 @@ impl<'a> Emit<'a> {
         }
         let b = self.b.create_block();
         self.b.set_cold_block(b);
-        for _ in 0..4 {
+        for _ in 0..2 {
             self.b.append_block_param(b, types::I64);
         }
         self.leave = Some(b);
@@ -258,6 +268,20 @@ impl<'a> Emit<'a> {
         }
         let k = self.k(bytes);
         self.b.ins().iadd(base, k)
+    }
+
+    /// Makes the depth that of a place with so many inlined frames.
+    pub(crate) fn inlined(&mut self, n: i64) {
+        if let Some((budget, _)) = self.own {
+            let delta = self.abi.depth_delta;
+            let delta = self.b.ins().load(types::I64, self.state, self.ctx, delta);
+            let d = self.b.ins().iadd(budget, delta);
+            let d = self.offset(d, -n);
+            let at = self.abi.depth_left;
+            self.b.ins().store(self.state, d, self.ctx, at);
+        } else if n > 0 {
+            self.add_depth(-n);
+        }
     }
 
     pub(crate) fn add_depth(&mut self, n: i64) {

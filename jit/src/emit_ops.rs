@@ -3,7 +3,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    AbiParam, BlockArg, InstBuilder, MemFlagsData, Signature, Value, types,
+    AbiParam, BlockArg, FuncRef, InstBuilder, MemFlagsData, Signature, Value, types,
 };
 use jet_gc::layout::{GC_OLD, GC_REMEMBERED, GRANULE_SHIFT};
 use jet_vm::plug::RAISED;
@@ -87,6 +87,12 @@ impl Emit<'_> {
                 self.b.ins().bitcast(types::I64, MemFlagsData::new(), x)
             }
             Op::Known(a) => self.v(*a),
+            Op::Mask(a, b) => {
+                let (x, y) = (self.v(*a), self.v(*b));
+                let below = self.b.ins().icmp(IntCC::UnsignedLessThan, x, y);
+                let zero = self.k(0);
+                self.b.ins().select_spectre_guard(below, x, zero)
+            }
             Op::StrSame(a, b) => {
                 let mut s = Signature::new(self.conv);
                 s.params.extend([AbiParam::new(types::I64); 3]);
@@ -183,7 +189,22 @@ impl Emit<'_> {
                 return;
             }
             Op::CallValue(..) => return,
+            Op::Depth(n) if self.own.is_some() => {
+                // The context's depth matters where somebody else looks at it.
+                if *n <= 0 {
+                    self.inlined(-i64::from(*n));
+                }
+                return;
+            }
             Op::Depth(n) => return self.add_depth(i64::from(*n)),
+            Op::Room(depth, _, e) if self.own.is_some() => {
+                if let Some((budget, _)) = self.own {
+                    let n = self.k(i64::from(*depth));
+                    let flag = self.b.ins().icmp(IntCC::SignedLessThan, budget, n);
+                    self.leave_if(flag, *e);
+                }
+                return;
+            }
             Op::Room(depth, base, e) => {
                 let d = self
                     .b
@@ -265,6 +286,19 @@ impl Emit<'_> {
             self.leave_if(flag, e);
             return s;
         }
+        // So does a constant factor where the other one is out of its range. (The very least product of a power of
+        // two is left to the interpreter.)
+        if op == Bin::Mul
+            && let Some(k) = self.g.constant(b)
+            && k > 1
+        {
+            let most = i64::MAX / k;
+            let (bias, limit) = (self.k(most), self.k(2 * most));
+            let t = self.b.ins().iadd(x, bias);
+            let flag = self.b.ins().icmp(IntCC::UnsignedGreaterThan, t, limit);
+            self.leave_if(flag, e);
+            return self.b.ins().imul(x, y);
+        }
         let (s, flag) = match op {
             Bin::Add => self.b.ins().sadd_overflow(x, y),
             Bin::Sub => self.b.ins().ssub_overflow(x, y),
@@ -275,11 +309,9 @@ impl Emit<'_> {
     }
 
     fn charge(&mut self, fuel: Value, cost: Value, e: ExitId) -> Value {
-        let left = self.b.ins().isub(fuel, cost);
-        let zero = self.k(0);
-        let flag = self.b.ins().icmp(IntCC::SignedLessThan, left, zero);
+        let flag = self.b.ins().icmp(IntCC::SignedLessThan, fuel, cost);
         self.leave_if(flag, e);
-        left
+        self.b.ins().isub(fuel, cost)
     }
 
     fn call_float(&mut self, address: usize, x: Value, y: Value) -> Value {
@@ -365,7 +397,83 @@ impl Emit<'_> {
         code
     }
 
+    /// A call of the region itself.
+    fn call_own(&mut self, call: &Call, budget: Value, own: FuncRef) -> (Value, Value) {
+        let e = call.exit;
+        let inner = self.offset(budget, -(i64::from(call.depth) + 1));
+        let zero = self.k(0);
+        let flag = self.b.ins().icmp(IntCC::SignedLessThan, inner, zero);
+        self.leave_if(flag, e);
+        self.native_room(e);
+        let (fuel, cost) = (self.v(call.fuel), self.k(i64::from(call.cost)));
+        let fuel = self.charge(fuel, cost, e);
+        self.header(call);
+        let frame = self.offset(self.regs, i64::from(call.base) * 8);
+        let mut args = vec![self.ctx, frame, fuel, inner];
+        args.extend(call.args.iter().map(|v| self.v(*v)));
+        let made = self.b.ins().call(own, &args);
+        let (code, value) = {
+            let r = self.b.inst_results(made);
+            (r[0], r[1])
+        };
+        self.raised(call, code, value);
+        self.return_if_negative(code, value);
+        (code, value)
+    }
+
+    /// Leaves where little of the native stack is left.
+    fn native_room(&mut self, e: ExitId) {
+        let sp = self.b.ins().get_stack_pointer(types::I64);
+        let lowest = self
+            .b
+            .ins()
+            .load(types::I64, self.state, self.ctx, self.abi.native_limit);
+        let flag = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, lowest);
+        self.leave_if(flag, e);
+    }
+
+    /// The callee's frame header.
+    fn header(&mut self, call: &Call) {
+        for (n, word) in call.header.iter().enumerate() {
+            let word = self.k(*word as i64);
+            let at = (call.base as i32 - 2 + n as i32) * 8;
+            self.b.ins().store(self.frame, word, self.regs, at);
+        }
+    }
+
+    /// Where the callee raised: the interpreter goes on at `on_error`.
+    fn raised(&mut self, call: &Call, code: Value, value: Value) {
+        let abi = self.abi;
+        let Some((on_error, base)) = call.on_error else {
+            return;
+        };
+        let raised = self.k(RAISED);
+        let flag = self.b.ins().icmp(IntCC::Equal, code, raised);
+        let [error, go_on] = [(); 2].map(|()| self.b.create_block());
+        self.b.set_cold_block(error);
+        self.b.ins().brif(flag, error, &[], go_on, &[]);
+        self.b.switch_to_block(error);
+        if self.own.is_some() {
+            self.inlined(i64::from(call.depth));
+        } else {
+            self.add_depth(1);
+        }
+        self.b.ins().store(self.state, value, self.ctx, abi.acc);
+        let fuel = self
+            .b
+            .ins()
+            .load(types::I64, self.state, self.ctx, abi.fuel);
+        let pc = self.k(self.loaded.address(on_error) as i64);
+        let regs = self.offset(self.regs, i64::from(base) * 8);
+        let none = self.k(0);
+        self.left(fuel, Some(pc), regs, none);
+        self.b.switch_to_block(go_on);
+    }
+
     fn call(&mut self, call: &Call) -> (Value, Value) {
+        if let (true, Some((budget, own))) = (call.own, self.own) {
+            return self.call_own(call, budget, own);
+        }
         let abi = self.abi;
         let e = call.exit;
         // Whether it can be made, before anything is changed.
@@ -378,10 +486,17 @@ impl Emit<'_> {
         let zero = self.k(0);
         let flag = self.b.ins().icmp(IntCC::Equal, code, zero);
         self.leave_if(flag, e);
-        let depth = self
-            .b
-            .ins()
-            .load(types::I64, self.state, self.ctx, abi.depth_left);
+        let depth = match self.own {
+            Some((budget, _)) => {
+                let at = abi.depth_delta;
+                let delta = self.b.ins().load(types::I64, self.state, self.ctx, at);
+                self.b.ins().iadd(budget, delta)
+            }
+            None => {
+                let at = abi.depth_left;
+                self.b.ins().load(types::I64, self.state, self.ctx, at)
+            }
+        };
         let inner = self.offset(depth, -(i64::from(call.depth) + 1));
         let zero = self.k(0);
         let flag = self.b.ins().icmp(IntCC::SignedLessThan, inner, zero);
@@ -393,13 +508,7 @@ impl Emit<'_> {
             .load(types::I64, self.state, self.ctx, abi.stack_limit);
         let flag = self.b.ins().icmp(IntCC::UnsignedGreaterThan, frame, limit);
         self.leave_if(flag, e);
-        let sp = self.b.ins().get_stack_pointer(types::I64);
-        let lowest = self
-            .b
-            .ins()
-            .load(types::I64, self.state, self.ctx, abi.native_limit);
-        let flag = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, lowest);
-        self.leave_if(flag, e);
+        self.native_room(e);
         let (fuel, cost) = (self.v(call.fuel), self.k(i64::from(call.cost)));
         let fuel = self.charge(fuel, cost, e);
         for (n, arg) in call.args.iter().enumerate() {
@@ -407,11 +516,7 @@ impl Emit<'_> {
             let at = (call.base as i32 + n as i32) * 8;
             self.b.ins().store(self.frame, v, self.regs, at);
         }
-        for (n, word) in call.header.iter().enumerate() {
-            let word = self.k(*word as i64);
-            let at = (call.base as i32 - 2 + n as i32) * 8;
-            self.b.ins().store(self.frame, word, self.regs, at);
-        }
+        self.header(call);
         self.b
             .ins()
             .store(self.state, inner, self.ctx, abi.depth_left);
@@ -431,31 +536,13 @@ impl Emit<'_> {
             let r = self.b.inst_results(made);
             (r[0], r[1])
         };
-        if let Some((on_error, base)) = call.on_error {
-            let raised = self.k(RAISED);
-            let flag = self.b.ins().icmp(IntCC::Equal, code, raised);
-            let [error, go_on] = [(); 2].map(|()| self.b.create_block());
-            self.b.set_cold_block(error);
-            self.b.ins().brif(flag, error, &[], go_on, &[]);
-            self.b.switch_to_block(error);
-            self.add_depth(1);
-            self.b.ins().store(self.state, value, self.ctx, abi.acc);
-            let fuel = self
-                .b
-                .ins()
-                .load(types::I64, self.state, self.ctx, abi.fuel);
-            let pc = self.k(self.loaded.address(on_error) as i64);
-            let regs = self.offset(self.regs, i64::from(base) * 8);
-            let none = self.k(0);
-            let leave = self.leave();
-            let args = [fuel, pc, regs, none].map(BlockArg::Value);
-            self.b.ins().jump(leave, &args);
-            self.b.switch_to_block(go_on);
-        }
+        self.raised(call, code, value);
         self.return_if_negative(code, value);
-        self.b
-            .ins()
-            .store(self.state, depth, self.ctx, abi.depth_left);
+        if self.own.is_none() {
+            self.b
+                .ins()
+                .store(self.state, depth, self.ctx, abi.depth_left);
+        }
         (code, value)
     }
 }

@@ -7,6 +7,7 @@
 //! the value of their register already.
 
 use jet_bytecode::linked::{FnId, TypeId};
+use jet_vm::plug::Left;
 
 /// A value: index into [`Graph::ops`].
 pub type Val = u32;
@@ -261,6 +262,9 @@ pub enum Op {
     /// The same reference, where a check has shown that it is an object. Loads that need an object are of this
     /// value, so they cannot move above the check.
     Known(Val),
+    /// The first word where it is below the second (unsigned), else 0: for speculation too, which a check does not
+    /// stop.
+    Mask(Val, Val),
     /// Whether two inline strings of one length have the same bytes.
     StrSame(Val, Val),
     /// 0 or 1.
@@ -338,6 +342,8 @@ pub struct Step {
 pub struct Call {
     /// Callee.
     pub callee: FnId,
+    /// Whether that is the region itself ([`Graph::own`]).
+    pub own: bool,
     /// Code index of its entry.
     pub entry: usize,
     /// Its frame.
@@ -438,30 +444,17 @@ pub struct Block {
     pub term: Term,
 }
 
-/// An inlined frame that an exit completes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ExitFrame {
-    /// Its register 0, in words from the root's.
-    pub base: u32,
-    /// The two words of its header.
-    pub header: [u64; 2],
-}
-
 /// A way out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Exit {
-    /// Code index of the instruction that the interpreter executes next.
-    pub at: usize,
+    /// Where the interpreter goes on.
+    pub left: Left,
     /// Context of that instruction, for a recording from there.
     pub ctx: usize,
-    /// Its frame.
-    pub base: u32,
     /// Fuel.
     pub fuel: Val,
     /// Slots to store.
     pub slots: Vec<(u32, Val)>,
-    /// Inlined frames, outermost first.
-    pub frames: Vec<ExitFrame>,
     /// Whether the region should grow when it is often taken.
     pub grows: bool,
 }
@@ -475,6 +468,9 @@ pub struct Graph {
     pub blocks: Vec<Block>,
     /// Exits.
     pub exits: Vec<Exit>,
+    /// Whether the region calls itself: then block 0 has the function's arguments as parameters behind the fuel,
+    /// and frames on top of each other are at most so many words apart.
+    pub own: Option<u32>,
 }
 
 impl Graph {
@@ -615,6 +611,7 @@ impl Op {
                 | Op::ToInt(_)
                 | Op::Bits(_)
                 | Op::Known(_)
+                | Op::Mask(..)
                 | Op::StrSame(..)
                 | Op::Cmp(..)
                 | Op::FCmp(..)
@@ -682,6 +679,7 @@ impl Op {
             | Op::FBin(_, a, b)
             | Op::Cmp(_, a, b)
             | Op::StrSame(a, b)
+            | Op::Mask(a, b)
             | Op::FCmp(_, a, b)
             | Op::Guard(_, a, b, _)
             | Op::FGuard(_, a, b, _)

@@ -13,6 +13,7 @@
 mod backend;
 mod emit;
 mod emit_ops;
+mod emit_own;
 pub mod ir;
 mod ir_check;
 mod lower;
@@ -96,6 +97,8 @@ pub struct Options {
     pub passes: Passes,
     /// Whether `On` compiles at once, for tests.
     pub eager: bool,
+    /// Whether indices of arrays are masked too, so that speculation cannot read behind their ends.
+    pub masked: bool,
     /// Whether Cranelift and we check what we make.
     pub verify: bool,
 }
@@ -109,6 +112,7 @@ impl Default for Options {
             seed: 0,
             passes: Passes::default(),
             eager: false,
+            masked: false,
             verify: cfg!(debug_assertions),
         }
     }

@@ -13,11 +13,12 @@ use jet_bytecode::layout::RegKind;
 use jet_bytecode::linked::{LFunction, Program};
 use jet_bytecode::opcodes::Op as Code;
 use jet_vm::Loaded;
+use jet_vm::plug::{Inlined, Left};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use crate::Abort;
-use crate::ir::{BlockId, Cc, Edge, Exit, ExitFrame, ExitId, FCc, Graph, Op, Step, Term, Ty, Val};
+use crate::ir::{BlockId, Cc, Edge, Exit, ExitId, FCc, Graph, Op, Step, Term, Ty, Val};
 use crate::lower_ops::Done;
 use crate::paths::{End, Facts, FnFacts, Key, Paths, after_call, function, needs_step};
 use crate::region::{CtxId, Region};
@@ -30,6 +31,8 @@ pub(crate) struct Frame {
     pub facts: Arc<FnFacts>,
     pub regs: Vec<Option<Val>>,
     pub home: Vec<bool>,
+    /// Whether its header stands on the VM stack.
+    pub headed: bool,
 }
 
 /// Values of registers at a place.
@@ -71,10 +74,16 @@ pub(crate) struct Lower<'a> {
     blocks: Vec<Option<BlockId>>,
     done: Vec<bool>,
     params: FxHashMap<usize, (Env, Vec<(usize, u16)>)>,
+    /// Whether indices are masked as well as checked.
+    pub masked: bool,
     /// Called for each node: whether to force an exit there.
     force: &'a mut dyn FnMut() -> bool,
     pub max_depth: u32,
     pub max_base: u32,
+    /// Inlined frames by context.
+    chains: FxHashMap<CtxId, Arc<[Inlined]>>,
+    /// Most words from a frame to the next.
+    pub stride: u32,
 }
 
 /// Builds the IR of a region from its graph.
@@ -83,6 +92,7 @@ pub(crate) fn lower(
     facts: &mut Facts,
     region: &Region,
     paths: &Paths,
+    masked: bool,
     force: &mut dyn FnMut() -> bool,
 ) -> Done<Graph> {
     let program = Arc::clone(loaded.program());
@@ -109,8 +119,11 @@ pub(crate) fn lower(
         done: vec![false; n],
         params: FxHashMap::default(),
         force,
+        masked,
         max_depth: 0,
         max_base: 0,
+        chains: FxHashMap::default(),
+        stride: 1,
     };
     l.run()?;
     Ok(l.g)
@@ -128,13 +141,28 @@ impl<'a> Lower<'a> {
             facts: Arc::clone(&facts),
             regs: vec![None; count],
             home: vec![true; count],
+            headed: true,
         };
         self.env.frames.push(frame);
         let f = self.function(0);
-        for r in facts.live.live(f, self.region.pc, true).iter() {
-            let ty = self.reg_ty(0, r);
-            let v = self.g.push(entry, Op::Slot(u32::from(r), ty));
-            self.env.frames[0].regs[usize::from(r)] = Some(v);
+        let live = facts.live.live(f, self.region.pc, true);
+        if self.calls_itself() {
+            self.g.own = Some(1);
+            for r in 0..f.entry_regs() {
+                let ty = self.reg_ty(0, r as u16);
+                let v = self.g.param(entry, ty);
+                if live.contains(r as u16) {
+                    self.env.frames[0].regs[r] = Some(v);
+                    self.env.frames[0].home[r] = false;
+                }
+            }
+        } else {
+            for r in live.iter() {
+                let ty = self.reg_ty(0, r);
+                let op = facts.constants[usize::from(r)].clone();
+                let v = self.g.push(entry, op.unwrap_or(Op::Slot(u32::from(r), ty)));
+                self.env.frames[0].regs[usize::from(r)] = Some(v);
+            }
         }
         let exit = self.exit(false);
         let room = self.g.push(entry, Op::Room(0, 0, exit));
@@ -147,10 +175,23 @@ impl<'a> Lower<'a> {
         if self.max_depth == 0 {
             self.g.blocks[entry].ops.retain(|v| *v != room);
         }
+        if let Some(stride) = &mut self.g.own {
+            *stride = self.stride;
+        }
         if self.missing {
             return Err(Abort::Internal("an exit lacks a live register"));
         }
         Ok(())
+    }
+
+    /// Whether the root is a function's entry, and a call that stays one calls that function.
+    fn calls_itself(&self) -> bool {
+        let own = |(ctx, pc): &(CtxId, u32)| {
+            let f = self.function(*ctx);
+            let call = decode(&f.code, *pc).ok().filter(|i| i.op == Code::Call);
+            call.and_then(|i| self.program.resolve_fn(f.package, i.b)) == Some(self.region.func)
+        };
+        self.region.pc == 0 && self.region.opaque.iter().any(own)
     }
 
     pub(crate) fn function(&self, ctx: CtxId) -> &'a LFunction {
@@ -217,17 +258,24 @@ impl<'a> Lower<'a> {
         Ok(sets)
     }
 
-    fn frames(&self) -> Vec<ExitFrame> {
+    /// The inlined frames, outermost first.
+    fn frames(&mut self) -> Arc<[Inlined]> {
+        let ctx = self.env.frames.last().map_or(0, |f| f.ctx);
+        if let Some(known) = self.chains.get(&ctx) {
+            return Arc::clone(known);
+        }
         let inlined = self.env.frames.iter().filter_map(|frame| {
             let (up, call) = self.region.contexts[frame.ctx].parent?;
             let at = self.loaded.index(self.region.contexts[up].func, call);
             let header = self.loaded.call_header(at);
-            Some(ExitFrame {
+            Some(Inlined {
                 base: frame.base,
                 header: [header.lanes, header.copy_link],
             })
         });
-        inlined.collect()
+        let inlined: Arc<[Inlined]> = inlined.collect();
+        self.chains.insert(ctx, Arc::clone(&inlined));
+        inlined
     }
 
     /// The exit before the current instruction.
@@ -250,13 +298,16 @@ impl<'a> Lower<'a> {
             }
             Err(_) => self.missing = true,
         }
-        let exit = Exit {
+        let left = Left {
             at: self.at(self.pc),
-            ctx: self.ctx,
             base: self.env.frames.last().map_or(0, |f| f.base),
+            frames: self.frames(),
+        };
+        let exit = Exit {
+            left,
+            ctx: self.ctx,
             fuel: self.env.fuel,
             slots,
-            frames: self.frames(),
             grows,
         };
         self.g.exits.push(exit);
@@ -285,7 +336,12 @@ impl<'a> Lower<'a> {
                 self.push(Op::SetSlot(slot, v));
             }
         }
-        for frame in self.frames() {
+        for frame in self.frames().iter() {
+            let inlined = self.env.frames.iter_mut().find(|f| f.base == frame.base);
+            let inlined = inlined.ok_or(Abort::Internal("no frame"))?;
+            if std::mem::replace(&mut inlined.headed, true) {
+                continue;
+            }
             for (k, word) in frame.header.iter().enumerate() {
                 self.push(Op::SetHeader(frame.base as i32 - 2 + k as i32, *word));
             }
@@ -326,7 +382,7 @@ impl<'a> Lower<'a> {
         }
         self.complete(true)?;
         let inlined = self.env.frames.len() as i32 - 1;
-        if inlined > 0 {
+        if inlined > 0 || self.g.own.is_some() {
             self.push(Op::Depth(-inlined));
         }
         let step = Step {
@@ -421,6 +477,7 @@ impl<'a> Lower<'a> {
         let mut params = Vec::new();
         env.fuel = self.g.param(block, Ty::I);
         for k in 0..env.frames.len() {
+            env.frames[k].headed = incoming.iter().all(|(_, _, e)| e.frames[k].headed);
             for r in 0..env.frames[k].regs.len() {
                 let keep = live.is_none_or(|l| l[k].contains(r as u16));
                 let values: Vec<Option<Val>> = incoming

@@ -72,9 +72,12 @@ impl Lower<'_> {
                 facts,
                 regs: vec![None; n],
                 home: vec![false; n],
+                headed: false,
             };
             self.max_depth = self.max_depth.max(child_ctx.depth as u32);
             self.max_base = self.max_base.max(child_ctx.base);
+            let below = self.region.contexts[self.ctx].base;
+            self.stride = self.stride.max(child_ctx.base - below);
             // What the object is has just been checked: its loads must stay behind that.
             let known = object.map(|o| (o, self.push(Op::Known(o))));
             let closure = closure.filter(|_| function.kind == FnKind::Literal);
@@ -182,10 +185,13 @@ impl Lower<'_> {
         let at = self.at(i.pc);
         let header = self.loaded.call_header(at);
         let (_, on_error) = after_call(f, i);
+        let distance = f.regs.len() as u32 + 2;
+        self.stride = self.stride.max(distance);
         let call = Call {
             callee,
+            own: self.g.own.is_some() && callee == self.region.func,
             entry: self.loaded.index(callee, 0),
-            base: base + f.regs.len() as u32 + 2,
+            base: base + distance,
             fuel: self.env.fuel,
             cost: self.loaded.cost(at),
             args,

@@ -62,6 +62,17 @@ impl Lower<'_> {
         self.push(Op::Guard(cc, a, b, exit));
     }
 
+    /// The index, where it is below the length; leaves where it is not. What is not trusted may not look behind
+    /// the end by speculation either.
+    fn below(&mut self, index: Val, len: Val) -> Val {
+        self.guard(Cc::Uge, index, len);
+        if self.masked {
+            self.push(Op::Mask(index, len))
+        } else {
+            index
+        }
+    }
+
     fn width(kind: RegKind) -> Width {
         match kind {
             RegKind::Word => Width::I64,
@@ -325,7 +336,7 @@ impl Lower<'_> {
                 let dst = i.a;
                 self.or_step(i, &[(Cc::Ne, format, plain)], |l| {
                     let len = l.push(Op::Load(s, LENGTH_OFFSET as u32, Width::U32, Alias::Fixed));
-                    l.guard(Cc::Uge, k, len);
+                    let k = l.below(k, len);
                     let v = l.push(Op::LoadElem(s, k, Width::U8, Alias::Fixed));
                     l.write(dst, v);
                     Ok(())
@@ -416,7 +427,7 @@ impl Lower<'_> {
                 let (list, k) = (self.read(i.b)?, self.read(i.c)?);
                 let (width, _, ty) = self.list(i.b)?;
                 let len = self.list_len(list, ty);
-                self.guard(Cc::Uge, k, len);
+                let k = self.below(k, len);
                 let data = self.list_data(list, ty);
                 let v = self.push(Op::LoadElem(data, k, width, Alias::Elem(ty)));
                 self.write(i.a, v);
@@ -425,7 +436,7 @@ impl Lower<'_> {
                 let (list, k, v) = (self.read(i.a)?, self.read(i.b)?, self.read(i.c)?);
                 let (width, is_ref, ty) = self.list(i.a)?;
                 let len = self.list_len(list, ty);
-                self.guard(Cc::Uge, k, len);
+                let k = self.below(k, len);
                 let data = self.list_data(list, ty);
                 self.store_elem((data, k, v), width, is_ref, ty);
             }
@@ -476,8 +487,7 @@ impl Lower<'_> {
                 let (list, p, q) = (self.read(i.a)?, self.read(i.b)?, self.read(i.c)?);
                 let (width, is_ref, ty) = self.list(i.a)?;
                 let len = self.list_len(list, ty);
-                self.guard(Cc::Uge, p, len);
-                self.guard(Cc::Uge, q, len);
+                let (p, q) = (self.below(p, len), self.below(q, len));
                 let data = self.list_data(list, ty);
                 let x = self.push(Op::LoadElem(data, p, width, Alias::Elem(ty)));
                 let y = self.push(Op::LoadElem(data, q, width, Alias::Elem(ty)));

@@ -11,6 +11,7 @@ use jet_bytecode::analysis::decode::{Instr, decode};
 use jet_bytecode::analysis::liveness::Liveness;
 use jet_bytecode::layout::{RegKind, reg_kind};
 use jet_bytecode::linked::{FnId, LFunction, Program};
+use jet_bytecode::module::Const;
 use jet_bytecode::opcodes::Op;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -28,6 +29,8 @@ pub struct FnFacts {
     pub kinds: Vec<RegKind>,
     /// Whether it jumps backward.
     pub loops: bool,
+    /// What a register holds wherever it holds anything: all that is ever written to it is this constant.
+    pub constants: Vec<Option<crate::ir::Op>>,
 }
 
 /// Facts of all functions that were looked at.
@@ -51,6 +54,7 @@ impl Facts {
                 .any(|i| i.targets(&function.code).any(|t| t <= i.pc));
             Arc::new(FnFacts {
                 leader,
+                constants: constants(program, function),
                 live: Liveness::new(program, function),
                 kinds: function
                     .regs
@@ -62,6 +66,34 @@ impl Facts {
         });
         Arc::clone(known)
     }
+}
+
+/// See [`FnFacts::constants`].
+fn constants(program: &Program, f: &LFunction) -> Vec<Option<crate::ir::Op>> {
+    use crate::ir::Op as Ir;
+    let mut all: Vec<Option<Ir>> = vec![None; f.regs.len()];
+    let mut written = vec![false; f.regs.len()];
+    written[..f.entry_regs()].fill(true);
+    for i in jet_bytecode::analysis::decode::instrs(&f.code).map_while(Result::ok) {
+        let Some(r) = i.writes().map(usize::from) else {
+            continue;
+        };
+        let value = match i.op {
+            Op::ConstImm => Some(Ir::Const(i64::from(i.imm32()))),
+            Op::LoadConst => match program.constant(f.package, i.const_index()) {
+                Some(Const::Int(n)) => Some(Ir::Const(*n)),
+                Some(Const::Float(bits)) => Some(Ir::FConst(*bits)),
+                _ => None,
+            },
+            _ => None,
+        };
+        if !std::mem::replace(&mut written[r], true) {
+            all[r] = value;
+        } else if all[r] != value {
+            all[r] = None;
+        }
+    }
+    all
 }
 
 /// A place: context and pc.
@@ -132,6 +164,9 @@ pub struct Paths {
     /// Where the region is entered.
     pub entry: usize,
 }
+
+/// Most words of a place behind a call that is copied for each way back.
+const SPLIT_WORDS: u32 = 12;
 
 /// Most nodes of a region.
 const MAX_NODES: usize = 600;
@@ -225,6 +260,52 @@ impl Paths {
         Ok(paths)
     }
 
+    /// Gives each way by which an inlined callee returns a copy of its own of the place behind the call, if that
+    /// looks at once at what was returned: then each copy knows what it looks at.
+    pub fn split(&mut self, program: &Program, region: &Region, most: usize) -> Result<(), Abort> {
+        let mut changed = false;
+        for n in self.order.clone() {
+            let node = &self.nodes[n];
+            let short = node.last - node.key.1 <= SPLIT_WORDS && !node.safepoint;
+            let looks = matches!(node.end, End::Branch(..) | End::Switch(..));
+            if n == 0 || !short || !looks || self.loops.contains_key(&n) || node.preds.len() < 2 {
+                continue;
+            }
+            let code = &function(program, region, node.key.0).code;
+            let tested = decode(code, node.last)
+                .map_err(|_| Abort::Internal("code does not decode"))?
+                .a;
+            let returns = node.preds.iter().all(|p| {
+                let pred = &self.nodes[*p];
+                matches!(pred.end, End::Return) && pred.writes.last() == Some(&(node.key.0, tested))
+            });
+            if !returns || self.nodes.len() + node.preds.len() > most {
+                continue;
+            }
+            for p in self.nodes[n].preds.split_off(1) {
+                let copy = self.nodes.len();
+                let mut node = self.nodes[n].clone();
+                node.preds = vec![p];
+                for s in &mut self.nodes[p].succs {
+                    if *s == n {
+                        *s = copy;
+                    }
+                }
+                for s in &node.succs {
+                    self.nodes[*s].preds.push(copy);
+                }
+                self.nodes.push(node);
+                changed = true;
+            }
+        }
+        if changed {
+            self.order.clear();
+            self.loops.clear();
+            self.find_loops()?;
+        }
+        Ok(())
+    }
+
     /// Makes the first iteration of the root's loop a copy of its own.
     pub fn peel(&mut self, most: usize) -> Result<(), Abort> {
         let Some(root) = self.loops.get(&0) else {
@@ -264,11 +345,8 @@ impl Paths {
 
     /// The node to which control goes from node `from` for a place.
     pub fn target(&self, from: usize, key: Key) -> Option<usize> {
-        let to = *self.index.get(&key)?;
-        if from >= self.index.len() && to != 0 {
-            return Some(self.peeled.get(&to).copied().unwrap_or(to));
-        }
-        Some(to)
+        let succs = &self.nodes[from].succs;
+        succs.iter().copied().find(|s| self.nodes[*s].key == key)
     }
 
     fn find_loops(&mut self) -> Result<(), Abort> {

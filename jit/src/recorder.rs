@@ -13,7 +13,7 @@ use jet_bytecode::linked::{FnId, Program};
 use jet_bytecode::module::FnKind;
 use jet_bytecode::opcodes::Op as Code;
 use jet_vm::Loaded;
-use jet_vm::plug::{Jit, JitStats, Plug};
+use jet_vm::plug::{Jit, JitStats, Left, Plug};
 use rustc_hash::FxHashMap;
 
 use crate::backend::Backend;
@@ -79,7 +79,14 @@ impl Tuning {
 const WIDEN: u64 = 4;
 
 /// Most places of a loop whose first iteration is peeled.
-const PEEL: usize = 40;
+const PEEL: usize = 60;
+
+/// Most places of a region in which places behind calls are copied.
+const SPLIT: usize = 300;
+
+/// Words of functions that are inlined into themselves, twice and once.
+const TINY: usize = 24;
+const SHORT: usize = 60;
 
 /// A recording that is going on.
 struct Recording {
@@ -106,8 +113,8 @@ struct ExitInfo {
     ctx: CtxId,
     grows: bool,
     left: u32,
-    /// Code index where the interpreter goes on.
-    at: usize,
+    /// Where the interpreter goes on.
+    to: Left,
     taken: u64,
 }
 
@@ -220,7 +227,12 @@ impl Compiler {
             f.code.len() <= if facts.loops { looping } else { any } * if literal { 2 } else { 1 };
         let fits = region.contexts.len() < self.tuning.contexts
             && region.contexts[r.ctx].depth < self.tuning.depth;
-        if small && fits && !region.in_chain(r.ctx, callee) {
+        let times = match f.code.len() {
+            n if facts.loops || n > SHORT => 1,
+            n if n > TINY => 2,
+            _ => 3,
+        };
+        if small && fits && region.in_chain(r.ctx, callee) < times {
             return Some(true);
         }
         (call.op == Code::Call).then_some(false)
@@ -382,7 +394,7 @@ impl Compiler {
             .iter()
             .filter(|e| e.region == id && e.grows && e.taken >= WIDEN)
         {
-            let (f, pc) = loaded.place(e.at);
+            let (f, pc) = loaded.place(e.to.at);
             let region = &mut self.regions[id];
             let code = &program.functions[f.index()].code;
             let Ok(i) = decode(code, pc) else { continue };
@@ -406,6 +418,9 @@ impl Compiler {
         }
         let program = Arc::clone(loaded.program());
         let mut paths = Paths::new(&program, &mut self.facts, &self.regions[id])?;
+        if self.options.passes.split {
+            paths.split(&program, &self.regions[id], SPLIT)?;
+        }
         if self.options.passes.peel {
             paths.peel(PEEL)?;
         }
@@ -422,6 +437,7 @@ impl Compiler {
             &mut self.facts,
             &self.regions[id],
             &paths,
+            self.options.masked,
             &mut force,
         )?;
         self.random = random;
@@ -448,7 +464,9 @@ impl Compiler {
         }
         let first = self.exits.len() as u64 + 1;
         let backend = self.backend.as_mut().ok_or(Abort::Backend)?;
-        let code = match backend.compile(&loaded, id, &g, first) {
+        let (f, pc) = loaded.place(self.regions[id].at);
+        let name = format!("jet:{}+{pc}", program.function_name(f));
+        let code = match backend.compile(&loaded, id, &name, &g, first) {
             Ok(code) => code,
             Err(text) => {
                 if self.options.log || self.options.verify {
@@ -472,7 +490,7 @@ impl Compiler {
                 ctx: e.ctx,
                 grows: e.grows,
                 left,
-                at: e.at,
+                to: e.left.clone(),
                 taken: 0,
             });
         }
@@ -488,6 +506,7 @@ impl Compiler {
         self.mapped += code.bytes.next_multiple_of(4096) + 16_384;
         self.stats.regions += 1;
         self.stats.bytes += code.bytes as u64;
+        self.stats.foreign += u64::from(code.foreign);
         self.log(|| {
             format!(
                 "compiled {} version {version}: {} places, {} contexts, {} operations, {} exits, {} bytes",
@@ -522,7 +541,7 @@ impl Drop for Compiler {
                     "exit {} of {} at {} taken {taken} {grows}",
                     n + 1,
                     self.name(root),
-                    self.name(e.at)
+                    self.name(e.to.at)
                 )
             });
         }
@@ -568,6 +587,11 @@ impl Jit for Compiler {
         self.stats.recordings += 1;
         self.log(|| format!("record {}", self.name(at)));
         true
+    }
+
+    fn left(&self, exit: u64) -> Option<&Left> {
+        let info = self.exits.get((exit as usize).checked_sub(1)?)?;
+        Some(&info.to)
     }
 
     fn exited(&mut self, exit: u64, _: &mut Plug<'_>) -> bool {

@@ -111,16 +111,15 @@ impl Region {
         id
     }
 
-    /// Whether a function is in the chain of a context.
+    /// How often a function is in the chain of a context.
     #[must_use]
-    pub fn in_chain(&self, mut ctx: CtxId, func: FnId) -> bool {
+    pub fn in_chain(&self, mut ctx: CtxId, func: FnId) -> usize {
+        let mut n = 0;
         loop {
-            if self.contexts[ctx].func == func {
-                return true;
-            }
+            n += usize::from(self.contexts[ctx].func == func);
             match self.contexts[ctx].parent {
                 Some((up, _)) => ctx = up,
-                None => return false,
+                None => return n,
             }
         }
     }

@@ -43,10 +43,10 @@ pub(crate) fn text(g: &Graph) -> String {
         let _ = writeln!(
             out,
             "exit {n}: at {} frame {} fuel v{} frames {} {} [{}]",
-            e.at,
-            e.base,
+            e.left.at,
+            e.left.base,
             e.fuel,
-            e.frames.len(),
+            e.left.frames.len(),
             if e.grows { "grows" } else { "" },
             slots.join(" ")
         );

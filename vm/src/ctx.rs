@@ -57,6 +57,8 @@ pub(crate) struct Ctx {
     pub copy_bytes: usize,
     /// What the copy's handler does: see [`crate::native`].
     pub mode: u64,
+    /// Machine code that calls itself counts frames down in a register: this is the depth less that.
+    pub depth_delta: i64,
     /// Whether the last call was one of a bound function; a recording asks.
     pub bound: bool,
     /// Which exit machine code left by.

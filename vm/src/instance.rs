@@ -257,6 +257,7 @@ impl Instance {
             native_bias: 0,
             copy_bytes: 0,
             mode: 0,
+            depth_delta: 0,
             bound: false,
             exit: 0,
             stress: 0,

@@ -121,6 +121,9 @@ impl Jit for NoJit {
         plug.count(at, u32::MAX);
         false
     }
+    fn left(&self, _: u64) -> Option<&crate::plug::Left> {
+        None
+    }
     fn exited(&mut self, _: u64, _: &mut Plug<'_>) -> bool {
         false
     }
@@ -244,7 +247,8 @@ handler! { #[inline(never)] fn resume[](s) {
     S { pc: (*ctx).pc, regs: (*ctx).regs, fuel: (*ctx).fuel, acc, facc, ..s }.go()
 } }
 
-/// Counts the exit and finds what the accumulators hold at the place that machine code left to.
+/// Completes the frames that machine code left, counts the exit and finds what the accumulators hold at the place
+/// that it left to.
 ///
 /// # Safety
 /// Called by a handler after machine code left.
@@ -252,6 +256,21 @@ handler! { #[inline(never)] fn resume[](s) {
 unsafe fn settle(ctx: *mut Ctx) -> (u64, f64) {
     // SAFETY: the handler does not use the context during this call.
     let ctx = unsafe { &mut *ctx };
+    if let Some(engine) = &ctx.jit
+        && let Some(left) = engine.jit.left(ctx.exit)
+    {
+        // SAFETY: the region has checked that the stack has room for its inlined frames; `regs` is its root's.
+        unsafe {
+            for frame in left.frames.iter() {
+                let at = ctx.regs.add(frame.base as usize);
+                at.sub(2).write(frame.header[0]);
+                at.sub(1).write(frame.header[1]);
+            }
+            ctx.regs = ctx.regs.add(left.base as usize);
+        }
+        ctx.depth_left -= left.frames.len() as i64;
+        ctx.pc = &raw const ctx.loaded.code.words[left.at];
+    }
     let at = ctx.loaded.code.index_of(ctx.pc);
     // SAFETY: `regs` is the frame of that instruction.
     let held = unsafe { held(ctx, at, ctx.regs) };

@@ -10,7 +10,8 @@ use jet_gc::HeapCore;
 use crate::ctx::Ctx;
 use crate::load::Loaded;
 
-/// Machine code left to the interpreter: frames, `pc`, `regs`, `fuel` and `exit` of the context say where.
+/// Machine code left to the interpreter. If `exit` of the context is a number, that exit's [`Left`] says where, `regs`
+/// being the frame of the region's root; if it is 0, `pc` and `regs` do.
 pub const LEFT: i64 = -1;
 /// Its frame returned on the error edge with the value; the rest of the fuel is in the context.
 pub const RAISED: i64 = -2;
@@ -28,6 +29,26 @@ pub struct Back {
     pub value: u64,
 }
 
+/// A frame that was inlined: what machine code leaves to whoever handles its exits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inlined {
+    /// Its register 0, in words from the root's.
+    pub base: u32,
+    /// The two words of its header.
+    pub header: [u64; 2],
+}
+
+/// Where an exit leads.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// Code index of the instruction that the interpreter executes next.
+    pub at: usize,
+    /// Its frame, in words from the root's register 0.
+    pub base: u32,
+    /// Inlined frames, outermost first: their headers are still to be written, and they are not yet counted.
+    pub frames: std::sync::Arc<[Inlined]>,
+}
+
 /// A compiler of machine code, one to an instance.
 pub trait Jit: Send {
     /// What loop heads and function entries count down from.
@@ -36,6 +57,8 @@ pub trait Jit: Send {
     fn attach(&mut self, loaded: &std::sync::Arc<Loaded>);
     /// The counter of the word at `at`, a loop head or entry, ran out. True: record from here.
     fn hot(&mut self, at: usize, plug: &mut Plug<'_>) -> bool;
+    /// Where an exit leads; `None` if there is none of that number.
+    fn left(&self, exit: u64) -> Option<&Left>;
     /// Machine code left by this exit. True: record from where it left to.
     fn exited(&mut self, exit: u64, plug: &mut Plug<'_>) -> bool;
     /// While recording: the instruction at `at` is about to execute in the frame at address `frame`. False:
@@ -58,6 +81,8 @@ pub struct JitStats {
     pub regions: u64,
     /// Bytes of machine code.
     pub bytes: u64,
+    /// Regions that were emitted for another machine too, to see that they can be.
+    pub foreign: u64,
     /// Microseconds spent compiling.
     pub compile_us: u64,
     /// Times that machine code was left by an exit.
@@ -105,6 +130,9 @@ pub struct Abi {
     pub core: i32,
     pub stack_limit: i32,
     pub depth_left: i32,
+    /// Room for what machine code that calls itself takes off the depth and does not count with.
+    pub depth_delta: i32,
+    pub heap: i32,
     pub consts: i32,
     pub native_bias: i32,
     pub hash_seed: i32,
@@ -139,6 +167,8 @@ pub fn abi() -> Abi {
         core: offset_of!(Ctx, core) as i32,
         stack_limit: offset_of!(Ctx, stack_limit) as i32,
         depth_left: offset_of!(Ctx, depth_left) as i32,
+        depth_delta: offset_of!(Ctx, depth_delta) as i32,
+        heap: offset_of!(Ctx, heap) as i32,
         consts: offset_of!(Ctx, consts) as i32,
         native_bias: offset_of!(Ctx, native_bias) as i32,
         hash_seed: offset_of!(Ctx, hash_seed) as i32,

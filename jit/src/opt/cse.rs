@@ -124,6 +124,11 @@ pub(crate) fn run(g: &mut Graph) {
                     known.entry(key).or_default().push((b, x));
                 }
             }
+            if let Op::Init(p, at, x, w) = op {
+                // Of memory that is never written again; what may be is read by its own class.
+                let key = Key::Load(*p, *at, *w, 0);
+                known.entry(key).or_default().push((b, *x));
+            }
             kept.push(v);
         }
         g.blocks[b].ops = kept;

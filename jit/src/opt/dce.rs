@@ -1,4 +1,7 @@
-//! Dead code: removable operations and block parameters that no check, effect or exit needs.
+//! Dead code: removable operations and block parameters that no check, effect or exit needs, and objects that are
+//! made and filled but never looked at.
+
+use rustc_hash::FxHashMap;
 
 use crate::ir::{Graph, Op, Term, Val};
 
@@ -24,10 +27,17 @@ pub(crate) fn run(g: &mut Graph) {
             }
         }
     }
+    // An object's first stores count once the object does.
+    let mut fills: FxHashMap<Val, Vec<Val>> = FxHashMap::default();
     for b in &order {
         for v in &g.blocks[*b].ops {
-            if !g.ops[*v as usize].removable() {
-                work.push(*v);
+            match g.ops[*v as usize] {
+                Op::Alloc(..) => {}
+                Op::Init(object, ..) if matches!(g.ops[object as usize], Op::Alloc(..)) => {
+                    fills.entry(object).or_default().push(*v);
+                }
+                ref op if op.removable() => {}
+                _ => work.push(*v),
             }
         }
         let mut term = g.blocks[*b].term.clone();
@@ -46,6 +56,7 @@ pub(crate) fn run(g: &mut Graph) {
             take_exit(e, &mut exits, &mut work, g);
         }
         work.extend(&feeds[v as usize]);
+        work.extend(fills.get(&v).into_iter().flatten());
     }
     for b in order {
         let keep: Vec<bool> = g.blocks[b]

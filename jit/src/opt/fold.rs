@@ -1,8 +1,11 @@
 //! Constants: operations on them, neutral operands, checks and branches that they decide, and tests of a
-//! comparison's result, which become tests of the comparison.
+//! comparison's result, which become tests of the comparison. What an object is that was just made is a constant
+//! too: its variant and type, and that it is an object.
+
+use jet_gc::layout::{FIRST_ADDRESS, TAG_OFFSET};
 
 use super::{Replace, settle};
-use crate::ir::{Bin, Cc, Graph, Op, Term, Val};
+use crate::ir::{Bin, Cc, Graph, Op, Term, Val, Width};
 
 /// Runs the pass.
 pub(crate) fn run(g: &mut Graph) {
@@ -48,7 +51,11 @@ pub(crate) fn run(g: &mut Graph) {
                     let yes = matches!(cc, Cc::Eq | Cc::Le | Cc::Ge | Cc::Uge);
                     settle(&mut term, yes);
                 }
-                _ => {}
+                _ => {
+                    if let Some(yes) = of_object(g, *cc, *x, *y) {
+                        settle(&mut term, yes);
+                    }
+                }
             }
         }
         if let Term::Switch(v, edges) = &mut term
@@ -93,12 +100,48 @@ fn through(g: &Graph, cc: Cc, x: Val, y: Val) -> Option<Test> {
     }
 }
 
+/// Header of an object that the region made.
+fn header(g: &Graph, v: Val) -> Option<u64> {
+    match g.ops[v as usize] {
+        Op::Alloc(_, header, _) => Some(header),
+        _ => None,
+    }
+}
+
+/// What a comparison of an object that the region made with a constant that is no object's address gives.
+fn of_object(g: &Graph, cc: Cc, x: Val, y: Val) -> Option<bool> {
+    header(g, x)?;
+    let k = g.constant(y)?;
+    if !(0..=i64::from(FIRST_ADDRESS)).contains(&k) {
+        return None;
+    }
+    match cc {
+        Cc::Ult => Some(false),
+        Cc::Uge => Some(true),
+        Cc::Eq if k < i64::from(FIRST_ADDRESS) => Some(false),
+        Cc::Ne if k < i64::from(FIRST_ADDRESS) => Some(true),
+        _ => None,
+    }
+}
+
 fn is_truth(g: &Graph, v: Val) -> bool {
     matches!(g.ops[v as usize], Op::Cmp(..) | Op::FCmp(..))
 }
 
 fn fold(g: &Graph, v: Val) -> Fold {
     match &g.ops[v as usize] {
+        // The collector's bits are below.
+        Op::Bin(Bin::Ushr, x, k) if g.constant(*k) == Some(40) => match g.ops[*x as usize] {
+            Op::Load(object, 0, Width::I64, _) => {
+                header(g, object).map_or(Fold::Keep, |h| Fold::Op(Op::Const((h >> 40) as i64)))
+            }
+            _ => Fold::Keep,
+        },
+        Op::Load(object, at, Width::U8, _) if *at as usize == TAG_OFFSET => header(g, *object)
+            .map_or(Fold::Keep, |h| {
+                Fold::Op(Op::Const((h >> (8 * TAG_OFFSET) & 0xff) as i64))
+            }),
+        Op::Known(x) if header(g, *x).is_some() => Fold::Same(*x),
         Op::Bin(op, x, y) => match (g.constant(*x), g.constant(*y)) {
             (Some(a), Some(b)) => eval(*op, a, b).map_or(Fold::Keep, |k| Fold::Op(Op::Const(k))),
             (_, Some(0)) if neutral_zero(*op) => Fold::Same(*x),
@@ -125,6 +168,10 @@ fn fold(g: &Graph, v: Val) -> Fold {
         },
         Op::Cmp(cc, x, y) => match (g.constant(*x), g.constant(*y)) {
             (Some(a), Some(b)) => Fold::Op(Op::Const(i64::from(cc.eval(a, b)))),
+            _ if of_object(g, *cc, *x, *y).is_some() => {
+                let yes = of_object(g, *cc, *x, *y) == Some(true);
+                Fold::Op(Op::Const(i64::from(yes)))
+            }
             _ => match through(g, *cc, *x, *y) {
                 Some(Test::Int(c, p, q)) => Fold::Op(Op::Cmp(c, p, q)),
                 Some(Test::Float(c, p, q)) => Fold::Op(Op::FCmp(c, p, q)),
@@ -134,6 +181,7 @@ fn fold(g: &Graph, v: Val) -> Fold {
         Op::Guard(cc, x, y, e) => match (g.constant(*x), g.constant(*y)) {
             // A check that always fails stays: the exit is where the program goes.
             (Some(a), Some(b)) if !cc.eval(a, b) => Fold::Gone,
+            _ if of_object(g, *cc, *x, *y) == Some(false) => Fold::Gone,
             _ => match through(g, *cc, *x, *y) {
                 Some(Test::Int(c, p, q)) => Fold::Op(Op::Guard(c, p, q, *e)),
                 Some(Test::Float(c, p, q)) => Fold::Op(Op::FGuard(c, p, q, *e)),

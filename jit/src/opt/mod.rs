@@ -19,6 +19,8 @@ use crate::ir_check::dominators;
 /// Which passes run.
 #[derive(Clone, Copy, Debug)]
 pub struct Passes {
+    /// Behind an inlined call whose result is looked at, each way back has a copy of its own.
+    pub split: bool,
     /// The first iteration of the root's loop is a copy of its own, so that what it checked and loaded is
     /// known in the loop.
     pub peel: bool,
@@ -41,6 +43,7 @@ pub struct Passes {
 impl Default for Passes {
     fn default() -> Passes {
         Passes {
+            split: true,
             peel: true,
             params: true,
             fold: true,
@@ -55,7 +58,7 @@ impl Default for Passes {
 
 /// Runs the passes.
 pub(crate) fn run(g: &mut Graph, passes: &Passes) {
-    for round in 0..2 {
+    for round in 0..3 {
         if passes.params {
             params::run(g);
         }

@@ -7,6 +7,15 @@ use crate::ir::{Graph, Op};
 pub(crate) fn run(g: &mut Graph) {
     let order = g.order();
     let mut replace = Replace::new(g);
+    // Blocks with an edge to each block, once each.
+    let mut preds: Vec<Vec<usize>> = vec![Vec::new(); g.blocks.len()];
+    for from in &order {
+        for e in g.blocks[*from].term.edges() {
+            if preds[e.block].last() != Some(from) {
+                preds[e.block].push(*from);
+            }
+        }
+    }
     loop {
         let mut changed = false;
         for b in order.iter().skip(1) {
@@ -17,7 +26,7 @@ pub(crate) fn run(g: &mut Graph) {
                 }
                 let mut one = None;
                 let mut many = false;
-                for from in &order {
+                for from in &preds[*b] {
                     for e in g.blocks[*from].term.edges() {
                         if e.block != *b {
                             continue;

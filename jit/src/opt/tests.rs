@@ -4,17 +4,23 @@ use super::{Passes, run};
 use crate::ir::{Alias, Bin, Cc, Edge, Exit, Graph, Op, Term, Ty, Val, Width};
 use crate::ir_check::verify;
 use jet_bytecode::linked::TypeId;
+use jet_gc::Header;
+use jet_vm::plug::Left;
+use std::sync::Arc;
 
 const LEN: Alias = Alias::Len(TypeId(1));
 
 fn exit(g: &mut Graph, fuel: Val, slots: Vec<(u32, Val)>) -> usize {
-    g.exits.push(Exit {
+    let left = Left {
         at: 0,
-        ctx: 0,
         base: 0,
+        frames: Arc::new([]),
+    };
+    g.exits.push(Exit {
+        left,
+        ctx: 0,
         fuel,
         slots,
-        frames: Vec::new(),
         grows: false,
     });
     g.exits.len() - 1
@@ -158,4 +164,72 @@ fn a_check_is_not_passed_by_loads_of_what_it_shows() {
             .iter()
             .any(|v| matches!(g.ops[*v as usize], Op::Load(..)))
     );
+}
+
+/// Makes `Some(7)`, asks which variant it is and takes its payload; an exit at the end sees the object or not.
+fn option(seen: bool) -> Graph {
+    let mut g = Graph::default();
+    let [entry, some, none] = [(); 3].map(|()| g.block());
+    let to = |block| Edge {
+        block,
+        args: Vec::new(),
+    };
+    let fuel = g.param(entry, Ty::I);
+    let e = exit(&mut g, fuel, Vec::new());
+    let seven = g.push(entry, Op::Const(7));
+    let object = g.push(entry, Op::Alloc(2, Header::record(3, 1, 0, 1).0, e));
+    g.push(entry, Op::Init(object, 8, seven, Width::I64));
+    let first = g.push(entry, Op::Const(256));
+    g.push(entry, Op::Guard(Cc::Ult, object, first, e));
+    let tag = g.push(entry, Op::Load(object, 1, Width::U8, Alias::Fixed));
+    let one = g.push(entry, Op::Const(1));
+    g.blocks[entry].term = Term::Branch(Cc::Eq, tag, one, to(some), to(none));
+    let payload = g.push(some, Op::Load(object, 8, Width::I64, Alias::Fixed));
+    let slots = if seen { vec![(0, object)] } else { Vec::new() };
+    let last = exit(&mut g, fuel, slots);
+    g.push(some, Op::Force(last));
+    g.blocks[some].term = Term::Return(fuel, payload);
+    g.blocks[none].term = Term::Return(fuel, one);
+    verify(&g).unwrap();
+    optimised(g)
+}
+
+#[test]
+fn an_object_that_nobody_looks_at_is_not_made() {
+    let g = option(false);
+    assert_eq!(
+        count(&g, |op| matches!(op, Op::Alloc(..) | Op::Init(..))),
+        0
+    );
+    assert_eq!(
+        count(&g, |op| matches!(op, Op::Load(..) | Op::Guard(..))),
+        0
+    );
+    let ends = g.order().into_iter().map(|b| &g.blocks[b].term);
+    let sevens = ends.filter(|t| matches!(t, Term::Return(_, v) if g.constant(*v) == Some(7)));
+    assert_eq!(sevens.count(), 1);
+}
+
+#[test]
+fn an_object_that_an_exit_hands_over_is_made_and_filled() {
+    let g = option(true);
+    assert_eq!(count(&g, |op| matches!(op, Op::Alloc(..))), 1);
+    assert_eq!(count(&g, |op| matches!(op, Op::Init(..))), 1);
+}
+
+#[test]
+fn what_an_object_was_filled_with_is_not_what_a_field_holds_later() {
+    let mut g = Graph::default();
+    let entry = g.block();
+    let fuel = g.param(entry, Ty::I);
+    let x = g.push(entry, Op::Slot(0, Ty::I));
+    let e = exit(&mut g, fuel, Vec::new());
+    let class = Alias::Field(TypeId(2), 8);
+    let object = g.push(entry, Op::Alloc(2, Header::record(3, 0, 0, 1).0, e));
+    g.push(entry, Op::Init(object, 8, fuel, Width::I64));
+    g.push(entry, Op::Store(object, 8, x, Width::I64, class));
+    let seen = g.push(entry, Op::Load(object, 8, Width::I64, class));
+    g.blocks[entry].term = Term::Return(fuel, seen);
+    let g = optimised(g);
+    assert!(matches!(g.blocks[0].term, Term::Return(_, v) if v == x));
 }

@@ -297,6 +297,7 @@ impl TestArgs {
             gc_log: self.modes.gc_log,
             monitor: self.modes.monitor,
             seed: self.modes.seed,
+            untrusted: self.limits.untrusted,
         }
     }
 }
@@ -538,6 +539,8 @@ pub struct RunOptions {
     pub monitor: bool,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--untrusted`.
+    pub untrusted: bool,
 }
 
 impl RunOptions {
@@ -554,6 +557,7 @@ impl RunOptions {
             log: self.jit_log,
             dump: dump.collect(),
             seed,
+            masked: self.untrusted,
             ..jet_jit::Options::default()
         }
     }
@@ -562,6 +566,7 @@ impl RunOptions {
         RunOptions {
             grants: grants.grants(),
             limits: limits.limits(),
+            untrusted: limits.untrusted,
             jit: modes.jit.into(),
             jit_log: modes.jit_log,
             jit_dump: modes.jit_dump.clone(),

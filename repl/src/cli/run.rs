@@ -225,6 +225,7 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
             "recordings": report.jit.recordings,
             "regions": report.jit.regions,
             "bytes": report.jit.bytes,
+            "foreign": report.jit.foreign,
             "exits": report.jit.exits,
             "compile": report.jit.compile_us as f64 / 1e6,
             "aborts": report.jit.aborts.iter().map(|(why, n)| json!({ "why": why, "count": n })).collect::<Vec<_>>(),
