@@ -11,6 +11,7 @@ mod output;
 mod process;
 mod report;
 mod shapes;
+mod start;
 mod stats;
 mod suite;
 mod verify;
@@ -35,6 +36,8 @@ enum Command {
     Compile(compile::Options),
     /// Measures reading and verifying bundles, beside wasmparser's validation.
     Verify(verify::Options),
+    /// Measures processes that run the smallest program, beside LuaJIT, and new instances, beside wasmtime.
+    Start(start::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(&options).map(|r| r.failures().is_empty()),
         Command::Compile(options) => compile::run(&options).map(|()| true),
         Command::Verify(options) => verify::run(&options).map(|()| true),
+        Command::Start(options) => start::run(&options).map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

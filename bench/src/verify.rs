@@ -319,7 +319,7 @@ fn wasm(bytes: usize) -> Vec<u8> {
 }
 
 /// Seconds that this thread has had of a processor, so that other processes do not count.
-fn now() -> f64 {
+pub fn now() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = text.split(' ').next().and_then(|n| n.parse::<u64>().ok());
     nanoseconds.unwrap_or_default() as f64 / 1e9

@@ -254,6 +254,15 @@ pub struct Dep {
     pub hash: [u8; 32],
 }
 
+/// Something that a package was built from: a source file, by its path inside the package.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Input {
+    /// Name, unique in the package; the package's name stands before a path.
+    pub name: String,
+    /// Hash of its bytes ([`crate::format::content_hash`]).
+    pub hash: [u8; 32],
+}
+
 /// The program's entry point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -272,6 +281,8 @@ pub struct Package {
     pub version: String,
     /// Direct dependencies.
     pub deps: Vec<Dep>,
+    /// What it was built from: nothing relies on it, but who rebuilds can compare.
+    pub inputs: Vec<Input>,
     /// Types.
     pub types: Vec<Type>,
     /// Nominal types.

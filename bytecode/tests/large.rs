@@ -147,3 +147,48 @@ fn work_is_metered_and_size_limited() {
         Err(FormatError::TooLarge("size"))
     );
 }
+
+/// Functions of a large module are checked on several threads: the answer is that of one.
+#[test]
+fn threads_change_nothing() {
+    let ret = Word::abc(Op::Ret, 0, 0, 0).0;
+    let step = Word::abc(Op::AddInt, 0, 0, 0).0;
+    let code: Vec<u64> = std::iter::repeat_n(step, 999).chain([ret]).collect();
+    let all = |broken: &[usize]| {
+        let functions = (0..100).map(|n| {
+            let mut code = code.clone();
+            if broken.contains(&n) {
+                code[500] = Word::abc(Op::AddInt, 0, 0, 9).0;
+            }
+            function(format!("f{n}"), 1, vec![0], code)
+        });
+        package(functions.collect())
+    };
+    let with = |b: Bundle, threads: usize, work: u64| {
+        let limits = VerifyLimits {
+            threads,
+            work,
+            ..VerifyLimits::default()
+        };
+        verify_with(b, limits).map(|p| p.program().functions.len())
+    };
+    let plenty = VerifyLimits::default().work;
+    for threads in [1, 2, 3, 16, 0, 1000] {
+        assert_eq!(with(all(&[]), threads, plenty), Ok(100));
+        for broken in [&[0][..], &[99], &[98, 99], &[3, 40, 70]] {
+            let e = with(all(broken), threads, plenty).unwrap_err();
+            assert_eq!(e.rule, Rule::RegisterIndex);
+            assert_eq!(e.function, Some(format!("f{}", broken[0])));
+            assert_eq!(e.pc, Some(500));
+        }
+        // What one thread may spend, all of them together may.
+        let e = with(all(&[]), threads, 250_000).unwrap_err();
+        assert_eq!(e.rule, Rule::Work, "{threads}");
+        let least = (250_000..5_000_000).step_by(10_000);
+        let mut least = least.filter(|w| with(all(&[]), 1, *w).is_ok());
+        let enough = least.next().unwrap();
+        assert_eq!(with(all(&[]), threads, enough), Ok(100));
+        let short = with(all(&[]), threads, enough - 10_000);
+        assert_eq!(short.map_err(|e| e.rule), Err(Rule::Work), "{threads}");
+    }
+}

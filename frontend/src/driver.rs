@@ -14,8 +14,8 @@ use crate::std;
 use crate::testing::{self, TestInfo};
 use crate::thir::Program;
 use bumpalo::Bump;
-use jet_bytecode::format::{EncodedPackage, FormatError, assemble};
-use jet_bytecode::module::Bundle;
+use jet_bytecode::format::{EncodedPackage, FormatError, assemble, content_hash};
+use jet_bytecode::module::{Bundle, Input};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A source file of a package.
@@ -337,7 +337,8 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
             tests = testing::enter(&mut program, &p.sources);
         }
         named = ceiling::named_capabilities(&program, &p.sources);
-        match lower::lower(&mut program, &p.sources) {
+        let inputs = inputs(input, &std_package, &parsed);
+        match lower::lower(&mut program, &p.sources, inputs) {
             Ok(l) => (bundle, encoded) = (Some(l.bundle), l.encoded),
             Err(e) => p.sink.push(Diagnostic::error(e.code, e.span, e.message)),
         }
@@ -355,6 +356,31 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
         },
         tests,
     }
+}
+
+/// The source files of each package, as far as they were read, with their hashes.
+fn inputs(
+    input: &ProgramInput,
+    std_package: &PackageInput,
+    parsed: &[ParsedPackage<'_>],
+) -> Vec<Vec<Input>> {
+    let of = |file: &SourceInput| Input {
+        name: file.path.clone(),
+        hash: content_hash(file.text.as_bytes()),
+    };
+    let used: FxHashSet<&str> = parsed
+        .first()
+        .map(|std| std.modules.iter().map(|(name, _)| name.as_str()).collect())
+        .unwrap_or_default();
+    let std_files = std_package.files.iter();
+    let std_files = std_files.filter(|f| used.contains(f.module.as_str()));
+    let rest = input
+        .packages
+        .iter()
+        .map(|p| p.files.iter().map(of).collect());
+    ::std::iter::once(std_files.map(of).collect())
+        .chain(rest)
+        .collect()
 }
 
 /// Adds the modules of the standard library that something imports.

@@ -128,6 +128,10 @@ impl Inspection {
                 let short = hex(d.hash.get(..8).unwrap_or_default());
                 let _ = writeln!(out, "  depends on {} {short}", clean_line(&d.name));
             }
+            for input in &p.inputs {
+                let short = hex(input.hash.get(..8).unwrap_or_default());
+                let _ = writeln!(out, "  built from {} {short}", clean_line(&input.name));
+            }
         }
         if let Ok(module) = &self.module {
             out.push_str("\nasks for\n");
@@ -173,9 +177,14 @@ impl Inspection {
                     .iter()
                     .map(|d| json!({ "name": d.name, "hash": hex(&d.hash) }))
                     .collect();
+                let inputs = p.inputs.iter();
+                let inputs: Vec<Value> = inputs
+                    .map(|i| json!({ "name": i.name, "hash": hex(&i.hash) }))
+                    .collect();
                 json!({
                     "name": p.name,
                     "version": p.version,
+                    "inputs": inputs,
                     "bytes": self.package_bytes(i),
                     "sections": sections,
                     "dependencies": deps,

@@ -375,6 +375,18 @@ impl<'a> Parser<'a> {
                 };
                 self.package()?.deps.push(Dep { name, hash });
             }
+            "input" => {
+                let name = self.string("the input's name")?;
+                if !self.eat_word("hash") {
+                    return self.fail_at(self.at, "`input \"NAME\" hash \"…\"`");
+                }
+                let at = self.at;
+                let text = self.string("the hash")?;
+                let Some(hash) = hash_bytes(&text) else {
+                    return self.fail_at(at, "a hash is 64 hexadecimal digits");
+                };
+                self.package()?.inputs.push(Input { name, hash });
+            }
             "type" => {
                 self.definition(Table::Type)?;
                 let ty = self.ty()?;

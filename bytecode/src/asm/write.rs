@@ -150,6 +150,10 @@ impl<'a> Writer<'a> {
                 line!(self, "dep {} hash \"{hash}\"", quote(&d.name));
             }
         }
+        for i in &p.inputs {
+            let hash: String = i.hash.iter().map(|b| format!("{b:02x}")).collect();
+            line!(self, "input {} hash \"{hash}\"", quote(&i.name));
+        }
         for (i, t) in (0u16..=u16::MAX).zip(&p.types) {
             let plain = !matches!(
                 t,

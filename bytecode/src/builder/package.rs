@@ -74,6 +74,11 @@ impl PackageBuilder {
         i
     }
 
+    /// Says what the package was built from.
+    pub fn inputs(&mut self, inputs: Vec<Input>) {
+        self.package.inputs = inputs;
+    }
+
     /// Interns a type. Its components must come from this builder.
     pub fn ty(&mut self, ty: Type) -> TypeIx {
         if let Some(i) = self.types.get(&ty) {

@@ -135,6 +135,11 @@ pub fn encode_package(package: &Package) -> Result<EncodedPackage, FormatError> 
     })
 }
 
+/// Hash of a build input's bytes, which a package records in [`crate::module::Input::hash`].
+pub fn content_hash(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
 /// Content hash of a package, which dependants record in [`crate::module::Dep::hash`].
 pub fn package_hash(package: &Package) -> Result<[u8; 32], FormatError> {
     Ok(encode_package(package)?.hash())
@@ -240,6 +245,7 @@ impl<'a> Cursor<'a> {
 
 fn table_entries(p: &Package) -> usize {
     p.deps.len()
+        + p.inputs.len()
         + p.types.len()
         + p.nominals.len()
         + p.caps.len()

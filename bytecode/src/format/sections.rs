@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum SectionKind {
-    /// Name, version, dependencies.
+    /// Name, version, dependencies, build inputs.
     Manifest = 1,
     /// Types, nominal types, capabilities, traits.
     Types = 2,
@@ -186,7 +186,7 @@ fn put_lines(out: &mut Vec<u8>, f: &Function) {
 /// The bytes of one section.
 pub(super) fn encode(p: &Package, kind: SectionKind) -> Result<Vec<u8>, FormatError> {
     match kind {
-        SectionKind::Manifest => post(&(&p.name, &p.version, &p.deps), kind),
+        SectionKind::Manifest => post(&(&p.name, &p.version, &p.deps, &p.inputs), kind),
         SectionKind::Types => post(&(&p.types, &p.nominals, &p.caps, &p.traits), kind),
         SectionKind::Constants => post(&p.consts, kind),
         SectionKind::Functions => {
@@ -290,8 +290,9 @@ pub(super) fn decode(p: &mut Package, kind: SectionKind, body: &[u8]) -> Result<
     let malformed = || FormatError::Content(kind.name());
     match kind {
         SectionKind::Manifest => {
-            let (name, version, deps): (String, String, Table<Dep>) = read(body, kind)?;
-            (p.name, p.version, p.deps) = (name, version, deps.0);
+            let (name, version, deps, inputs): (String, String, Table<Dep>, Table<Input>) =
+                read(body, kind)?;
+            (p.name, p.version, p.deps, p.inputs) = (name, version, deps.0, inputs.0);
         }
         SectionKind::Types => {
             let (types, nominals, caps, traits): (

@@ -312,7 +312,10 @@ impl Flow<'_> {
             falls = instr.falls_through();
         }
         match failing {
-            Some(_) => refuse(Rule::ErrorEdge, "missing behind the last call"),
+            Some(_) => {
+                let last = self.list.last().map_or(0, |i| i.pc);
+                refuse(Rule::ErrorEdge, "missing behind the last call").map_err(|e| e.at(last))
+            }
             None => Ok(()),
         }
     }

@@ -37,33 +37,41 @@ pub(super) fn spell(prog: &Program, ty: TypeId) -> String {
     }
 }
 
-pub(super) fn check(prog: &Program, meter: &mut Meter) -> Result<()> {
-    for (i, ty) in (0u32..).zip(&prog.types) {
-        meter.spend(1)?;
-        match ty {
-            LType::List(t) => first_class(prog, *t, "list element", Rule::FirstClass)?,
-            LType::Tuple(ts) => {
-                meter.spend(ts.len())?;
-                for t in ts {
-                    first_class(prog, *t, "tuple member", Rule::FirstClass)?;
-                }
-                ensure(
-                    layout::tuple_record(prog, TypeId(i)).is_some(),
-                    Rule::RecordSize,
-                    || format!("type {i}"),
-                )?;
+/// The first package that mentions a type.
+fn mentions(prog: &Program, ty: TypeId) -> &str {
+    let first = prog.packages.iter().find(|p| p.types.contains(&ty));
+    first.map_or("", |p| p.name.as_str())
+}
+
+fn structural(prog: &Program, id: TypeId, ty: &LType, meter: &mut Meter) -> Result<()> {
+    meter.spend(1)?;
+    match ty {
+        LType::List(t) => first_class(prog, *t, "list element", Rule::FirstClass),
+        LType::Tuple(ts) => {
+            meter.spend(ts.len())?;
+            for t in ts {
+                first_class(prog, *t, "tuple member", Rule::FirstClass)?;
             }
-            LType::Fn(sig) | LType::BorrowedFn(sig) => signature(prog, sig, meter)?,
-            _ => {}
+            let fits = layout::tuple_record(prog, id).is_some();
+            ensure(fits, Rule::RecordSize, || format!("type {}", id.0))
         }
+        LType::Fn(sig) | LType::BorrowedFn(sig) => signature(prog, sig, meter),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check(prog: &Program, meter: &mut Meter) -> Result<()> {
+    for (id, ty) in (0u32..).map(TypeId).zip(&prog.types) {
+        structural(prog, id, ty, meter).map_err(|e| e.in_package(mentions(prog, id)))?;
     }
     for n in &prog.nominals {
         let place = |e: VerifyError| e.in_package(prog.package_name(n.package));
         nominal(prog, n, meter).map_err(place)?;
     }
     for t in &prog.traits {
+        let place = |e: VerifyError| e.in_package(prog.package_name(t.package));
         for m in &t.methods {
-            signature(prog, &m.sig, meter)?;
+            signature(prog, &m.sig, meter).map_err(place)?;
         }
     }
     let functions = holders(prog, |t| {
@@ -270,11 +278,11 @@ fn no_cyclic_parents(prog: &Program) -> Result<()> {
             match state.get_mut(i) {
                 Some(s @ 0) => *s = 1,
                 Some(1) => {
-                    let name = prog.caps.get(i).map_or("", |c| c.name.as_str());
-                    return super::refuse(
-                        Rule::Parent,
-                        format!("`{}` is its own ancestor", name.escape_debug()),
-                    );
+                    let cap = prog.caps.get(i);
+                    let name = cap.map_or("", |c| c.name.as_str());
+                    let package = cap.map_or("", |c| prog.package_name(c.package));
+                    let what = format!("`{}` is its own ancestor", name.escape_debug());
+                    return super::refuse(Rule::Parent, what).map_err(|e| e.in_package(package));
                 }
                 _ => break,
             }

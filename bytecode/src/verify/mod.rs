@@ -16,6 +16,7 @@ mod flow;
 mod formation;
 mod frame;
 mod link;
+mod parallel;
 mod receivers;
 mod rules;
 mod structure;
@@ -39,6 +40,8 @@ pub struct VerifyLimits {
     pub code_words: usize,
     /// Most registers of one function.
     pub registers: usize,
+    /// Threads that check functions of a large module; 0: one for each processor. The answer is the same.
+    pub threads: usize,
 }
 
 impl Default for VerifyLimits {
@@ -47,6 +50,7 @@ impl Default for VerifyLimits {
             work: 500_000_000,
             code_words: crate::builder::MAX_CODE_WORDS,
             registers: crate::builder::MAX_REGS,
+            threads: 0,
         }
     }
 }
@@ -202,8 +206,13 @@ pub fn verify(bundle: Bundle) -> Result<VerifiedProgram> {
 
 /// Verifies and links a bundle that was read from bytes, under the default limits.
 pub fn verify_decoded(decoded: Decoded) -> Result<VerifiedProgram> {
+    verify_decoded_with(decoded, VerifyLimits::default())
+}
+
+/// Verifies and links a bundle that was read from bytes.
+pub fn verify_decoded_with(decoded: Decoded, limits: VerifyLimits) -> Result<VerifiedProgram> {
     let (bundle, hashes) = decoded.into_parts();
-    run(bundle, Some(&hashes), VerifyLimits::default())
+    run(bundle, Some(&hashes), limits)
 }
 
 /// Verifies and links a bundle.
@@ -228,14 +237,11 @@ fn run(
     authority::check_entry(&mut prog, &bundle)?;
     let receivers = receivers(&prog);
     let openings = receivers::openings(&prog, &mut meter)?;
-    let facts = facts::Facts::new(&prog);
-    for (id, f) in (0u32..).map(FnId).zip(&prog.functions) {
-        frame::check(&prog, id, f, &receivers, &mut meter)
-            .and_then(|()| flow::check(&prog, f, &openings, &facts, &mut meter))
-            .map_err(|e| {
-                e.in_function(&f.name)
-                    .in_package(prog.package_name(f.package))
-            })?;
-    }
+    let tables = parallel::Tables {
+        prog: &prog,
+        receivers: &receivers,
+        openings: &openings,
+    };
+    parallel::check(&tables, limits.threads, &mut meter)?;
     Ok(VerifiedProgram(prog))
 }

@@ -131,10 +131,16 @@ pub(super) fn broken(_: Rule) -> bool {
     true
 }
 
-#[cfg(feature = "rule-switches")]
-pub(super) use switches::broken;
+/// Whether this thread has a rule switched off.
+#[cfg(not(feature = "rule-switches"))]
+pub(super) fn switched() -> bool {
+    false
+}
+
 #[cfg(feature = "rule-switches")]
 pub use switches::watch;
+#[cfg(feature = "rule-switches")]
+pub(super) use switches::{broken, switched};
 
 /// Switches for tests of the rules themselves.
 #[cfg(feature = "rule-switches")]
@@ -149,6 +155,11 @@ mod switches {
     /// Whether a rule that is broken here is in force.
     pub(in crate::verify) fn broken(rule: Rule) -> bool {
         OFF.get() != Some(rule)
+    }
+
+    /// Whether this thread has a rule switched off.
+    pub(in crate::verify) fn switched() -> bool {
+        OFF.get().is_some()
     }
 
     /// Runs `f` on this thread with a rule switched off.

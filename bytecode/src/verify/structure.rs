@@ -125,6 +125,7 @@ impl Check<'_> {
         }
         let max = usize::from(u16::MAX);
         limit(p.deps.len(), crate::format::MAX_PACKAGES, "dependencies")?;
+        limit(p.inputs.len(), max, "build inputs")?;
         limit(p.types.len(), max, "types")?;
         limit(p.nominals.len(), max, "nominal types")?;
         limit(p.caps.len(), max, "capabilities")?;
@@ -133,13 +134,18 @@ impl Check<'_> {
         limit(p.imports.len() + p.functions.len(), max, "functions")?;
         limit(p.files.len(), max, "files")?;
         limit(p.consts.len(), crate::format::MAX_CONSTS, "constants")?;
-        let tables = [p.deps.len(), p.types.len(), p.nominals.len(), p.caps.len()];
+        let (deps, inputs) = (p.deps.len(), p.inputs.len());
+        let tables = [deps, inputs, p.types.len(), p.nominals.len(), p.caps.len()];
         self.meter.spend(tables.iter().sum())?;
         for d in &p.deps {
             package_name(&d.name)?;
         }
         let own = std::iter::once(&p.name);
         unique(own.chain(p.deps.iter().map(|d| &d.name)), "package name")?;
+        for i in &p.inputs {
+            name(&i.name)?;
+        }
+        unique(p.inputs.iter().map(|i| &i.name), "build input")?;
         for f in &p.files {
             name(f)?;
         }

@@ -15,8 +15,11 @@ mod code;
 #[path = "../common/mod.rs"]
 mod common;
 mod edit;
+mod formation;
+mod linking;
+mod names;
 mod readable;
-mod tables;
+mod shapes;
 
 use jet_bytecode::asm::text;
 use jet_bytecode::builder::FunctionBuilder;
@@ -82,6 +85,40 @@ fn make_two() -> Bundle {
     }
 }
 
+/// What a refusal does not say though it must: the package always, the function where the fault is in one, the
+/// instruction where it is in code.
+fn unnamed(e: &VerifyError) -> Option<&'static str> {
+    let text = e.to_string();
+    let says = |part: &str| text.contains(part);
+    let code = ["flow.rs", "types.rs", "calls.rs"]
+        .iter()
+        .any(|f| e.site.file().ends_with(f));
+    let function = code || e.site.file().ends_with("frame.rs");
+    if !says(&format!("`{}`", e.rule.name())) || !says(e.rule.sentence()) || e.message.is_empty() {
+        return Some("rule");
+    }
+    let package = e
+        .package
+        .as_ref()
+        .map(|p| format!("in package `{}`", p.escape_debug()));
+    // A bundle of no package has none to name.
+    let any = !e.message.starts_with("0 packages");
+    if any && !package.is_some_and(|p| says(&p)) {
+        return Some("package");
+    }
+    let named = e
+        .function
+        .as_ref()
+        .map(|f| format!("function `{}`", f.escape_debug()));
+    if function && !named.is_some_and(|f| says(&f)) {
+        return Some("function");
+    }
+    if code && !e.pc.is_some_and(|pc| says(&format!(" at {pc}: "))) {
+        return Some("instruction");
+    }
+    None
+}
+
 /// Gathers forged modules and what became of them.
 #[derive(Default)]
 pub struct Forge {
@@ -142,6 +179,9 @@ impl Forge {
                 self.wrong.push(format!("{what}: {e}"));
             }
             Err(e) => {
+                if let Some(missing) = unnamed(&e) {
+                    self.wrong.push(format!("{what}: names no {missing}: {e}"));
+                }
                 *self.rules.entry(e.rule.name()).or_default() += 1;
                 self.sites.insert((e.site.file().into(), e.site.line()));
                 if rules.len() == 1
@@ -170,13 +210,13 @@ fn forge() -> &'static Forge {
         code::edges(&mut forge);
         code::immediates(&mut forge);
         code::frames(&mut forge);
-        tables::names(&mut forge);
-        tables::indices(&mut forge);
-        tables::duplicates(&mut forge);
-        tables::formation(&mut forge);
-        tables::records(&mut forge);
-        tables::shapes(&mut forge);
-        tables::linking(&mut forge);
+        names::names(&mut forge);
+        names::indices(&mut forge);
+        names::duplicates(&mut forge);
+        formation::formation(&mut forge);
+        formation::records(&mut forge);
+        shapes::shapes(&mut forge);
+        linking::linking(&mut forge);
         readable::all(&mut forge);
         forge
     })

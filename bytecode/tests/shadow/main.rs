@@ -22,16 +22,18 @@
 mod common;
 #[path = "../../../tests/tests/forged/generate.rs"]
 mod generate;
+#[path = "../../../tests/tests/forged/mutate.rs"]
+mod mutate;
 #[path = "../../../tests/tests/forged/programs.rs"]
 mod programs;
 #[path = "../../../tests/src/shadow/mod.rs"]
 mod shadow;
 
-use jet_bytecode::format::{decode, encode};
+use jet_bytecode::format::encode;
 use jet_bytecode::linked::FnId;
-use jet_bytecode::module::*;
-use jet_bytecode::opcodes::{Lane, OPS, Word};
+use jet_bytecode::module::Bundle;
 use jet_bytecode::verify::{Rule, VerifyLimits, verify, verify_with};
+use mutate::Mutant;
 use programs::Rng;
 use shadow::{End, Shadow, Stop};
 use std::io::Write;
@@ -86,145 +88,6 @@ fn beliefs(b: Bundle, seen: &mut Seen) -> Result<(), String> {
     Ok(())
 }
 
-/// Replaces an operand by another of its kind, by what the opcode table says about it.
-fn operand(p: &mut Package, rng: &mut Rng) {
-    let n = rng.below(p.functions.len());
-    let f = &p.functions[n];
-    let all: Vec<_> = jet_bytecode::analysis::decode::instrs(&f.code)
-        .map_while(Result::ok)
-        .collect();
-    if all.is_empty() {
-        return;
-    }
-    let i = all[rng.below(all.len())];
-    let (words, regs) = (f.code.len(), f.regs.len());
-    let lanes: Vec<(usize, Lane)> = (1..).zip(i.op.info().lanes).collect();
-    let args = i.args(&f.code).count();
-    let pick = rng.below(3 + args.min(4));
-    let (word, lane, kind) = match lanes.get(pick) {
-        Some((lane, kind)) => (i.pc as usize, *lane, *kind),
-        None => {
-            let k = rng.below(args);
-            let any = Lane::Read(jet_bytecode::opcodes::Class::Any);
-            (i.pc as usize + 1 + k / 4, k % 4, any)
-        }
-    };
-    let value = match kind {
-        Lane::Read(_) | Lane::Write(_) => rng.below(regs) as u16,
-        Lane::Imm16 | Lane::Imm32 => rng.next() as u16 & 0x1ff,
-        Lane::Jump16 | Lane::Jump32 => (rng.below(words) as i64 - i64::from(i.pc)) as u16,
-        Lane::Index => rng.below(40) as u16,
-        Lane::Const32 => rng.below(p.consts.len()) as u16,
-        Lane::Count => rng.below(6) as u16,
-        Lane::Unused | Lane::High => return,
-    };
-    let w = &mut p.functions[n].code[word];
-    let mut split = Word(*w).split();
-    split[lane] = value;
-    *w = Word::lanes(split).0;
-}
-
-/// Another opcode with the same shape of operands.
-fn opcode(p: &mut Package, rng: &mut Rng) {
-    let n = rng.below(p.functions.len());
-    let code = &mut p.functions[n].code;
-    let all: Vec<_> = jet_bytecode::analysis::decode::instrs(code)
-        .map_while(Result::ok)
-        .collect();
-    if all.is_empty() {
-        return;
-    }
-    let i = all[rng.below(all.len())];
-    let shape = |lanes: [Lane; 3]| lanes.map(|l| std::mem::discriminant(&l));
-    let same: Vec<_> = OPS
-        .iter()
-        .filter(|o| shape(o.lanes) == shape(i.op.info().lanes))
-        .collect();
-    let to = same[rng.below(same.len())].op as u16;
-    let [_, a, b, c] = Word(code[i.pc as usize]).split();
-    code[i.pc as usize] = Word::lanes([to, a, b, c]).0;
-}
-
-fn tables(p: &mut Package, rng: &mut Rng) {
-    let types = p.types.len();
-    let n = rng.below(p.functions.len());
-    let count = p.functions.len();
-    let f = &mut p.functions[n];
-    match rng.below(9) {
-        0 if !f.joins.is_empty() => {
-            let k = rng.below(f.joins.len());
-            let r = rng.below(f.regs.len()) as u16;
-            let live = &mut f.joins[k].live;
-            match live.binary_search(&r) {
-                Ok(at) => drop(live.remove(at)),
-                Err(at) => live.insert(at, r),
-            }
-        }
-        1 => {
-            let k = rng.below(f.regs.len());
-            f.regs[k] = rng.below(types) as u16;
-        }
-        2 => f.sig.ret = rng.below(types) as u16,
-        3 => f.captures.reverse(),
-        4 if !f.sig.errors.is_empty() => drop(f.sig.errors.pop()),
-        5 if !p.impls.is_empty() => {
-            let k = rng.below(p.impls.len());
-            let m = rng.below(p.impls[k].methods.len());
-            if let Some(slot) = p.impls[k].methods.get_mut(m) {
-                *slot = rng.below(count) as u16;
-            }
-        }
-        6 => {
-            let k = rng.below(p.nominals.len());
-            match &mut p.nominals[k].kind {
-                NominalKind::Struct(fs) if !fs.is_empty() => {
-                    let at = rng.below(fs.len());
-                    fs[at].ty = rng.below(types) as u16;
-                    fs[at].mutable ^= rng.below(2) == 0;
-                }
-                NominalKind::Enum(vs) | NominalKind::Error(vs) => vs.reverse(),
-                _ => {}
-            }
-        }
-        7 => {
-            let (a, b) = (rng.below(types), rng.below(types));
-            p.types.swap(a, b);
-        }
-        _ => {
-            let (a, b) = (rng.below(f.code.len()), rng.below(f.code.len()));
-            f.code.swap(a, b);
-        }
-    }
-}
-
-/// Flips bytes of the file, and makes the hashes right again.
-fn blind(bytes: &mut [u8], rng: &mut Rng) {
-    const ENTRY: usize = 52;
-    let count = u32::from_le_bytes(bytes[40..44].try_into().unwrap()) as usize;
-    let start = 44 + count * ENTRY;
-    for _ in 0..1 + rng.below(3) {
-        let at = start + rng.below(bytes.len() - start);
-        match rng.below(3) {
-            0 => bytes[at] ^= 1 << rng.below(8),
-            1 => bytes[at] = rng.next() as u8,
-            _ => bytes[at] = bytes[at].wrapping_add(1),
-        }
-    }
-    for i in 0..count {
-        let at = 44 + i * ENTRY;
-        let number = |from: usize| {
-            u64::from_le_bytes(bytes[at + from..at + from + 8].try_into().unwrap()) as usize
-        };
-        let (offset, len) = (number(4), number(12));
-        let hash = *blake3::hash(&bytes[offset..offset + len]).as_bytes();
-        bytes[at + 20..at + ENTRY].copy_from_slice(&hash);
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&bytes[..8]);
-    hasher.update(&bytes[40..]);
-    bytes[8..40].copy_from_slice(hasher.finalize().as_bytes());
-}
-
 /// One base program and its mutants.
 fn round(seed: u64, seen: &mut Seen) -> Result<(), String> {
     let base = match seed % 4 {
@@ -236,29 +99,11 @@ fn round(seed: u64, seen: &mut Seen) -> Result<(), String> {
     let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     for k in 0..40 {
         seen.mutants += 1;
-        let mutant = if k % 4 == 3 {
-            let mut changed = bytes.clone();
-            blind(&mut changed, &mut rng);
-            match decode(&changed) {
-                Ok(b) => b,
-                Err(_) => {
-                    seen.refused_as_file += 1;
-                    continue;
-                }
-            }
-        } else {
-            let mut b = base.clone();
-            let p = b.packages.last_mut().unwrap();
-            for _ in 0..1 + rng.below(2) {
-                match rng.below(8) {
-                    0..=4 => operand(p, &mut rng),
-                    5 => opcode(p, &mut rng),
-                    _ => tables(p, &mut rng),
-                }
-            }
-            b
+        let (_, Mutant::Bundle(mutant)) = mutate::next(&base, &bytes, &mut rng) else {
+            seen.refused_as_file += 1;
+            continue;
         };
-        beliefs(mutant, seen).map_err(|what| format!("mutant {k}: {what}"))?;
+        beliefs(*mutant, seen).map_err(|what| format!("mutant {k}: {what}"))?;
     }
     Ok(())
 }

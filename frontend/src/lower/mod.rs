@@ -37,7 +37,7 @@ use crate::source::{FileId, SourceMap, Span};
 use crate::thir::*;
 use jet_bytecode::builder::{BuildError, FnRef, PackageBuilder};
 use jet_bytecode::format::{EncodedPackage, encode_package};
-use jet_bytecode::module::{Bundle, NominalIx, PackageIx, TraitIx, TypeIx};
+use jet_bytecode::module::{Bundle, Input, NominalIx, PackageIx, TraitIx, TypeIx};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -171,6 +171,8 @@ struct Cx<'p> {
     sources: &'p SourceMap,
     tys: TyTable,
     units: Vec<Unit>,
+    /// What each package was built from.
+    inputs: Vec<Vec<Input>>,
     cur: usize,
     trait_impls: FxHashMap<TraitId, Vec<usize>>,
     cap_impls: FxHashMap<CapId, Vec<usize>>,
@@ -192,7 +194,12 @@ pub struct Lowered {
 }
 
 /// Compiles a checked program. The type table of `prog` grows by the instantiated types.
-pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Lowered, LowerError> {
+/// `inputs`: what each package was built from, if that is to be recorded.
+pub fn lower(
+    prog: &mut Program,
+    sources: &SourceMap,
+    inputs: Vec<Vec<Input>>,
+) -> Result<Lowered, LowerError> {
     let tys = std::mem::take(&mut prog.tys);
     let made = open::Made::default();
     let mut cx = Cx {
@@ -200,6 +207,7 @@ pub fn lower(prog: &mut Program, sources: &SourceMap) -> Result<Lowered, LowerEr
         sources,
         tys,
         units: Vec::new(),
+        inputs,
         cur: 0,
         trait_impls: FxHashMap::default(),
         cap_impls: FxHashMap::default(),
@@ -404,7 +412,9 @@ impl<'p> Cx<'p> {
         let mut bundle = Bundle::default();
         let mut encoded = Vec::new();
         let mut hashes: FxHashMap<String, [u8; 32]> = FxHashMap::default();
-        for unit in std::mem::take(&mut self.units) {
+        let mut inputs = std::mem::take(&mut self.inputs).into_iter();
+        for mut unit in std::mem::take(&mut self.units) {
+            unit.b.inputs(inputs.next().unwrap_or_default());
             let mut p = unit
                 .b
                 .finish()

@@ -334,7 +334,7 @@ impl Prog {
         });
         let mut sources = SourceMap::new();
         sources.add("main.jet", "x\n");
-        let lowered = lower(&mut self.p, &sources).unwrap();
+        let lowered = lower(&mut self.p, &sources, Vec::new()).unwrap();
         verified(&lowered.bundle)
     }
 }
@@ -1110,6 +1110,6 @@ fn endless_instances_are_refused() {
         function: main,
         paths: vec![],
     });
-    let e = lower(&mut p.p, &SourceMap::new()).unwrap_err();
+    let e = lower(&mut p.p, &SourceMap::new(), Vec::new()).unwrap_err();
     assert!(e.message.contains("ever larger"), "{e}");
 }

@@ -1,18 +1,26 @@
-//! Random programs and mutations of them, run under every collector mode with the heap checked.
+//! Random programs and mutants of them: what the verifier accepts keeps its promises.
 //!
-//! What must stay true: whatever decodes and verifies ends within its limits without a panic, and in the
-//! same way in every collector mode. A few seconds by default; `JET_FUZZ_SECONDS` runs longer, from
-//! `JET_FUZZ_SEED` on. A failure prints the seed that makes it again.
+//! What must stay true: whatever decodes and verifies holds every belief under the shadow interpreter, ends within its
+//! limits without a panic, hands over declared authority only, and runs in the same way in every collector mode. A few
+//! seconds by default. Longer, with a log that goes on where the last run ended:
+//!
+//! ```text
+//! JET_FUZZ_MUTANTS=1000000 cargo test --profile fuzz -p jet-tests --test forged random_and_mutated
+//! ```
+//!
+//! `JET_FUZZ_SECONDS` ends by time instead, `JET_FUZZ_SEED` starts at a seed, `JET_FUZZ_LOG` names the log (default
+//! `target/forged-fuzz.log`: a line for each part, with first seed and counts). What failed lies beside the log.
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jet_bytecode::format::{decode, encode};
 use jet_bytecode::linked::FnId;
-use jet_bytecode::module::*;
-use jet_bytecode::opcodes::OPS;
-use jet_bytecode::verify::verify;
+use jet_bytecode::module::Bundle;
+use jet_bytecode::verify::{Rule, VerifiedProgram, VerifyLimits, verify_with};
 use jet_vm::host::{
     HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostType, HostValue,
     HostVariant, LimitKind, Limits, Ticket,
@@ -20,6 +28,7 @@ use jet_vm::host::{
 use jet_vm::{Binding, Config, GcMode, Instance, Loaded, Outcome};
 
 use super::generate::random;
+use super::mutate::{self, Mutant};
 use super::programs::Rng;
 use super::shadow::{End, Shadow, Stop};
 
@@ -201,205 +210,321 @@ fn run_with(
 }
 
 /// Counts of what a fuzz did.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
-    programs: u64,
+    rounds: u64,
     mutants: u64,
+    blind: u64,
+    /// No file, or the decoder refuses it.
+    no_file: u64,
+    refused: u64,
     accepted: u64,
+    /// Accepted, but the program asks for what is not granted or is too large.
+    no_instance: u64,
     finished: u64,
+    /// Runs under the virtual machine, and those of machine code among them.
     runs: u64,
+    native: u64,
     fuel: u64,
     /// Promises of the verifier that were looked at.
     checks: u64,
+    failed: u64,
 }
 
-/// Runs a bundle that verified in several modes.
-fn compare(bundle: Bundle, stress: bool, seen: &mut Seen) {
-    let Ok(verified) = verify(bundle) else { return };
+impl Seen {
+    fn fields(&self) -> [(&'static str, u64); 13] {
+        [
+            ("rounds", self.rounds),
+            ("mutants", self.mutants),
+            ("blind", self.blind),
+            ("no_file", self.no_file),
+            ("refused", self.refused),
+            ("accepted", self.accepted),
+            ("no_instance", self.no_instance),
+            ("finished", self.finished),
+            ("runs", self.runs),
+            ("native", self.native),
+            ("fuel", self.fuel),
+            ("checks", self.checks),
+            ("failed", self.failed),
+        ]
+    }
+
+    fn text(&self) -> String {
+        let fields = self.fields().map(|(name, n)| format!("{name}={n}"));
+        fields.join(" ")
+    }
+}
+
+/// What another run of a program may differ in from the first.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    /// In nothing.
+    Same,
+    /// Machine code may keep out of the heap what the first run put there, so it may get further in a full heap.
+    Sinks,
+    /// Collections that are forced need room for copies where the first run needed none yet, or make room earlier.
+    Collects,
+}
+
+/// Whether two runs agree as far as they must. A limit excuses only where the mode touches what it limits, and wall time
+/// never: fuel bounds each of these runs.
+fn agree(first: &Ran, other: &Ran, mode: Mode) -> bool {
+    let full = |r: &Ran| r.limit == Some(LimitKind::Memory);
+    first == other || (mode != Mode::Same && full(first)) || (mode == Mode::Collects && full(other))
+}
+
+/// Verifies within a budget that the size of the file sets.
+fn admit(bundle: Bundle, size: usize, seen: &mut Seen) -> Result<Option<VerifiedProgram>, String> {
+    let limits = VerifyLimits {
+        work: size as u64 * 64 + 10_000,
+        ..VerifyLimits::default()
+    };
+    match verify_with(bundle, limits) {
+        Ok(verified) => Ok(Some(verified)),
+        Err(e) if e.rule == Rule::Work => Err(format!("over the budget for {size} bytes")),
+        Err(_) => {
+            seen.refused += 1;
+            Ok(None)
+        }
+    }
+}
+
+/// Runs a bundle that verified in several modes. `native`: in machine code too.
+fn compare(
+    verified: VerifiedProgram,
+    turn: u64,
+    native: bool,
+    seen: &mut Seen,
+) -> Result<(), String> {
     // What the verifier promised holds, function by function.
     for id in 0..verified.functions.len() as u32 {
         let mut shadow = Shadow::new(&verified, 500);
-        if let Some(End::Stopped(Stop::Violation(what))) = shadow.run(FnId(id)) {
-            panic!("{what}");
-        }
+        let end = shadow.run(FnId(id));
         seen.checks += shadow.checks;
+        if let Some(End::Stopped(Stop::Violation(what))) = end {
+            return Err(format!("a belief is violated: {what}"));
+        }
     }
+    seen.accepted += 1;
     let Ok(loaded) = Loaded::new(verified) else {
-        return;
+        seen.no_instance += 1;
+        return Ok(());
     };
     let loaded = Arc::new(loaded);
-    seen.accepted += 1;
-    // Without stress the heap may fill up.
-    let (fuel, memory) = if stress {
-        (6_000, 4 << 20)
+    // Now and then a heap that may fill up, for a run that is longer.
+    let small = turn.is_multiple_of(4);
+    let (fuel, memory) = if small {
+        (100_000, 512 << 10)
     } else {
-        (300_000, 512 << 10)
+        (2_000, 4 << 20)
     };
-    let hostile = seen.accepted.is_multiple_of(5);
-    let Some(first) = run(&loaded, GcMode::Normal, limits(fuel, memory), hostile) else {
-        return;
+    let hostile = turn.is_multiple_of(5);
+    let limits = || limits(fuel, memory);
+    let Some(first) = run(&loaded, GcMode::Normal, limits(), hostile) else {
+        seen.no_instance += 1;
+        return Ok(());
     };
     seen.finished += u64::from(first.outcome.starts_with("Finished"));
     seen.fuel += first.fuel;
-    if std::env::var_os("JET_FUZZ_SHOW").is_some() {
-        println!("{} {:.160}", first.fuel, first.outcome);
+    seen.runs += 1;
+    if first.limit == Some(LimitKind::Time) || first.fuel > fuel {
+        return Err(format!("over its limits: {first:?}"));
     }
-    seen.runs += 1;
-    let seed = seen.accepted;
-    let native = run_jit(&loaded, GcMode::Normal, limits(fuel, memory), hostile, seed).unwrap();
-    seen.runs += 1;
-    if first.limit != Some(LimitKind::Memory) && native.limit != Some(LimitKind::Memory) {
-        assert_eq!(first, native, "machine code, seed {seed}");
+    let mut also = |what: &str, mode: Mode, other: Option<Ran>| match other {
+        None => Err(format!("{what}: no instance")),
+        Some(other) => {
+            seen.runs += 1;
+            match agree(&first, &other, mode) {
+                true => Ok(()),
+                false => Err(format!("{what}\n{first:?}\n{other:?}")),
+            }
+        }
+    };
+    let young = turn.is_multiple_of(2);
+    // A collection at each allocation takes long; for most mutants, some thirty have to do.
+    let every = if turn.is_multiple_of(8) && !small {
+        1
+    } else {
+        1 + (first.fuel / 150) as u32
+    };
+    let stress = if young {
+        GcMode::StressMinor(every)
+    } else {
+        GcMode::Stress(every)
+    };
+    also(
+        "with collections",
+        Mode::Collects,
+        run(&loaded, stress, limits(), hostile),
+    )?;
+    if native {
+        let other = run_jit(&loaded, GcMode::Normal, limits(), hostile, turn);
+        also("machine code", Mode::Sinks, other)?;
+        seen.native += 1;
     }
     // Whatever was mutated: what the verifier accepts hands over declared authority only.
-    let mut loaded = Arc::into_inner(loaded).unwrap();
-    loaded.observe();
-    let loaded = Arc::new(loaded);
-    let observed = run(&loaded, GcMode::Normal, limits(fuel, memory), hostile).unwrap();
-    assert!(!observed.outcome.contains("monitor: "), "{observed:?}");
-    if observed.limit != Some(LimitKind::Memory) && first.limit != Some(LimitKind::Memory) {
-        assert_eq!(first, observed, "under the monitor");
-    }
-    if !stress {
-        return;
-    }
-    for gc in [GcMode::Stress(1), GcMode::StressMinor(1)] {
-        let other = run(&loaded, gc, limits(fuel, memory), hostile);
-        seen.runs += 1;
-        let other = other.unwrap();
-        let by_memory = [&first, &other]
-            .iter()
-            .any(|r| r.limit == Some(LimitKind::Memory));
-        if !by_memory {
-            assert_eq!(first, other, "{gc:?}");
-        }
+    let mut observed = loaded.again(false).map_err(|e| e.to_string())?;
+    observed.observe();
+    let observed = run(&Arc::new(observed), GcMode::Normal, limits(), hostile);
+    seen.runs += 1;
+    match observed {
+        Some(other) if agree(&first, &other, Mode::Same) => Ok(()),
+        other => Err(format!("under the monitor\n{first:?}\n{other:?}")),
     }
 }
 
-/// Changes something small of a bundle's code or tables.
-fn mutate(bundle: &mut Bundle, rng: &mut Rng) {
-    let Some(p) = bundle.packages.last_mut() else {
-        return;
-    };
-    let n = p.functions.len();
-    let f = &mut p.functions[rng.below(n)];
-    let words = f.code.len();
-    let at = rng.below(words);
-    let regs = f.regs.len().max(1);
-    match rng.below(12) {
-        // A register or an index for another: often still well-typed.
-        0..=5 => {
-            let lane = 16 * (rng.below(4) as u32);
-            let value = match rng.below(4) {
-                0 => rng.next() & 0xffff,
-                1 => rng.below(OPS.len()) as u64,
-                _ => rng.below(regs) as u64,
-            };
-            f.code[at] = f.code[at] & !(0xffff << lane) | value << lane;
-        }
-        6 => f.code[at] ^= 1 << rng.below(64),
-        7 => {
-            let other = rng.below(words);
-            f.code.swap(at, other);
-        }
-        8 if words > 1 => {
-            f.code.remove(at);
-            for j in &mut f.joins {
-                j.pc -= u32::from(j.pc as usize > at);
-            }
-        }
-        9 => {
-            if !f.joins.is_empty() {
-                let k = rng.below(f.joins.len());
-                let join = &mut f.joins[k];
-                let r = rng.below(regs) as u16;
-                match join.live.binary_search(&r) {
-                    Ok(i) => {
-                        join.live.remove(i);
-                    }
-                    Err(i) => join.live.insert(i, r),
-                }
-            }
-        }
-        10 => {
-            let k = rng.below(regs);
-            f.regs[k] = rng.below(p.types.len()) as u16;
-        }
-        _ => match rng.below(6) {
-            0 => f.sig.ret = rng.below(p.types.len()) as u16,
-            1 => {
-                let types = p.types.len();
-                let k = rng.below(p.nominals.len());
-                if let NominalKind::Struct(fs) = &mut p.nominals[k].kind {
-                    let i = rng.below(fs.len());
-                    fs[i].ty = rng.below(types) as u16;
-                }
-            }
-            2 => {
-                let k = rng.below(p.impls.len());
-                let m = rng.below(p.impls[k].methods.len());
-                p.impls[k].methods[m] = rng.below(n) as u16;
-            }
-            3 => {
-                let k = rng.below(p.nominals.len());
-                if let NominalKind::Enum(vs) = &mut p.nominals[k].kind {
-                    vs.reverse();
-                }
-            }
-            4 => {
-                let (a, b) = (rng.below(p.types.len()), rng.below(p.types.len()));
-                p.types.swap(a, b);
-            }
-            _ => f.captures.reverse(),
-        },
-    }
+/// Runs what may panic; says how it failed.
+fn guarded(f: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        Err(format!("panic: {}", text.unwrap_or("?")))
+    })
 }
 
-/// One program, as it is and mutated.
-fn round(seed: u64, seen: &mut Seen) {
+/// One program, as it is and mutated; what failed, with the number of the mutant.
+fn round(seed: u64, seen: &mut Seen) -> Vec<(u64, String)> {
+    let mut failed = Vec::new();
     let bundle = random(seed);
-    seen.programs += 1;
-    if let Err(e) = verify(bundle.clone()) {
-        panic!("a program of the generator is refused: {e}");
-    }
     let bytes = encode(&bundle).unwrap();
-    assert_eq!(decode(&bytes).as_ref(), Ok(&bundle));
-    compare(bundle.clone(), true, seen);
-    let mut rng = Rng(seed | 1);
-    for k in 0..24 {
-        let mut mutant = bundle.clone();
-        for _ in 0..1 + rng.below(2) {
-            mutate(&mut mutant, &mut rng);
+    seen.rounds += 1;
+    let whole = guarded(|| {
+        if decode(&bytes).as_ref() != Ok(&bundle) {
+            return Err("what was encoded decodes to something else".into());
         }
+        match admit(bundle.clone(), bytes.len(), seen)? {
+            Some(verified) => compare(verified, seed, seed.is_multiple_of(4), seen),
+            None => Err("a program of the generator is refused".into()),
+        }
+    });
+    failed.extend(whole.err().map(|why| (0, why)));
+    let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    for k in 1..=48 {
         seen.mutants += 1;
-        // The file's own checks count too: hashes are right, content is not.
-        if let Ok(bytes) = encode(&mutant) {
-            match decode(&bytes) {
-                Ok(again) => compare(again, k % 4 == 0, seen),
-                Err(e) => panic!("what was encoded does not decode: {e}"),
+        let end = guarded(|| {
+            let (blind, mutant) = mutate::next(&bundle, &bytes, &mut rng);
+            seen.blind += u64::from(blind);
+            let Mutant::Bundle(mutant) = mutant else {
+                seen.no_file += 1;
+                return Ok(());
+            };
+            match admit(*mutant, bytes.len(), seen)? {
+                Some(verified) => compare(verified, seed + k, (seed + k).is_multiple_of(16), seen),
+                None => Ok(()),
             }
+        });
+        failed.extend(end.err().map(|why| (k, why)));
+    }
+    seen.failed += failed.len() as u64;
+    failed
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|v| v.parse().ok())
+}
+
+/// The log of long runs: parts of them, one a line.
+struct Parts {
+    path: PathBuf,
+    first: u64,
+    seen: Seen,
+    since: Instant,
+}
+
+impl Parts {
+    fn path() -> PathBuf {
+        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/forged-fuzz.log");
+        std::env::var_os("JET_FUZZ_LOG").map_or_else(|| PathBuf::from(default), PathBuf::from)
+    }
+
+    /// Behind the last seed of the log.
+    fn next_seed() -> Option<u64> {
+        let text = std::fs::read_to_string(Parts::path()).ok()?;
+        let number = |word: Option<&str>, name: &str| {
+            word?
+                .strip_prefix(name)?
+                .strip_prefix('=')?
+                .parse::<u64>()
+                .ok()
+        };
+        let mut words = text.lines().last()?.split(' ');
+        Some(number(words.next(), "seed")? + number(words.next(), "rounds")?)
+    }
+
+    /// Writes what came since the last line, at the end of a minute or when told.
+    fn line(&mut self, seen: &Seen, now: bool) {
+        if seen.rounds == self.seen.rounds || !(now || self.since.elapsed().as_secs() >= 60) {
+            return;
         }
+        let fields = seen.fields().into_iter().zip(self.seen.fields());
+        let fields: Vec<String> = fields
+            .map(|((name, n), (_, b))| format!("{name}={}", n - b))
+            .collect();
+        let seconds = self.since.elapsed().as_secs();
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path);
+        writeln!(
+            file.unwrap(),
+            "seed={} {} seconds={seconds}",
+            self.first,
+            fields.join(" ")
+        )
+        .unwrap();
+        self.first += seen.rounds - self.seen.rounds;
+        (self.seen, self.since) = (*seen, Instant::now());
     }
 }
 
 #[test]
 fn random_and_mutated_programs() {
-    let variable = |name| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
-    let seconds = variable("JET_FUZZ_SECONDS");
-    let first = variable("JET_FUZZ_SEED").unwrap_or(1);
-    let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(5));
+    let (seconds, mutants) = (variable("JET_FUZZ_SECONDS"), variable("JET_FUZZ_MUTANTS"));
+    let long = seconds.is_some() || mutants.is_some();
+    let behind = Parts::next_seed().filter(|_| long);
+    let first = variable("JET_FUZZ_SEED").or(behind).unwrap_or(1);
+    let time = match (seconds, mutants) {
+        (Some(s), _) => Duration::from_secs(s),
+        (None, Some(_)) => Duration::from_secs(1 << 30),
+        _ => Duration::from_secs(5),
+    };
+    let end = Instant::now() + time;
     let mut seen = Seen::default();
+    let mut parts = Parts {
+        path: Parts::path(),
+        first,
+        seen,
+        since: Instant::now(),
+    };
     let mut failed = Vec::new();
     for seed in first.. {
-        let ran = catch_unwind(AssertUnwindSafe(|| round(seed, &mut seen)));
-        if ran.is_err() {
-            failed.push(seed);
+        for (k, why) in round(seed, &mut seen) {
+            let why = format!("seed {seed}, mutant {k}: {why}");
+            println!("{why:.2000}");
+            if long {
+                let file = parts.path.with_extension(format!("{seed}-{k}.txt"));
+                std::fs::write(file, &why).unwrap();
+            }
+            failed.push(why);
         }
-        if failed.len() >= 5 || Instant::now() >= end {
+        if long {
+            parts.line(&seen, false);
+        }
+        let enough = mutants.is_some_and(|n| seen.mutants >= n);
+        if failed.len() >= 50 || enough || Instant::now() >= end {
             break;
         }
     }
-    println!("{seen:?}");
-    assert!(failed.is_empty(), "JET_FUZZ_SEED one of {failed:?}");
-    assert!(seen.accepted > seen.programs);
+    if long {
+        parts.line(&seen, true);
+    }
+    println!("seed={first} {}", seen.text());
+    assert!(
+        failed.is_empty(),
+        "{} failed, {:.300}",
+        failed.len(),
+        failed[0]
+    );
+    assert!(seen.accepted > seen.rounds && seen.finished > 0);
 }

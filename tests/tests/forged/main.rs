@@ -6,6 +6,7 @@ mod bombs;
 mod families;
 mod fuzz;
 mod generate;
+mod mutate;
 mod observed;
 mod programs;
 #[path = "../../src/shadow/mod.rs"]
