@@ -18,6 +18,10 @@ mod verify;
 
 use std::process::ExitCode;
 
+/// The allocator of `jetvm`, so that what is measured here is what it does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use clap::{Parser, Subcommand};
 
 /// Benchmark programs and the harness that runs them beside peers.

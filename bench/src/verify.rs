@@ -21,9 +21,9 @@ pub struct Options {
     /// How often; the shortest time counts.
     #[arg(long, default_value_t = 7)]
     runs: usize,
-    /// Reads and verifies one module of about this many KiB and says what it took of memory.
+    /// Reads and verifies this file and says what it took of memory.
     #[arg(long, hide = true)]
-    memory_of: Option<usize>,
+    memory_of: Option<std::path::PathBuf>,
     /// Verifies a module of this many KiB for so many seconds, for profilers.
     #[arg(long, hide = true)]
     spin: Option<u64>,
@@ -347,9 +347,18 @@ fn speed(bytes: &[u8], runs: usize, mut f: impl FnMut()) -> f64 {
     bytes.len() as f64 / seconds / 1e6
 }
 
+/// Verifies on this thread alone, whose time is what is measured.
+fn one_thread(read: format::Decoded) -> Result<verify::VerifiedProgram, verify::VerifyError> {
+    let limits = verify::VerifyLimits {
+        threads: 1,
+        ..verify::VerifyLimits::default()
+    };
+    verify::verify_decoded_with(read, limits)
+}
+
 fn jet(bytes: &[u8]) -> bool {
     let read = format::read(bytes).expect("a bundle");
-    verify::verify_decoded(read).is_ok()
+    one_thread(read).is_ok()
 }
 
 /// Most memory that this process ever held, in bytes.
@@ -362,7 +371,7 @@ fn peak() -> Result<u64, String> {
 
 /// Runs the benchmark.
 pub fn run(options: &Options) -> Result<(), String> {
-    if let Some(path) = options.memory_of {
+    if let Some(path) = &options.memory_of {
         return memory(path);
     }
     if let Some(seconds) = options.spin {
@@ -395,7 +404,7 @@ pub fn run(options: &Options) -> Result<(), String> {
                 copies.extend((0..times).map(|_| read.clone()));
                 let start = now();
                 for b in copies.drain(..) {
-                    assert!(std::hint::black_box(verify::verify_decoded(b)).is_ok());
+                    assert!(std::hint::black_box(one_thread(b)).is_ok());
                 }
                 best = best.min((now() - start) / times as f64);
             }
@@ -430,39 +439,82 @@ pub fn run(options: &Options) -> Result<(), String> {
             );
         }
     }
-    let size = 15_900usize;
-    let own = std::env::current_exe().map_err(|e| e.to_string())?;
-    let said = Command::new(own)
-        .args(["verify", &format!("--memory-of={size}")])
-        .output()
-        .map_err(|e| e.to_string())?;
-    print!("{}", String::from_utf8_lossy(&said.stdout));
-    Ok(())
+    let dir = std::env::temp_dir().join(format!("jet-bench-verify-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+    let result = shapes().into_iter().try_for_each(|(name, bytes)| {
+        let path = dir.join("x.jbc");
+        std::fs::write(&path, bytes).map_err(|e| e.to_string())?;
+        let own = std::env::current_exe().map_err(|e| e.to_string())?;
+        let mut child = Command::new(own);
+        child.arg("verify").arg("--memory-of").arg(&path);
+        let said = child.output().map_err(|e| e.to_string())?;
+        print!(
+            "memory, {name:<24} {}",
+            String::from_utf8_lossy(&said.stdout)
+        );
+        Ok(())
+    });
+    let _ = std::fs::remove_dir_all(&dir);
+    result
 }
 
-fn memory(kib: usize) -> Result<(), String> {
-    let path = std::env::temp_dir().join(format!("jet-bench-verify-{}.jbc", std::process::id()));
-    if std::env::var_os("JET_BENCH_BUNDLE").is_none() {
-        std::fs::write(&path, ordinary(kib << 10)).map_err(|e| e.to_string())?;
-        let own = std::env::current_exe().map_err(|e| e.to_string())?;
-        let said = Command::new(own)
-            .args(["verify", "--memory-of=0"])
-            .env("JET_BENCH_BUNDLE", &path)
-            .status();
-        let _ = std::fs::remove_file(&path);
-        return said.map(|_| ()).map_err(|e| e.to_string());
-    }
-    let path = std::env::var_os("JET_BENCH_BUNDLE").unwrap_or_default();
+/// Modules of nearly the largest size whose memory is measured.
+fn shapes() -> Vec<(&'static str, Vec<u8>)> {
+    let most = 15_900usize << 10;
+    // As many functions as fit, of one word repeated, with a position or a join at each.
+    let dense = |each: usize, lines: bool| {
+        let w = World::new();
+        let sig = w.p.sig(vec![w.int], vec![], w.int, vec![]);
+        let regs = vec![w.int];
+        let mut p = w.p.finish().expect("generated package");
+        p.files.push("f".into());
+        let words = 60_000u32;
+        for n in 0..most / (each * words as usize) {
+            let body = match lines {
+                true => Word::abc(Op::AddInt, 0, 0, 0).0,
+                false => Word::abc(Op::JEqImm, 0, 0, 1).0,
+            };
+            let mut code = vec![body; words as usize];
+            code.push(Word::abc(Op::Ret, 0, 0, 0).0);
+            let line = |pc| LineEntry {
+                pc,
+                file: 0,
+                line: 1,
+                col: 1,
+            };
+            let join = |pc| Join { pc, live: vec![0] };
+            p.functions.push(Function {
+                name: format!("f{n}"),
+                kind: FnKind::Named,
+                sig: sig.clone(),
+                captures: vec![],
+                regs: regs.clone(),
+                code,
+                joins: (1..=words).filter(|_| !lines).map(join).collect(),
+                lines: (0..words).filter(|_| lines).map(line).collect(),
+            });
+        }
+        format::encode(&Bundle { packages: vec![p] }).expect("generated bundle")
+    };
+    vec![
+        ("ordinary", ordinary(most)),
+        ("a position at each word", dense(14, true)),
+        ("a join at each word", dense(13, false)),
+    ]
+}
+
+/// Reads and verifies a file, and says what that took of memory.
+fn memory(path: &std::path::Path) -> Result<(), String> {
     let before = peak()?;
     let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
     let size = bytes.len() as f64;
     let read = format::read(&bytes).map_err(|e| e.to_string())?;
     let decoded = peak()?;
-    let program = verify::verify_decoded(read).map_err(|e| e.to_string())?;
+    let program = one_thread(read).map_err(|e| e.to_string())?;
     let after = peak()?;
     std::hint::black_box(&program);
     println!(
-        "memory: {size} B of module, {:.2} times that to read it, {:.2} times in all",
+        "{size} B of module, {:.2} times that to read it, {:.2} times in all",
         (decoded - before) as f64 / size,
         (after - before) as f64 / size
     );

@@ -301,3 +301,72 @@ fn huge_counts_are_refused() {
         assert!(decode(&bad).is_err(), "section {i}");
     }
 }
+
+/// Positions and joins stand at words, so a section of either cannot say more than the code bears.
+#[test]
+fn no_more_positions_and_joins_than_words() {
+    let mut b = everything();
+    let f = &mut b.packages[0].functions[0];
+    let words = f.code.len() as u32;
+    let line = |pc| LineEntry {
+        pc,
+        file: 0,
+        line: 1,
+        col: 1,
+    };
+    f.lines = (0..words).map(line).collect();
+    let bytes = encode(&b).unwrap();
+    assert_eq!(decode(&bytes).as_ref(), Ok(&b));
+    b.packages[0].functions[0].lines.push(line(words));
+    assert_eq!(encode(&b).err(), Some(FormatError::TooLarge("lines")));
+    // By hand: one more, and the numbers that count them.
+    let f = &mut b.packages[0].functions[0];
+    f.lines.clear();
+    f.code.truncate(1);
+    let mut small = encode(&b).unwrap();
+    let count = u32::from_le_bytes(small[40..44].try_into().unwrap()) as usize;
+    let entry = (0..count)
+        .map(|i| 44 + i * 52)
+        .find(|at| small[*at..*at + 2] == 7u16.to_le_bytes())
+        .unwrap();
+    let place = |from: usize| u64::from_le_bytes(small[from..from + 8].try_into().unwrap());
+    let (start, len) = (place(entry + 4) as usize, place(entry + 12) as usize);
+    // Files, then the functions: the first has no positions.
+    let body = small[start..start + len].to_vec();
+    let functions = b.packages[0].functions.len();
+    let lines: Vec<usize> = b.packages[0]
+        .functions
+        .iter()
+        .map(|f| f.lines.len())
+        .collect();
+    assert_eq!(lines[0], 0);
+    let rest: usize = b.packages[0].functions[1..]
+        .iter()
+        .map(|f| 1 + f.lines.len() * 4)
+        .sum();
+    // Every number of the others fits one byte.
+    let at = body.len() - rest - 1;
+    if body[at] == 0 && functions < 128 {
+        let mut forged = body[..at].to_vec();
+        forged.push(8);
+        forged.extend([0, 0, 1, 1, 1, 0, 1, 1]);
+        forged.extend(&body[at + 1..]);
+        let grown = forged.len() - body.len();
+        small.splice(start..start + len, forged);
+        small[entry + 12..entry + 20].copy_from_slice(&((len + grown) as u64).to_le_bytes());
+        for i in 0..count {
+            let from = 44 + i * 52 + 4;
+            let offset = u64::from_le_bytes(small[from..from + 8].try_into().unwrap());
+            if offset as usize > start {
+                small[from..from + 8].copy_from_slice(&(offset + grown as u64).to_le_bytes());
+            }
+        }
+        rehash(&mut small);
+        assert_eq!(decode(&small).err(), Some(FormatError::Content("lines")));
+    } else {
+        panic!(
+            "the section has another shape: {at} {:?}",
+            &body[at.saturating_sub(4)..]
+        );
+    }
+}

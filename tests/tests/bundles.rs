@@ -368,7 +368,7 @@ fn large(word: &str) -> Vec<u8> {
     let mut text =
         format!("fn main() uses Console:\n    let mut t = 0\n    Console.print(\"{word}\")\n");
     for n in 0..300 {
-        text.push_str(&format!("    t += {word}_{n}(t, [1, 2])\n"));
+        text.push_str(&format!("    t = {word}_{n}(t, [1, 2])\n"));
     }
     for n in 0..300 {
         text.push_str(&format!(
@@ -435,7 +435,7 @@ fn looked_at_by_a_process(dir: &Path) -> usize {
         (Some(0), "first\n") => 0,
         (Some(0), "second\n") => 1,
         // Without its first bytes it is a source file that does not check.
-        (Some(1 | 2 | 3), "") if !said.is_empty() => 2,
+        (Some(1..=3), "") if !said.is_empty() => 2,
         other => panic!("{other:?}, {said}"),
     }
 }

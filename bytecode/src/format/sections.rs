@@ -227,6 +227,10 @@ pub(super) fn encode(p: &Package, kind: SectionKind) -> Result<Vec<u8>, FormatEr
             Ok(out)
         }
         SectionKind::Lines => {
+            // The reader relies on it.
+            if p.functions.iter().any(|f| f.lines.len() > f.code.len()) {
+                return Err(FormatError::TooLarge("lines"));
+            }
             let mut out = post(&p.files, kind)?;
             put(&mut out, p.functions.len() as u64);
             p.functions.iter().for_each(|f| put_lines(&mut out, f));
@@ -273,7 +277,11 @@ fn take_lines(bytes: &mut &[u8], f: &mut Function) -> Result<(), FormatError> {
     if !len.is_multiple_of(4) {
         return Err(malformed());
     }
-    f.lines.reserve(len / 4);
+    // Each stands at a word of its own, so there are no more of them than words.
+    if len / 4 > f.code.len() {
+        return Err(malformed());
+    }
+    f.lines.reserve_exact(len / 4);
     for _ in 0..len / 4 {
         f.lines.push(LineEntry {
             pc: take(bytes, kind)?,

@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod builtins;
 mod calls;
 mod code;
 #[path = "../common/mod.rs"]

@@ -20,16 +20,16 @@ use syn::visit::{self, Visit};
 
 /// Tests that say something about the verifier, the quick ones first; each failing one ends a mutant.
 const SUITES: &[&str] = &[
-    "forged",
     "refuse",
-    "jet_bytecode",
     "roundtrip",
     "signatures",
-    "large",
-    "hostile",
-    "assembler",
+    "jet_bytecode",
+    "forged",
     "shadow",
     "random_code",
+    "assembler",
+    "hostile",
+    "large",
 ];
 /// Looks at lines of the source, which are others in the copy.
 const SKIPPED: &str = "every_check_of_the_verifier";
@@ -237,7 +237,9 @@ impl<'ast> Visit<'ast> for Collect<'_> {
                 .collect(),
             syn::Expr::Unary(u) if !matches!(u.op, syn::UnOp::Deref(_)) => {
                 let n = self.number(u.op.span(), &format!("delete {}", u.op.to_token_stream()));
-                vec![(n, plain(&u.expr))]
+                // Twice is not at all, and has the type of once.
+                let op = u.op.to_token_stream();
+                vec![(n, format!("{op}({op}({}))", plain(&u.expr)))]
             }
             _ => vec![],
         };
@@ -385,7 +387,7 @@ fn build(tree: &Path, target: &Path) -> Result<BTreeMap<String, PathBuf>, String
             "test",
             "--no-run",
             "--offline",
-            "--message-format=json",
+            "--message-format=json-render-diagnostics",
             "--features",
             "rule-switches",
         ])
