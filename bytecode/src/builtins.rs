@@ -72,6 +72,8 @@ macro_rules! for_each_builtin {
             Log10 "log10" (Float) -> Float "logarithm to base 10";
             FloatBits "float_bits" (Float) -> Int "IEEE bits; NaN has one canonical value";
             FloatFromBits "float_from_bits" (Int) -> Float "float of these IEEE bits";
+            DebugLine "debug_line" (Str) -> Unit "a line for the log of a host that debugs; nothing without one";
+            FailureText "failure_text" (Str) -> Unit "what the host shows of the error that leaves the entry function";
         }
     };
 }

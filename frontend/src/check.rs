@@ -69,19 +69,27 @@ pub struct ParsedPackage<'a> {
     pub modules: Vec<(String, ast::Module<'a>)>,
 }
 
+/// What a program is compiled for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Purpose {
+    /// To run its tests: assertions of the root package tell the values that they compare.
+    pub tests: bool,
+    /// By someone who reads what `dbg` writes: it may stand everywhere in the root package, else in `test` blocks only.
+    pub debugs: bool,
+}
+
 /// Checks packages (the standard library first, the root package last, dependencies before their
-/// dependents). `links` names interface packages with the packages that implement their deferred functions. `None` if anything is wrong; the sink says what. For a run of its tests, the root
-/// package's assertions tell the values that they compare.
+/// dependents). `links` names interface packages with the packages that implement their deferred functions. `None` if anything is wrong; the sink says what.
 pub fn check<'a>(
     packages: &[ParsedPackage<'a>],
     links: &[(usize, usize)],
     names: &mut Interner,
     sources: &SourceMap,
     sink: &mut Sink,
-    for_tests: bool,
+    purpose: Purpose,
 ) -> Option<thir::Program> {
     let mut checker = Checker::new(names, sources, sink);
-    checker.for_tests = for_tests;
+    checker.purpose = purpose;
     let package = |i: usize| PkgId(collect::id32(i));
     let links = links.iter().map(|(i, by)| (package(*i), package(*by)));
     checker.links = links.collect();
@@ -91,6 +99,7 @@ pub fn check<'a>(
     checker.bodies();
     checker.link_deferred();
     checker.entry();
+    checker.main_error();
     checker.flush_caps();
     checker.unused_imports();
     checker.hidden_prelude();
@@ -404,8 +413,8 @@ pub(crate) struct Checker<'a, 's> {
     pub used_names: std::cell::RefCell<rustc_hash::FxHashSet<(ModId, Symbol)>>,
     /// Steps of inference left for the whole program.
     pub total_fuel: u64,
-    /// Whether the program is compiled to run its tests.
-    pub for_tests: bool,
+    /// What the program is compiled for.
+    pub purpose: Purpose,
     /// Interface packages with those that implement their deferred functions.
     pub links: Vec<(PkgId, PkgId)>,
     /// Errors told so far.
@@ -456,7 +465,7 @@ impl<'a, 's> Checker<'a, 's> {
             refused_impls: rustc_hash::FxHashSet::default(),
             used_names: std::cell::RefCell::default(),
             total_fuel: 200_000_000,
-            for_tests: false,
+            purpose: Purpose::default(),
             links: Vec::new(),
             told: 0,
             overlaps: false,

@@ -161,6 +161,11 @@ pub(crate) trait Hook {
     /// A module of the program has been parsed.
     fn parsed<'a>(&mut self, _: &SourceInput, _: &mut ast::Module<'a>, _: HookCx<'a, '_>) {}
 
+    /// Whether `dbg` may stand everywhere.
+    fn debugs(&self) -> bool {
+        false
+    }
+
     /// The program has been checked.
     fn checked(&mut self, _program: &Program) {}
 }
@@ -326,7 +331,10 @@ pub(crate) fn run(input: &ProgramInput, goal: Goal, hook: &mut impl Hook) -> Tes
             &mut p.names,
             &p.sources,
             &mut p.sink,
-            goal == Goal::Tests,
+            check::Purpose {
+                tests: goal == Goal::Tests,
+                debugs: hook.debugs() || goal == Goal::Tests,
+            },
         )
         && {
             hook.checked(&program);

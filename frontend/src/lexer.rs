@@ -6,6 +6,7 @@
 //! `MAX_BRACKETS` deep (beyond that lexing stops with an error); spans lie on character boundaries;
 //! an `Error` token or a repaired one always comes with a diagnostic.
 
+mod foreign;
 mod numbers;
 mod strings;
 
@@ -238,6 +239,7 @@ impl Lexer<'_> {
                 b'#' => self.comment(),
                 b'0'..=b'9' => self.number(),
                 b'"' => self.string(start, start),
+                b'\'' if self.quoted_name() => {}
                 b'\'' => self.char_literal(),
                 b'a'..=b'z' | b'A'..=b'Z' | b'_' => self.word(),
                 0x80.. => self.other_character(),
@@ -425,6 +427,9 @@ impl Lexer<'_> {
     /// A character outside ASCII, or one that begins nothing.
     fn other_character(&mut self) {
         let start = self.pos;
+        if self.backtick() || self.backslash_literal() || self.dollar() {
+            return;
+        }
         let Some(c) = self.rest().chars().next() else {
             self.pos += 1;
             return;

@@ -7,6 +7,7 @@
 
 mod branches;
 mod casing;
+mod endings;
 pub(crate) mod entry;
 mod exprs;
 mod foreign;

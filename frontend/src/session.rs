@@ -235,6 +235,10 @@ impl Hook for Session<'_> {
         merge(cx.arena, module, &entry, part.before, cx.names);
     }
 
+    fn debugs(&self) -> bool {
+        true
+    }
+
     fn checked(&mut self, program: &Program) {
         let Some(root) = program.packages.len().checked_sub(1) else {
             return;

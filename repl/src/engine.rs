@@ -227,6 +227,8 @@ pub struct Config {
     pub seed: u64,
     /// Told of each collection.
     pub gc_log: Option<jet_vm::CollectionLog>,
+    /// Gets the lines of `dbg`.
+    pub debug: Option<jet_vm::DebugLog>,
     /// Whether and how machine code is made.
     pub jit: jet_jit::Options,
 }
@@ -301,6 +303,7 @@ impl Module {
             },
             seed: config.seed,
             gc_log: config.gc_log,
+            debug: config.debug.clone(),
             jit: compiles.then(|| Box::new(Compiler::new(config.jit.clone())) as Box<dyn Jit>),
             ..jet_vm::Config::default()
         };

@@ -14,6 +14,7 @@ use jet_frontend::diag::{Severity, codes};
 use jet_frontend::driver::{CompileOutput, PackageInput, ProgramInput, SourceInput};
 use jet_frontend::session::{self, Bound, Findings, Part, RUN, Shape, Written, alias};
 use jet_vm::host::{GrantError, HostCapability, interrupt};
+use jet_vm::{DebugLog, Debugged};
 
 use crate::audit::{self, Request};
 use crate::cli::args::RunOptions;
@@ -55,6 +56,8 @@ struct Entry {
     needs: Vec<String>,
     fuel: u64,
     time: Duration,
+    /// Lines of `dbg`.
+    debugged: u64,
 }
 
 impl Entry {
@@ -104,6 +107,7 @@ pub struct Session {
     imports: Vec<String>,
     errors: Vec<Written>,
     caps: Vec<String>,
+    debugged: Debugged,
 }
 
 /// A text on its way to become an entry.
@@ -137,6 +141,7 @@ impl Session {
             imports: Vec::new(),
             errors: Vec::new(),
             caps: Vec::new(),
+            debugged: Debugged::default(),
         };
         let (_, findings) = session.compile(&[], "fn main():\n    pass\n", None, false);
         session.errors = findings.errors;
@@ -153,6 +158,11 @@ impl Session {
         self.vars
             .iter()
             .map(|(name, var)| (name.as_str(), var.shown.as_str()))
+    }
+
+    /// What the last entry wrote by `dbg`.
+    pub fn take_debugged(&mut self) -> Debugged {
+        std::mem::take(&mut self.debugged)
     }
 
     /// Whether the program's output stands within a line.
@@ -292,6 +302,7 @@ impl Session {
             needs: Vec::new(),
             fuel: 0,
             time: Duration::ZERO,
+            debugged: 0,
         };
         let mut entries: Vec<&Entry> = self.entries.iter().filter(|e| e.declares).collect();
         entries.push(&entry);
@@ -422,6 +433,7 @@ impl Session {
             needs: needs.to_vec(),
             fuel: 0,
             time: Duration::ZERO,
+            debugged: 0,
         }
     }
 
@@ -601,11 +613,13 @@ impl Session {
         limits.time = limits
             .time
             .map(|own| own.saturating_add(time.saturating_mul(2)));
+        let log = DebugLog::after(before.iter().map(|e| e.debugged).sum());
         let config = Config {
             limits,
             gc: self.options.gc,
             seed: self.seed,
             gc_log: None,
+            debug: Some(log.clone()),
             jit: self.options.compiler(self.seed),
         };
         interrupt::clear();
@@ -624,6 +638,9 @@ impl Session {
         })?;
         let interrupted = interrupt::interrupted();
         interrupt::clear();
+        let debugged = log.read();
+        entry.debugged = debugged.lines.len() as u64 + debugged.dropped;
+        self.debugged = debugged;
         match report.end {
             End::Done => {
                 entry.fuel = report.fuel.saturating_sub(fuel);

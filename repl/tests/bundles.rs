@@ -99,6 +99,7 @@ fn run(module: &Module, grants: &Grants, args: &[&str], limits: Limits) -> Repor
         gc: GcChoice::Stress(1),
         seed: 1,
         gc_log: None,
+        debug: None,
         jit: jet_jit::Options::default(),
     };
     let mut capabilities = grants.capabilities(here).unwrap();
@@ -173,6 +174,7 @@ fn without_its_grants_nothing_runs() {
         gc: GcChoice::Normal,
         seed: 1,
         gc_log: None,
+        debug: None,
         jit: jet_jit::Options::default(),
     };
     let only_console = Grants {

@@ -93,6 +93,10 @@ pub(crate) struct Ctx {
     pub caps: CapTable,
     /// Looks at calls, if the program was loaded for it.
     pub monitor: Option<Box<crate::monitor::Monitor>>,
+    /// Where `dbg` writes, if the host wants it.
+    pub debug: Option<crate::DebugLog>,
+    /// Text of the error that is about to leave the entry function.
+    pub failure: Option<Box<str>>,
     /// The compiler of machine code, with its tables.
     pub jit: Option<Box<crate::native::Engine>>,
 }

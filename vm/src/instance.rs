@@ -49,6 +49,8 @@ pub struct Config {
     pub audit: Option<AuditSink>,
     /// Told of each collection.
     pub gc_log: Option<jet_gc::CollectionLog>,
+    /// Gets the lines of `dbg`.
+    pub debug: Option<crate::DebugLog>,
     /// Compiler of machine code; used where the program was loaded with counters.
     pub jit: Option<Box<dyn crate::plug::Jit>>,
 }
@@ -62,6 +64,7 @@ impl Default for Config {
             seed: 0x6a65_7476_6d5f_7631,
             audit: None,
             gc_log: None,
+            debug: None,
             jit: None,
         }
     }
@@ -162,7 +165,7 @@ pub struct Failure {
     pub error: String,
     /// Variant.
     pub variant: String,
-    /// The whole value, as the program would write it.
+    /// Its text by `Show` where the type has an implementation, else the whole value as a program would write it.
     pub text: String,
 }
 
@@ -281,6 +284,8 @@ impl Instance {
             },
             monitor: loaded.behind.is_some().then(Box::default),
             loaded,
+            debug: config.debug,
+            failure: None,
             jit: None,
         });
         crate::native::attach(&mut ctx, config.jit);
@@ -549,8 +554,11 @@ impl Instance {
             heap: &self.ctx.heap_box,
             out: String::new(),
         };
-        // SAFETY: as above.
-        unsafe { show.value(nominal.ty, value, 0) };
+        match &self.ctx.failure {
+            Some(text) => show.out.push_str(text),
+            // SAFETY: as above.
+            None => unsafe { show.value(nominal.ty, value, 0) },
+        }
         Failure {
             error: plain_name(&nominal.name).to_owned(),
             variant: variant.unwrap_or_default(),

@@ -11,6 +11,7 @@ mod builtins;
 mod capability;
 mod code;
 mod ctx;
+mod debug_log;
 mod deepcopy;
 mod dispatch;
 mod format;
@@ -39,6 +40,7 @@ mod strings;
 mod trap;
 
 pub use capability::AuditSink;
+pub use debug_log::{DebugLog, Debugged};
 pub use instance::{Binding, Config, Failure, Instance, InstanceError, Outcome, RunStats};
 pub use jet_gc::{Collection, CollectionLog, GcMode, Pauses, Stats as HeapStats};
 pub use load::{LoadError, Loaded};

@@ -16,6 +16,16 @@ pub(super) fn bad(span: crate::source::Span) -> Expr {
     ex(ExprKind::Unit, TyTable::ERROR, span)
 }
 
+/// What is made of parts of which one is never there: they are evaluated up to that one. An error if one of
+/// them was told to be wrong.
+pub(super) fn gone(parts: Vec<Expr>, span: crate::source::Span) -> Expr {
+    if parts.iter().any(|e| e.ty == TyTable::ERROR) {
+        return bad(span);
+    }
+    let parts = parts.into_iter().map(Stmt::Expr).collect();
+    ex(ExprKind::Block(parts, None), TyTable::NEVER, span)
+}
+
 impl Frame {
     pub(super) fn new(kind: LitKind, ret: Ty, errs: FrameErrs) -> Frame {
         Frame {

@@ -1,6 +1,6 @@
 //! Calls: of names, values, constructors; arguments; conversions.
 
-use super::body::{bad, ex};
+use super::body::{bad, ex, gone};
 use super::cx::Want;
 use super::expr::St;
 use super::local_fn::Found;
@@ -75,8 +75,7 @@ impl<'a> Checker<'a, '_> {
                         return self.panic_call(args, span);
                     }
                     if s == sym::dbg && self.lookup_name(self.cx.scope.module, s).is_none() {
-                        self.not_supported(span, "`dbg` is");
-                        return bad(span);
+                        return self.dbg_call(args, span);
                     }
                     if s == sym::channel && self.lookup_name(self.cx.scope.module, s).is_none() {
                         self.not_supported(span, "tasks and channels are");
@@ -628,7 +627,7 @@ impl<'a> Checker<'a, '_> {
             TyKind::Fn(t) | TyKind::Borrowed(t) => t,
             TyKind::Error | TyKind::Never => {
                 self.drop_args(args);
-                return bad(span);
+                return gone(vec![f], span);
             }
             TyKind::Infer(_) => {
                 self.err_help(

@@ -1,6 +1,6 @@
 //! Constructors of structs, attenuators and variants; conversions.
 
-use super::body::{bad, ex};
+use super::body::{bad, ex, gone};
 use super::call::Formal;
 use super::cx::Want;
 use super::{Checker, codes};
@@ -149,7 +149,7 @@ impl<'a> Checker<'a, '_> {
         let e = self.expr(&a.value, Want::Any);
         let from = self.zonk(e.ty);
         if self.is_error(from) || self.is_never(from) {
-            return bad(span);
+            return gone(vec![e], span);
         }
         if from == to {
             return e;

@@ -1,10 +1,14 @@
-//! The entry point, and call paths of capability errors.
+//! The entry point with the text of its errors, and call paths of capability errors.
 
+use super::body::ex;
 use super::collect::id32;
 use super::{Checker, Def, ModId, UseKind, codes};
 use crate::diag::Diagnostic;
 use crate::source::{Span, sym};
-use crate::thir::{CapId, Entry, FnId, TyKind, TyTable};
+use crate::thir::{
+    CapId, Catch, Entry, ExprKind, FnId, ImplOf, LocalDef, LocalId, Piece, Stmt, Ty, TyKind,
+    TyTable,
+};
 use rustc_hash::FxHashSet;
 
 impl<'a> Checker<'a, '_> {
@@ -62,6 +66,88 @@ impl<'a> Checker<'a, '_> {
             paths.push(self.request_path(f, *c));
         }
         self.prog.main = Some(Entry { function: f, paths });
+    }
+
+    /// Lets the host show an error that leaves `main` as the program would: by `Show`, where something in it has an
+    /// implementation of its own. The host's own text is that of a type without.
+    pub(super) fn main_error(&mut self) {
+        let Some(main) = self.prog.main.as_ref().map(|m| m.function) else {
+            return;
+        };
+        let Some(def) = self.prog.fns.get(main.0 as usize) else {
+            return;
+        };
+        let (errs, span) = (def.errs, def.span);
+        let members = self.prog.tys.err_members(errs);
+        let mut seen = FxHashSet::default();
+        if !members.iter().any(|t| self.shows_itself(*t, &mut seen)) {
+            return;
+        }
+        let Some(def) = self.prog.fns.get_mut(main.0 as usize) else {
+            return;
+        };
+        let Some(body) = def.body.take() else {
+            return;
+        };
+        let local = LocalId(id32(def.locals.len()));
+        def.locals.push(LocalDef {
+            name: "error".to_string(),
+            ty: errs,
+            mutable: false,
+        });
+        let error = || ex(ExprKind::Local(local), errs, span);
+        let text = ex(
+            ExprKind::Interp(vec![Piece::Value(error(), None)]),
+            TyTable::STR,
+            span,
+        );
+        let told = self.intrinsic("failure_text", vec![text], TyTable::UNIT, Vec::new(), span);
+        let raise = ex(ExprKind::Raise(Box::new(error())), TyTable::NEVER, span);
+        let catch = Catch {
+            tys: members,
+            local: Some(local),
+            body: ex(
+                ExprKind::Block(vec![Stmt::Expr(told), Stmt::Expr(raise)], None),
+                TyTable::NEVER,
+                span,
+            ),
+        };
+        let (ty, place) = (body.ty, body.span);
+        let kind = ExprKind::TryCatch {
+            body: Box::new(body),
+            catches: vec![catch],
+        };
+        if let Some(def) = self.prog.fns.get_mut(main.0 as usize) {
+            def.body = Some(ex(kind, ty, place));
+        }
+    }
+
+    /// Whether a type, or one inside of it, has an implementation of `Show` that was written.
+    fn shows_itself(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> bool {
+        if !seen.insert(ty) || seen.len() > 2000 {
+            return false;
+        }
+        match self.prog.tys.kind(ty) {
+            TyKind::List(t) => self.shows_itself(*t, seen),
+            TyKind::Tuple(ts) => ts.iter().any(|t| self.shows_itself(*t, seen)),
+            TyKind::Adt(id, args) => {
+                let Some(show) = self.prog.lang.show else {
+                    return false;
+                };
+                let written = self.prog.impls.iter().any(|i| {
+                    let of = matches!(&i.interface, ImplOf::Trait(t, _) if *t == show);
+                    of && matches!(self.prog.tys.kind(i.self_ty), TyKind::Adt(a, _) if a == id)
+                });
+                let fields = self.prog.adts.get(id.0 as usize);
+                written
+                    || args.iter().any(|t| self.shows_itself(*t, seen))
+                    || fields.is_some_and(|def| {
+                        let fields = def.variants.iter().flat_map(|v| &v.fields);
+                        fields.into_iter().any(|f| self.shows_itself(f.ty, seen))
+                    })
+            }
+            _ => false,
+        }
     }
 
     fn request_path(&self, f: FnId, cap: CapId) -> Vec<String> {

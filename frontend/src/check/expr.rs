@@ -1,6 +1,6 @@
 //! Expressions: names, fields, literals, `if`, `match`, and coercion to a wanted type.
 
-use super::body::{bad, ex};
+use super::body::{bad, ex, gone};
 use super::cx::Want;
 use super::{Checker, Def, codes};
 use crate::ast::{self, ExprKind as A, Ident};
@@ -189,8 +189,8 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn field_of(&mut self, base: Expr, name: Ident, span: Span) -> Expr {
-        if self.is_error(base.ty) {
-            return bad(span);
+        if self.is_error(base.ty) || self.is_never(base.ty) {
+            return gone(vec![base], span);
         }
         if let Some((i, f, args, id)) = self.find_field(base.ty, name.name) {
             if self.adt_kind(id) == AdtKind::Attenuator && !matches!(base.kind, ExprKind::Local(_))
@@ -288,7 +288,7 @@ impl<'a> Checker<'a, '_> {
     ) -> Expr {
         let b = self.expr(base, Want::Any);
         match self.kind(b.ty) {
-            TyKind::Error | TyKind::Never => bad(span),
+            TyKind::Error | TyKind::Never => gone(vec![b], span),
             TyKind::Tuple(ts) => match ts.get(index as usize) {
                 Some(t) => ex(ExprKind::Field(Box::new(b), index), *t, span),
                 None => {

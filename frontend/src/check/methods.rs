@@ -1,6 +1,6 @@
 //! Method calls: what stands left of the dot, and which method a name means.
 
-use super::body::{bad, ex};
+use super::body::{bad, gone};
 use super::call::Ticked;
 use super::cx::Want;
 use super::expr::St;
@@ -10,9 +10,7 @@ use super::{Checker, Def, Sig, codes};
 use crate::ast::{self, Arg, Ident, TypeExpr};
 use crate::diag::Diagnostic;
 use crate::source::{Span, Symbol};
-use crate::thir::{
-    AdtId, AdtKind, Callee, Expr, ExprKind, FnId, Stmt, TraitId, Ty, TyKind, TyTable,
-};
+use crate::thir::{AdtId, AdtKind, Callee, Expr, FnId, Stmt, TraitId, Ty, TyKind, TyTable};
 use std::rc::Rc;
 
 /// A method that was found.
@@ -453,7 +451,7 @@ impl<'a> Checker<'a, '_> {
         match self.prog.tys.kind(ty).clone() {
             TyKind::Error | TyKind::Never => {
                 self.drop_args(args);
-                return bad(span);
+                return gone(vec![recv], span);
             }
             TyKind::Infer(_) => {
                 let t = self.text(name.name);
@@ -786,26 +784,5 @@ impl<'a> Checker<'a, '_> {
             };
         }
         self.push(d);
-    }
-
-    /// A local of a checked expression, for desugared forms that need it twice.
-    pub(super) fn hold(&mut self, e: Expr, name: &str, stmts: &mut Vec<Stmt>) -> Expr {
-        let (ty, span) = (e.ty, e.span);
-        if let ExprKind::Local(id) = e.kind
-            && !self.cx.infos.get(id.0 as usize).is_some_and(|i| i.mutable)
-        {
-            return e;
-        }
-        let local = self.cx.new_local(name, ty, false, span);
-        stmts.push(Stmt::Let {
-            pat: crate::thir::Pat {
-                kind: crate::thir::PatKind::Bind(local, None),
-                ty,
-                span,
-            },
-            init: Box::new(e),
-            otherwise: None,
-        });
-        ex(ExprKind::Local(local), ty, span)
     }
 }

@@ -1,6 +1,6 @@
 //! Operators, f-strings, lists, maps, ranges, indexing.
 
-use super::body::{bad, ex};
+use super::body::{bad, ex, gone};
 use super::cx::Want;
 use super::{Checker, codes};
 use crate::ast::{self, BinaryOp, ExprKind as A, FPart, FormatSpec, FormatType, UnaryOp};
@@ -75,7 +75,7 @@ impl<'a> Checker<'a, '_> {
                 let e = self.expr(operand, hint);
                 let ty = self.shallow(e.ty);
                 if self.is_error(ty) || self.is_never(ty) {
-                    return bad(span);
+                    return gone(vec![e], span);
                 }
                 if ty != TyTable::INT && ty != TyTable::FLOAT {
                     let t = self.show(ty);
@@ -157,11 +157,7 @@ impl<'a> Checker<'a, '_> {
         let rt = self.zonk(r.ty);
         let dead = |t: Ty| t == TyTable::ERROR || t == TyTable::NEVER;
         if dead(lt) || dead(rt) {
-            return if compare {
-                ex(ExprKind::Unit, TyTable::ERROR, span)
-            } else {
-                bad(span)
-            };
+            return gone(vec![l, r], span);
         }
         if !self.try_unify(lt, rt) {
             // Comparing with a narrower error set or an object is a mismatch like any other.
@@ -631,8 +627,8 @@ impl<'a> Checker<'a, '_> {
                 self.std_method(b, "index", vec![key], span)
             }
             TyKind::Error | TyKind::Never => {
-                self.expr(index, Want::Any);
-                bad(span)
+                let i = self.expr(index, Want::Any);
+                gone(vec![b, i], span)
             }
             _ => {
                 let t = self.show(bt);

@@ -109,7 +109,7 @@ impl<'a> Checker<'a, '_> {
                         self.unify(ty, t);
                         ts
                     }
-                    TyKind::Error => vec![TyTable::ERROR; items.len()],
+                    TyKind::Error | TyKind::Never => vec![self.shallow(ty); items.len()],
                     _ => {
                         let t = self.show(ty);
                         self.err(
@@ -140,7 +140,7 @@ impl<'a> Checker<'a, '_> {
                         self.unify(ty, l);
                         t
                     }
-                    TyKind::Error => TyTable::ERROR,
+                    TyKind::Error | TyKind::Never => self.shallow(ty),
                     _ => {
                         let t = self.show(ty);
                         self.err(

@@ -28,6 +28,12 @@ impl<'a> Checker<'a, '_> {
                 self.assign_map(span, b, &args, index, op, value, out);
                 return;
             }
+            if self.is_never(bt) {
+                self.expr(index, Want::Any);
+                self.expr(value, Want::Any);
+                out.push(Stmt::Expr(b));
+                return;
+            }
             let place = self.index_place(b, bt, index, target.span);
             self.finish_assign(span, place, op, value, out);
             return;
@@ -158,7 +164,7 @@ impl<'a> Checker<'a, '_> {
                 let i = self.check_expr(index, TyTable::INT);
                 Some((Place::Index(Box::new(b), Box::new(i)), t))
             }
-            TyKind::Error | TyKind::Never => {
+            TyKind::Error => {
                 self.expr(index, Want::Any);
                 None
             }

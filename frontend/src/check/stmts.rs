@@ -108,10 +108,7 @@ impl<'a> Checker<'a, '_> {
                 pat,
                 iter,
                 body,
-            } => {
-                self.for_stmt(label, pat, iter, body, out);
-                false
-            }
+            } => self.for_stmt(label, pat, iter, body, out),
             StmtKind::Try { body, catches } => {
                 let e = self.try_stmt(s.span, body, catches);
                 let never = self.is_never(e.ty);
@@ -155,7 +152,7 @@ impl<'a> Checker<'a, '_> {
             StmtKind::Assert { cond, message } => {
                 let text: String = self.sources.text(cond.span).chars().take(200).collect();
                 let c = self.check_expr(cond, TyTable::BOOL);
-                if self.for_tests
+                if self.purpose.tests
                     && message.is_none()
                     && let Some(told) = self.telling_assert(&c, &text, s.span)
                 {
@@ -254,10 +251,12 @@ impl<'a> Checker<'a, '_> {
         otherwise: Option<&'a Block<'a>>,
         out: &mut Vec<Stmt>,
     ) -> bool {
+        let mut declared = None;
         let init = match ty {
             Some(t) => {
                 let scope = self.cx.scope.clone();
                 let want = self.resolve_ty(t, &scope, TyPos::Other);
+                declared = Some(want);
                 let mut e = self.check_expr(init, want);
                 if self.is_error(e.ty) {
                     e.ty = want;
@@ -266,10 +265,10 @@ impl<'a> Checker<'a, '_> {
             }
             None => self.expr(init, Want::Any),
         };
-        let ty = if self.is_never(init.ty) {
-            init.ty
-        } else {
-            self.zonk(init.ty)
+        let ty = match declared {
+            Some(t) if self.is_never(init.ty) => t,
+            _ if self.is_never(init.ty) => init.ty,
+            _ => self.zonk(init.ty),
         };
         let captured = self.captures_of(&init);
         let never = self.is_never(init.ty);
@@ -456,7 +455,7 @@ impl<'a> Checker<'a, '_> {
         iter: &'a ast::Expr<'a>,
         body: &'a Block<'a>,
         out: &mut Vec<Stmt>,
-    ) {
+    ) -> bool {
         let (iter, elem) = self.for_iter(iter);
         let id = self.cx.new_loop();
         self.cx.push_scope();
@@ -466,12 +465,22 @@ impl<'a> Checker<'a, '_> {
         let body = self.block(body, Want::Stmt);
         self.pop_loop();
         self.cx.pop_scope();
-        out.push(Stmt::For {
-            id,
-            pat: p,
-            iter: Box::new(iter),
-            body: Box::new(body),
-        });
+        match iter {
+            // What would be walked is never there.
+            ForIter::List(e) if self.is_never(e.ty) => {
+                out.push(Stmt::Expr(e));
+                true
+            }
+            iter => {
+                out.push(Stmt::For {
+                    id,
+                    pat: p,
+                    iter: Box::new(iter),
+                    body: Box::new(body),
+                });
+                false
+            }
+        }
     }
 
     fn for_iter(&mut self, iter: &'a ast::Expr<'a>) -> (ForIter, Ty) {
@@ -488,7 +497,8 @@ impl<'a> Checker<'a, '_> {
         let e = self.expr(iter, Want::Any);
         let span = e.span;
         match self.kind(e.ty) {
-            TyKind::Error | TyKind::Never => (ForIter::List(e), TyTable::ERROR),
+            TyKind::Error => (ForIter::List(e), TyTable::ERROR),
+            TyKind::Never => (ForIter::List(e), TyTable::NEVER),
             TyKind::List(t) => (ForIter::List(e), t),
             TyKind::Adt(id, _) if Some(id) == self.prog.lang.range => {
                 (ForIter::RangeValue(e), TyTable::INT)

@@ -126,6 +126,7 @@ codes! {
     NOT_DYNAMIC = "E0427", "method that an object does not offer";
     CONST_TRAP = "E0428", "constant whose value traps";
     GROWING_TYPES = "E0429", "types that grow without end";
+    DEBUG = "E0430", "`dbg` outside of tests";
 
     UNHANDLED_ERROR = "E0501", "error that the signature does not name";
     IGNORED_RESULT = "E0502", "ignored result";

@@ -37,10 +37,16 @@ fn sources() -> Vec<(String, String)> {
     found
 }
 
-/// Whether a source can be given a random layout: programs of the conformance suite have blocks inside
-/// of brackets, which the generator of layouts does not know.
+/// Whether a source is given random layouts: of the conformance suite every ninth, by its name.
 fn takes_layout(path: &str) -> bool {
-    !path.contains("/tests/programs/")
+    let sum: usize = path
+        .rsplit('/')
+        .next()
+        .unwrap_or("")
+        .bytes()
+        .map(usize::from)
+        .sum();
+    !path.contains("/tests/programs/") || sum.is_multiple_of(9)
 }
 
 #[test]

@@ -174,6 +174,9 @@ impl<'p> FnCx<'_, 'p> {
         };
         let ret = self.ty(*ret);
         let errs = self.ty(*errs);
+        if self.call_known(e, dst)? {
+            return Ok(Edges { ret, errs });
+        }
         match &**callee {
             Callee::Fn(id, targs) => {
                 let targs = self.tys(targs);
@@ -325,7 +328,7 @@ impl<'p> FnCx<'_, 'p> {
         Ok(edges)
     }
 
-    fn call_fn(
+    pub(super) fn call_fn(
         &mut self,
         e: &'p Expr,
         id: FnId,
@@ -354,7 +357,10 @@ impl<'p> FnCx<'_, 'p> {
                 errs: TyTable::NEVER,
             });
         }
-        if errs == TyTable::NEVER && self.inline_call(e, id, &targs, &all, dst)? {
+        if errs == TyTable::NEVER
+            && (self.inline_call(e, id, &targs, &all, dst)?
+                || caps.is_empty() && self.fuse_call(e, id, &targs, args, dst)?)
+        {
             return Ok(Edges { ret, errs });
         }
         let os = self.operands(&all)?;

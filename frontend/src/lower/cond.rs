@@ -1,7 +1,8 @@
 //! Conditions as jumps: fused compare-and-branch, short circuits without values.
 //!
 //! What must stay true: `jump_if` falls through exactly when the condition is not `sense`; comparisons of
-//! floats keep IEEE meaning for NaN in both senses.
+//! floats keep IEEE meaning for NaN in both senses, but where they stand for a type parameter: there `<` is that of
+//! `Ord`, their total order.
 
 use super::Res;
 use super::defer::has_defer;
@@ -10,6 +11,7 @@ use super::func::{FnCx, Opnd};
 use super::ops::{CmpKind, is_comparison};
 use crate::thir::*;
 use jet_bytecode::opcodes::Op;
+use rustc_hash::FxHashSet;
 
 impl<'p> FnCx<'_, 'p> {
     /// Jumps to `to` if the condition is `sense`, else falls through.
@@ -34,6 +36,10 @@ impl<'p> FnCx<'_, 'p> {
             ExprKind::Binary(op, a, b) if is_comparison(*op) => {
                 self.jump_compare(e, *op, a, b, to, sense)
             }
+            ExprKind::Call { args, .. } if self.plain_key(e)? => match args.as_slice() {
+                [a, b] => self.jump_compare(e, BinOp::Eq, a, b, to, sense),
+                _ => self.bug("keys of another number"),
+            },
             ExprKind::Block(stmts, Some(tail)) if !has_defer(stmts) => {
                 self.push_scope();
                 for s in stmts {
@@ -50,7 +56,7 @@ impl<'p> FnCx<'_, 'p> {
                     }
                     return Ok(());
                 }
-                if self.inline_cond(e, to, sense)? {
+                if self.cond_known(e, to, sense)? || self.inline_cond(e, to, sense)? {
                     return Ok(());
                 }
                 let o = self.operand(e)?;
@@ -60,6 +66,22 @@ impl<'p> FnCx<'_, 'p> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether this compares keys of a type for which that is `==`.
+    fn plain_key(&mut self, e: &'p Expr) -> Res<bool> {
+        let ExprKind::Call { callee, args, .. } = &e.kind else {
+            return Ok(false);
+        };
+        let (Callee::Fn(id, _), Some(a)) = (&**callee, args.first()) else {
+            return Ok(false);
+        };
+        let def = self.cx.prog.fns.get(id.0 as usize);
+        if def.and_then(|d| d.intrinsic.as_deref()) != Some("same_key") {
+            return Ok(false);
+        }
+        let ty = self.ty(a.ty);
+        Ok(!self.cx.holds_float(ty, &mut FxHashSet::default()))
     }
 
     fn short_circuit(
@@ -96,6 +118,17 @@ impl<'p> FnCx<'_, 'p> {
         let ordering = !matches!(op, BinOp::Eq | BinOp::Ne);
         match self.cmp_kind(ty, ordering) {
             CmpKind::Word => self.jump_words(op, a, b, to, sense),
+            CmpKind::Float if ordering && self.by_order(a) => {
+                let os = self.operands(&[a, b])?;
+                let t = self.temp(TyTable::INT)?;
+                if let [l, r] = os.as_slice() {
+                    self.code.op(Op::CmpFloat, t, l.reg, r.reg);
+                }
+                self.jump_imm(op, sense, t, 0, to);
+                self.code.free(t);
+                self.drop_all(os);
+                Ok(())
+            }
             CmpKind::Float => {
                 let os = self.operands(&[a, b])?;
                 if let [l, r] = os.as_slice() {

@@ -40,7 +40,7 @@ impl<'p> Cx<'p> {
             None => TyTable::UNIT,
         };
         let (params, ret) = match d {
-            Derive::Eq => (vec![ty, ty], TyTable::BOOL),
+            Derive::Eq | Derive::Key => (vec![ty, ty], TyTable::BOOL),
             Derive::Hash => (vec![ty], TyTable::INT),
             Derive::Show => (vec![ty], TyTable::STR),
             Derive::Cmp => (vec![ty, ty], ordering),
@@ -62,8 +62,34 @@ impl<'p> Cx<'p> {
             Derive::Hash => fx.derive_hash(ty, a)?,
             Derive::Show => fx.derive_show(ty, a)?,
             Derive::Cmp => fx.derive_cmp(ty, a, b)?,
+            Derive::Key => {
+                fx.keyed = true;
+                fx.derive_eq(ty, a, b)?;
+            }
         }
         fx.finish(at, FnKind::Named, &f, Vec::new(), span)
+    }
+
+    /// Whether values of the type hold floats.
+    pub(super) fn holds_float(&mut self, ty: Ty, seen: &mut FxHashSet<Ty>) -> bool {
+        if !seen.insert(ty) {
+            return false;
+        }
+        match self.tys.kind(ty).clone() {
+            TyKind::Float => true,
+            TyKind::List(t) => self.holds_float(t, seen),
+            TyKind::Tuple(ts) | TyKind::ErrSet(ts) => ts.iter().any(|t| self.holds_float(*t, seen)),
+            TyKind::Adt(_, args) => {
+                let Some((_, def, _)) = self.adt(ty) else {
+                    return false;
+                };
+                def.variants.iter().flat_map(|v| &v.fields).any(|f| {
+                    let fty = self.tys.subst(f.ty, &args);
+                    self.holds_float(fty, seen)
+                })
+            }
+            _ => false,
+        }
     }
 
     /// Whether values of the type hold something that can change.
@@ -297,6 +323,13 @@ impl<'p> FnCx<'_, 'p> {
     }
 
     fn jump_unless_eq(&mut self, ty: Ty, a: Reg, b: Reg, no: Lbl) -> Res<()> {
+        if self.keyed && self.cx.holds_float(ty, &mut FxHashSet::default()) {
+            let t = self.temp(TyTable::BOOL)?;
+            self.same_key(ty, &[a, b], t)?;
+            self.code.jump(Op::JmpIfNot, t, 0, no);
+            self.code.free(t);
+            return Ok(());
+        }
         match self.cmp_kind(ty, false) {
             CmpKind::Word => self.code.jump(Op::JNe, a, b, no),
             CmpKind::Float => self.code.jump(Op::JNeFloat, a, b, no),
@@ -308,6 +341,30 @@ impl<'p> FnCx<'_, 'p> {
                 self.code.free(t);
             }
         }
+        Ok(())
+    }
+
+    /// Whether two registers are the same as keys of a map: as `eq` says, but floats as their order does.
+    pub(super) fn same_key(&mut self, ty: Ty, regs: &[Reg], dst: Reg) -> Res<()> {
+        let eq = self.cx.prog.lang.eq;
+        if self.cx.has_impl(eq, ty) || !self.cx.holds_float(ty, &mut FxHashSet::default()) {
+            return self.eq_regs(ty, regs, dst);
+        }
+        if let (TyTable::FLOAT, [a, b]) = (ty, regs) {
+            let t = self.temp(TyTable::INT)?;
+            let end = self.code.label();
+            self.code.op(Op::CmpFloat, t, *a, *b);
+            self.code.imm(dst, 1);
+            self.code.jump(Op::JEqImm, t, 0, end);
+            self.code.imm(dst, 0);
+            self.code.bind(end);
+            self.code.free(t);
+            return Ok(());
+        }
+        let f = self
+            .cx
+            .function(FnKey::Derived(Derive::Key, ty), self.span)?;
+        self.code.func(Op::Call, dst, f, regs);
         Ok(())
     }
 
@@ -356,7 +413,11 @@ impl<'p> FnCx<'_, 'p> {
                 self.code.op(Op::ErrCast, x, a, 0);
                 self.code.op(Op::ErrCast, y, b, 0);
                 let t = self.temp(TyTable::BOOL)?;
-                self.eq_regs(m, &[x, y], t)?;
+                if self.keyed {
+                    self.same_key(m, &[x, y], t)?;
+                } else {
+                    self.eq_regs(m, &[x, y], t)?;
+                }
                 self.code.op(Op::Ret, t, 0, 0);
                 self.code.bind(next);
                 for r in [t, y, x] {

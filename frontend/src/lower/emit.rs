@@ -5,9 +5,10 @@
 //! a register handed back by `free` is used again for its own type only; second-class registers are
 //! never handed back, so each has one static definition.
 
+use super::share::share;
 use jet_bytecode::builder::{BuildError, FinishedFunction, FnRef, FunctionBuilder};
 use jet_bytecode::module::{FnKind, Sig, TypeIx};
-use jet_bytecode::opcodes::Op;
+use jet_bytecode::opcodes::{Lane, Op};
 use rustc_hash::FxHashMap;
 
 /// A register.
@@ -17,11 +18,19 @@ pub(super) type Reg = u16;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub(super) struct Lbl(u32);
 
+#[cfg(test)]
+impl Lbl {
+    /// A label for tests.
+    pub(super) fn first() -> Lbl {
+        Lbl(0)
+    }
+}
+
 /// Where a list stands in the buffer's list of arguments or of switch targets: start and length.
 type Part = (u32, u32);
 
 #[derive(Clone, Copy, Debug)]
-enum Ins {
+pub(super) enum Ins {
     Bind(Lbl),
     Plain(Op, u16, u16, u16),
     Imm(Reg, i32),
@@ -31,6 +40,18 @@ enum Ins {
     Switch(Reg, Part),
     Args(Op, u16, u16, Part),
     Fn(Op, Reg, FnRef, Part),
+}
+
+/// Functions with more registers share them.
+const MANY_REGISTERS: usize = 800;
+
+/// Shows the operands that are registers.
+fn lanes(op: Op, operands: [Option<&mut u16>; 3], f: impl Fn(&mut Reg)) {
+    for (lane, operand) in op.info().lanes.iter().zip(operands) {
+        if let (Lane::Read(_) | Lane::Write(_), Some(r)) = (lane, operand) {
+            f(r);
+        }
+    }
 }
 
 /// A part of a list.
@@ -112,6 +133,12 @@ impl Emit {
 
     pub(super) fn set_line(&mut self, file: u16, line: u32, col: u32) {
         self.line = Some((file, line, col));
+    }
+
+    /// Instructions so far.
+    pub(super) fn len(&self) -> usize {
+        let outer: usize = self.outer.iter().map(|(b, _)| b.len()).sum();
+        outer + self.buf.len() + self.cold.iter().map(Vec::len).sum::<usize>()
     }
 
     // Registers.
@@ -328,6 +355,32 @@ impl Emit {
         }
     }
 
+    /// Lets values that are never needed together share registers.
+    fn share(&mut self, code: &mut Buf, leading: usize) {
+        let plain: Vec<Ins> = code.iter().map(|(ins, _)| *ins).collect();
+        let fixed = |r: usize| r < leading || self.unique.get(r) != Some(&false);
+        let shared = share(&plain, &self.args, &self.targets, &self.regs, fixed);
+        let Some((new, left)) = shared else {
+            return;
+        };
+        let renumber = |r: &mut Reg| *r = new.get(usize::from(*r)).copied().unwrap_or(*r);
+        for (ins, _) in code.iter_mut() {
+            match ins {
+                Ins::Bind(_) => {}
+                Ins::Plain(op, a, b, c) => lanes(*op, [Some(a), Some(b), Some(c)], renumber),
+                Ins::Jump(op, a, b, _) | Ins::Args(op, a, b, _) => {
+                    lanes(*op, [Some(a), Some(b), None], renumber);
+                }
+                Ins::Fn(op, a, _, _) => lanes(*op, [Some(a), None, None], renumber),
+                Ins::Imm(r, _) | Ins::Const(r, _) | Ins::OnError(r, _) | Ins::Switch(r, _) => {
+                    renumber(r);
+                }
+            }
+        }
+        self.args.iter_mut().for_each(renumber);
+        self.regs = left;
+    }
+
     /// Encodes the function. `leading` is how many registers the call fills.
     pub(super) fn finish(
         mut self,
@@ -345,6 +398,9 @@ impl Emit {
             code.extend(c);
         }
         tidy(&mut code, &mut self.targets, self.wanted.len());
+        if self.regs.len() > MANY_REGISTERS {
+            self.share(&mut code, leading);
+        }
         let (head, rest) = self.regs.split_at(leading.min(self.regs.len()));
         let mut b = FunctionBuilder::new(name, kind, sig, captures, head.to_vec());
         for ty in rest {

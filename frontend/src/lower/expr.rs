@@ -165,6 +165,7 @@ impl<'p> FnCx<'_, 'p> {
                 Place_::Reg(r) => self.code.mov(dst, r),
                 Place_::Cell(c) => self.code.op(Op::GetField, dst, c, 0),
                 Place_::None => {}
+                Place_::Known(_) => return self.bug("a known value is needed as such"),
             },
             ExprKind::Const(id) => self.constant(*id, dst)?,
             ExprKind::FnRef(id, args) => {
@@ -190,6 +191,12 @@ impl<'p> FnCx<'_, 'p> {
             ExprKind::Tuple(xs) => self.new_object(e, 0, xs, dst)?,
             ExprKind::Construct { variant, fields } => {
                 self.construct(e, *variant, fields, dst)?;
+            }
+            ExprKind::Field(a, i) if self.known_field(a, *i).is_some() => {
+                match self.known_field(a, *i) {
+                    Some(Place_::Reg(r)) => self.code.mov(dst, r),
+                    _ => return self.bug("a known field is needed as such"),
+                }
             }
             ExprKind::Field(a, i) => {
                 let aty = self.ty(a.ty);
@@ -261,6 +268,7 @@ impl<'p> FnCx<'_, 'p> {
             span: Some(self.span),
             ret: None,
             fixed: FxHashSet::default(),
+            scalars: Rc::default(),
         };
         self.push_scope();
         self.in_frame(frame, |me| me.expr(&c.value, Some(dst)))?;

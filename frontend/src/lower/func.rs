@@ -7,6 +7,7 @@
 
 use super::defer::Defers;
 use super::emit::{ConstVal, Emit, Lbl, Reg};
+use super::fuse::Known;
 use super::{Cx, MAX_NESTING, Res, bug, build_error, limit, visit};
 use crate::source::Span;
 use crate::thir::*;
@@ -25,6 +26,8 @@ pub(super) enum Place_ {
     Reg(Reg),
     /// In the field of the cell in this register.
     Cell(Reg),
+    /// Nowhere: what stands for its value is [`FnCx::knowns`] at this index.
+    Known(u32),
 }
 
 /// The body that is being compiled: the function's own or one that is inlined into it.
@@ -39,6 +42,8 @@ pub(super) struct Frame<'p> {
     pub ret: Option<RetTo>,
     /// Locals whose registers patterns of an or-pattern share.
     pub fixed: FxHashSet<LocalId>,
+    /// Locals that hold structs to be taken apart.
+    pub scalars: Rc<FxHashSet<LocalId>>,
 }
 
 /// What `return` does in an inlined body.
@@ -92,6 +97,11 @@ pub(super) struct FnCx<'c, 'p> {
     pub inlining: Vec<FnId>,
     pub raise_out: FxHashMap<Reg, Lbl>,
     pub nesting: u32,
+    pub knowns: Vec<Known<'p>>,
+    /// How many standard functions are being compiled in place.
+    pub fused: u32,
+    /// Whether equal parts are those that are the same as keys.
+    pub keyed: bool,
 }
 
 impl<'c, 'p> FnCx<'c, 'p> {
@@ -107,6 +117,7 @@ impl<'c, 'p> FnCx<'c, 'p> {
                 span: None,
                 ret: None,
                 fixed: FxHashSet::default(),
+                scalars: Rc::default(),
             },
             scopes: vec![Vec::new()],
             handlers: Vec::new(),
@@ -121,6 +132,9 @@ impl<'c, 'p> FnCx<'c, 'p> {
             inlining: Vec::new(),
             raise_out: FxHashMap::default(),
             nesting: 0,
+            knowns: Vec::new(),
+            fused: 0,
+            keyed: false,
         }
     }
 
@@ -343,7 +357,13 @@ impl<'c, 'p> FnCx<'c, 'p> {
                     return Ok(o);
                 }
                 Place_::None => {}
+                Place_::Known(_) => return self.bug("a known value is needed as such"),
             },
+            ExprKind::Field(of, i) => {
+                if let Some(Place_::Reg(reg)) = self.known_field(of, *i) {
+                    return Ok(Opnd { reg, temp: false });
+                }
+            }
             ExprKind::Block(stmts, Some(tail)) if stmts.is_empty() => return self.operand(tail),
             _ => {}
         }

@@ -49,7 +49,7 @@ impl<'p> Cx<'p> {
                     size += 1;
                     ok &= size <= MAX_SIZE && (std || harmless(e)) && allowed(e);
                 }
-                Event::Def(_) | Event::Assign(_) => {}
+                Event::Def(_) | Event::Assign(_) | Event::Stmt(_) => {}
             }
             ok
         });
@@ -126,7 +126,7 @@ fn harmless(e: &Expr) -> bool {
 }
 
 /// The one expression that a body returns.
-fn single(body: &Expr) -> Option<&Expr> {
+pub(super) fn single(body: &Expr) -> Option<&Expr> {
     match &body.kind {
         ExprKind::Return(Some(v)) => Some(v),
         ExprKind::Block(stmts, None) => match stmts.as_slice() {
@@ -177,6 +177,7 @@ impl<'p> FnCx<'_, 'p> {
             span: Some(self.frame.span.unwrap_or(e.span)),
             ret: Some(ret),
             fixed: FxHashSet::default(),
+            scalars: Rc::default(),
         };
         self.push_scope();
         self.inlining.push(id);
@@ -212,17 +213,7 @@ impl<'p> FnCx<'_, 'p> {
         let f = self.cx.fn_ty(id, targs)?;
         let end = self.code.label();
         self.enter(e, id, targs, args, RetTo::Value(dst, end), |me, body| {
-            let ty = me.ty(body.ty);
-            let unit = matches!(me.cx.tys.kind(f.ret), TyKind::Unit | TyKind::Never);
-            if unit || ty != f.ret {
-                me.expr(body, None)?;
-                if unit && let Some(d) = dst {
-                    me.code.imm(d, 0);
-                }
-            } else {
-                me.expr(body, dst)?;
-            }
-            Ok(())
+            me.body_to(body, f.ret, dst)
         })?;
         self.code.bind(end);
         Ok(true)
@@ -278,6 +269,9 @@ impl<'p> FnCx<'_, 'p> {
 
     /// Whether `option_call` would compile the call.
     pub(super) fn is_option_call(&mut self, e: &'p Expr) -> Res<bool> {
+        if self.known_option(e).is_some() {
+            return Ok(true);
+        }
         let ty = self.ty(e.ty);
         let is_option = match self.cx.tys.kind(ty) {
             TyKind::Adt(id, _) => Some(*id) == self.cx.prog.lang.option,
@@ -295,6 +289,10 @@ impl<'p> FnCx<'_, 'p> {
     /// Compiles a call that gives an option without making the option: falls through with the payload in
     /// `dst`, or jumps to `none`. False if the callee is not to be inlined.
     pub(super) fn option_call(&mut self, e: &'p Expr, dst: Option<Reg>, none: Lbl) -> Res<bool> {
+        if let Some(known) = self.known_option(e) {
+            self.option_known(e, known, dst, none)?;
+            return Ok(true);
+        }
         if !self.is_option_call(e)? {
             return Ok(false);
         }

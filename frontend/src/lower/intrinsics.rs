@@ -29,6 +29,7 @@ enum Special {
     Same,
     ShowInner,
     CopyKey,
+    SameKey,
     MissingKey,
 }
 
@@ -57,6 +58,7 @@ const TABLE: &[(&str, Rule)] = &[
     ("same_object", Rule::Special(Special::Same)),
     ("show_inner", Rule::Special(Special::ShowInner)),
     ("copy_key", Rule::Special(Special::CopyKey)),
+    ("same_key", Rule::Special(Special::SameKey)),
     ("missing_key", Rule::Special(Special::MissingKey)),
 ];
 
@@ -134,6 +136,7 @@ impl<'p> FnCx<'_, 'p> {
                     self.eq_regs(ty, regs, dst)
                 }
             }
+            (Special::SameKey, _) => self.same_key(ty, regs, dst),
             (Special::ShowInner, [a]) => self.show_inner(ty, *a, dst),
             (Special::CopyKey, [a]) => {
                 if self.cx.needs_copy(ty, &mut FxHashSet::default()) {

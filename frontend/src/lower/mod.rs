@@ -14,6 +14,7 @@ mod derive;
 mod emit;
 mod expr;
 mod func;
+mod fuse;
 mod inline;
 mod instance;
 mod intrinsics;
@@ -23,6 +24,7 @@ mod open;
 mod ops;
 mod pattern;
 mod resolve;
+mod share;
 mod stmt;
 mod switching;
 mod tables;
@@ -118,6 +120,8 @@ enum Derive {
     Hash,
     Show,
     Cmp,
+    /// `eq` with the total order of floats: whether two values are the same key.
+    Key,
 }
 
 /// Which method an adapter stands for.
@@ -178,6 +182,7 @@ struct Cx<'p> {
     cap_impls: FxHashMap<CapId, Vec<usize>>,
     boxed: FxHashMap<FnId, Rc<FxHashSet<LocalId>>>,
     inlinable: FxHashMap<FnId, bool>,
+    shapes: FxHashMap<FnId, Option<Rc<fuse::Shape<'p>>>>,
     resolved: FxHashMap<(TraitId, u32, Ty, Vec<Ty>), resolve::Found>,
     depth: u32,
     made: &'p open::Made,
@@ -213,6 +218,7 @@ pub fn lower(
         cap_impls: FxHashMap::default(),
         boxed: FxHashMap::default(),
         inlinable: FxHashMap::default(),
+        shapes: FxHashMap::default(),
         resolved: FxHashMap::default(),
         depth: 0,
         made: &made,
@@ -521,6 +527,7 @@ impl<'p> Cx<'p> {
                     Derive::Hash => "hash",
                     Derive::Show => "show",
                     Derive::Cmp => "cmp",
+                    Derive::Key => "key",
                 };
                 format!("{}#{what}", self.mangle(*ty)?)
             }

@@ -157,6 +157,7 @@ impl<'p> FnCx<'_, 'p> {
         let ordering = !matches!(op, BinOp::Eq | BinOp::Ne);
         let kind = self.cmp_kind(ty, ordering);
         let simple = match (kind, op) {
+            (CmpKind::Float, _) if ordering && self.by_order(a) => None,
             (CmpKind::Word, BinOp::Eq) => Some((Op::EqWord, false)),
             (CmpKind::Word, BinOp::Ne) => Some((Op::NeWord, false)),
             (CmpKind::Word, BinOp::Lt) => Some((Op::LtWord, false)),
@@ -198,6 +199,11 @@ impl<'p> FnCx<'_, 'p> {
             return Ok(());
         }
         self.bool_by_jumps(e, dst)
+    }
+
+    /// Whether an operand's type is a parameter, so that it is compared as `Ord` does.
+    pub(super) fn by_order(&self, e: &Expr) -> bool {
+        matches!(self.cx.tys.kind(e.ty), TyKind::Param(_))
     }
 
     /// A condition as a value, by jumps.

@@ -86,6 +86,9 @@ impl<'p> FnCx<'_, 'p> {
         match &pat.kind {
             PatKind::Bind(id, None) => {
                 let id = *id;
+                if self.let_known(id, init)? {
+                    return Ok(());
+                }
                 let d = self.local_def(id)?;
                 let ty = self.ty(d.ty);
                 if self.is_boxed(id) {
@@ -216,6 +219,16 @@ impl<'p> FnCx<'_, 'p> {
                         Ok(())
                     }
                     Place_::None => Ok(()),
+                    Place_::Known(_) => self.bug("a known local is assigned"),
+                }
+            }
+            Place::Field(obj, i) if self.known_field(obj, *i).is_some() => {
+                let Some(Place_::Reg(r)) = self.known_field(obj, *i) else {
+                    return self.bug("a known field is assigned");
+                };
+                match op {
+                    None => self.expr(value, Some(r)),
+                    Some(op) => self.binary_with(span, op, ty, r, value, r),
                 }
             }
             Place::Field(obj, i) => {
@@ -524,7 +537,11 @@ impl<'p> FnCx<'_, 'p> {
         next_value: &'p Expr,
         body: &'p Expr,
     ) -> Res<()> {
-        if self.is_boxed(state) {
+        if self.for_known(state, iter)? {
+            if self.code.dead() {
+                return Ok(());
+            }
+        } else if self.is_boxed(state) {
             let o = self.operand(iter)?;
             self.bind_local(state, o.reg, false)?;
             self.drop(o);

@@ -52,7 +52,7 @@ fn measure(e: &Expr) -> (usize, bool) {
                 defined.insert(id);
             }
             Event::Assign(id) => movable &= defined.contains(&id),
-            Event::Control => {}
+            Event::Control | Event::Stmt(_) => {}
         }
         true
     });

@@ -17,6 +17,8 @@ pub(crate) enum Event<'p> {
     Assign(LocalId),
     /// A loop, `defer` or `let … else`.
     Control,
+    /// A statement, before its parts.
+    Stmt(&'p Stmt),
 }
 
 type Visit<'a, 'p> = &'a mut dyn FnMut(Event<'p>) -> bool;
@@ -135,6 +137,7 @@ pub(crate) fn walk<'p>(e: &'p Expr, f: Visit<'_, 'p>) {
 }
 
 fn walk_stmt<'p>(s: &'p Stmt, f: Visit<'_, 'p>) {
+    f(Event::Stmt(s));
     match s {
         Stmt::Expr(e) => walk(e, f),
         Stmt::Let {

@@ -16,6 +16,11 @@ impl<'a> Parser<'a, '_> {
         text.unwrap_or("").to_string()
     }
 
+    /// The source text before a span.
+    fn text_before(&self, span: Span) -> &str {
+        self.text.get(..span.start as usize).unwrap_or("")
+    }
+
     /// The byte before and the byte behind the token here.
     fn around(&self) -> (u8, u8) {
         let token = self.raw();
@@ -284,6 +289,10 @@ impl<'a> Parser<'a, '_> {
                     return false;
                 }
                 let span = self.here();
+                if self.told_on_line(left.span) && self.text_before(left.span).ends_with("new ") {
+                    self.skip_angles();
+                    return true;
+                }
                 self.report(
                     Diagnostic::error(
                         codes::HABIT_ANGLE,

@@ -80,6 +80,30 @@ impl<'a> Parser<'a, '_> {
         last.last().is_some_and(|token| token.kind == T::LBrace)
     }
 
+    /// Whether the `{` here opens a map, whose first key is followed by a colon inside of a line, and no block.
+    pub(super) fn at_map(&self) -> bool {
+        let mut depth = 0usize;
+        let mut at = self.pos;
+        loop {
+            let kind = self.token(at).kind;
+            match kind {
+                T::Eof => return false,
+                T::Colon if depth == 1 => return !self.token(at + 1).line_start,
+                T::Assign | T::Semi if depth == 1 => return false,
+                _ if depth == 1 && kind.begins_statement_only() => return false,
+                _ if kind.is_opener() => depth += 1,
+                _ if kind.is_closer() => {
+                    depth -= 1;
+                    if depth == 0 {
+                        return false;
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
     /// Whether the `of` of `for (x of xs)` stands here.
     pub(super) fn at_of(&self) -> bool {
         self.at(T::Ident) && self.token_text(self.raw()) == "of"
@@ -409,7 +433,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Whether a foreign word was told on this line before this place.
-    fn told_on_line(&self, span: Span) -> bool {
+    pub(super) fn told_on_line(&self, span: Span) -> bool {
         self.sink.diagnostics().last().is_some_and(|d| {
             d.code == codes::HABIT_KEYWORD
                 && d.span.file == span.file

@@ -178,6 +178,7 @@ impl<'a> Parser<'a, '_> {
             (_, Place::Capability) => Some("a function of a capability"),
             _ => None,
         };
+        self.bare_result();
         let ended = matches!(self.peek(), T::Newline | T::Eof);
         let body_follows = self.at(T::Newline) && self.raw().indent > self.block_indent();
         if let Some(what) = why_none {

@@ -98,21 +98,59 @@ impl<'a> Parser<'a, '_> {
     /// A semicolon where none belongs.
     pub(super) fn semicolon(&mut self) {
         let span = self.here();
-        self.report(
-            Diagnostic::error(
-                codes::HABIT_SEMICOLON,
-                span,
-                "a statement ends with its line, without a semicolon",
-            )
-            .help("leave it out; two statements stand on two lines")
-            .fix(span, ""),
-        );
+        let d = Diagnostic::error(
+            codes::HABIT_SEMICOLON,
+            span,
+            "a statement ends with its line, without a semicolon",
+        )
+        .help("leave it out; two statements stand on two lines");
+        let fix = self.after_semicolon(span);
+        self.report(match fix {
+            Some((span, text)) => d.fix(span, text),
+            None => d,
+        });
         while self.at(T::Semi) {
             self.bump();
         }
         if !matches!(self.peek(), T::Newline | T::Eof) {
             self.panicking = true;
         }
+    }
+
+    /// What a semicolon becomes: nothing at the end of a line, a line break between two statements. Not in a block
+    /// that stands on the line of its colon, whose end only the writer knows.
+    fn after_semicolon(&self, span: Span) -> Option<(Span, String)> {
+        let mut next = self.pos;
+        while self.token(next).kind == T::Semi && !self.token(next).line_start {
+            next += 1;
+        }
+        let behind = self.token(next);
+        if behind.line_start || behind.kind == T::Eof {
+            return Some((span, String::new()));
+        }
+        let mut first = self.pos;
+        while first > 0 && !self.token(first).line_start {
+            first -= 1;
+        }
+        let head = self.token(first);
+        let plain = matches!(
+            head.kind,
+            T::Let
+                | T::Ident
+                | T::SelfKw
+                | T::Return
+                | T::Raise
+                | T::Pass
+                | T::Break
+                | T::Continue
+                | T::Assert
+        );
+        let bracket = matches!(self.layout.last(), Some(Ctx::Bracket { .. }));
+        if !plain || bracket || head.indent != self.block_indent() {
+            return None;
+        }
+        let all = Span::new(span.file, span.start, behind.start);
+        Some((all, format!("\n{}", " ".repeat(usize::from(head.indent)))))
     }
 
     /// What stands behind a statement on its line.
@@ -124,6 +162,7 @@ impl<'a> Parser<'a, '_> {
                 self.tuple_habit(span);
                 self.panicking = true;
             }
+            _ if self.left_over_brace() || self.block_argument() || self.dotted_variant() => {}
             kind if kind.is_closer() => {
                 let span = self.here();
                 self.fail(Diagnostic::error(
@@ -307,7 +346,12 @@ impl<'a> Parser<'a, '_> {
         ];
         for (word, help) in words {
             if self.at_word(word) {
-                self.keyword_habit("", help);
+                let angles = self.peek_at(2) == T::Lt;
+                let built = self.token_text(self.token(self.pos + 1)).to_string();
+                match word {
+                    sym::new if angles => self.keyword_habit("", &Self::generic_advice(&built)),
+                    _ => self.keyword_habit("", help),
+                }
                 self.bump();
                 return Some(self.climb(Level::Unary));
             }

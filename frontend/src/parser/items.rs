@@ -36,7 +36,21 @@ impl<'a> Parser<'a, '_> {
             derive_span = Some(self.span_of(token));
             loop {
                 derives.extend(self.path("a trait"));
-                if self.panicking || !(self.eat(T::Plus) || self.eat(T::Comma)) {
+                if self.panicking {
+                    break;
+                }
+                if self.at(T::Ident) && !self.raw().line_start {
+                    let span = self.prev_span().after();
+                    self.report(
+                        Diagnostic::error(
+                            codes::UNEXPECTED,
+                            span,
+                            "a comma is missing between the traits",
+                        )
+                        .help("write `derive Ord, Json`")
+                        .fix(span, ","),
+                    );
+                } else if !(self.eat(T::Plus) || self.eat(T::Comma)) {
                     break;
                 }
             }
@@ -54,6 +68,7 @@ impl<'a> Parser<'a, '_> {
         }
         let is_pub = if self.at(T::Pub) {
             let token = self.bump();
+            self.scoped_pub();
             Some(self.span_of(token))
         } else {
             None
@@ -170,6 +185,9 @@ impl<'a> Parser<'a, '_> {
 
     /// A statement where only items stand: told once for a run of them.
     fn statement_on_top(&mut self) -> Option<ItemKind<'a>> {
+        if self.left_over_brace() {
+            return None;
+        }
         if self.at(T::Newline) || self.at(T::Eof) || self.at(T::Error) {
             self.unexpected("an item");
             return None;
@@ -507,6 +525,7 @@ impl<'a> Parser<'a, '_> {
     fn variant(&mut self) -> Option<VariantDef<'a>> {
         let start = self.raw().start;
         let docs = self.docs();
+        self.case_variant();
         let name = self.ident("a variant or method")?;
         if self.at(T::Colon) {
             self.fail(

@@ -60,6 +60,16 @@ impl<'a> Parser<'a, '_> {
         if self.c_function() {
             return self.skip_line();
         }
+        if self.loose_end() {
+            return self.skip_line();
+        }
+        if self.token_text(self.raw()) == "foreach" && self.peek_at(1) == T::LParen {
+            self.keyword_habit("for", "write `for x in xs:`");
+            if self.brace_ends_line() {
+                self.skip_to_braces();
+            }
+            return self.skip_line();
+        }
         for word in ["elsif", "elseif"] {
             if self.token_text(self.raw()) == word {
                 self.keyword_habit("elif", "write `elif`");
@@ -74,7 +84,8 @@ impl<'a> Parser<'a, '_> {
         if self.token_text(self.raw()) == "test" && self.test_name() {
             return self.skip_line();
         }
-        if !self.foreign_operand() && !self.block_word() {
+        let guard = self.peek_at(1) == T::Let && self.token_text(self.raw()) == "guard";
+        if !self.foreign_operand() && !self.block_word() && !guard {
             return LineHabit::None;
         }
         if self.token_text(self.raw()) == "foreach" {
@@ -154,6 +165,11 @@ impl<'a> Parser<'a, '_> {
                 "write a loop with `break` or `continue`, perhaps with a label",
             ),
             ("guard", "write `let Some(x) = value else return`"),
+            ("repeat", "write `for _ in 0..n:`"),
+            (
+                "extension",
+                "methods of another type are those of a trait: `impl Trait for Type:`",
+            ),
             ("sub", "write `fn name(x: T) -> R:`"),
             (
                 "print",

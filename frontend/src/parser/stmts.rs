@@ -91,7 +91,7 @@ impl<'a> Parser<'a, '_> {
             }
             T::Defer => {
                 self.bump();
-                self.header_colon("`defer`");
+                self.defer_colon();
                 let body = self.block();
                 let body = self.alloc(body);
                 StmtKind::Defer { body }
@@ -237,7 +237,7 @@ impl<'a> Parser<'a, '_> {
 
     fn expr_stmt(&mut self) -> StmtKind<'a> {
         let start = self.raw().start;
-        if self.at(T::LBrace) && self.token(self.pos + 1).line_start {
+        if self.at(T::LBrace) && self.token(self.pos + 1).line_start && !self.at_map() {
             let span = self.here();
             self.fail(
                 Diagnostic::error(codes::HABIT_BRACES, span, "a block does not stand alone")

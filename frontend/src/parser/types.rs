@@ -123,6 +123,22 @@ impl<'a> Parser<'a, '_> {
                 let span = self.span_from(start.start);
                 self.type_expr(span, TypeKind::Path { path, args })
             }
+            // `[]int`.
+            T::LBracket if self.peek_at(1) == T::RBracket && self.peek_at(2) == T::Ident => {
+                let name = self.token_text(self.token(self.pos + 2)).to_string();
+                let span = self.here();
+                let all = span.to(self.span_of(self.token(self.pos + 2)));
+                self.report(
+                    Diagnostic::error(codes::HABIT_TYPE, all, "a list type is written `[T]`")
+                        .help(format!("write `[{name}]`"))
+                        .fix(all, format!("[{name}]")),
+                );
+                self.bump();
+                self.bump();
+                let inner = self.ty();
+                let inner = self.alloc(inner);
+                self.type_expr(span, TypeKind::List(inner))
+            }
             T::LBracket => {
                 let opener = self.open(false);
                 let inner = self.ty();

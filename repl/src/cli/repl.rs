@@ -74,7 +74,8 @@ pub(super) fn repl(args: &ReplArgs, style: Style) -> u8 {
                 break;
             }
         } else if !command.is_empty() {
-            answer(session.enter(&text), &session);
+            let came = session.enter(&text);
+            answer(came, &mut session);
         }
     }
     if let Some(path) = &history
@@ -151,9 +152,21 @@ fn answer_command(command: &str, session: &mut Session) -> bool {
     true
 }
 
-fn answer(answer: Answer, session: &Session) {
+/// Lines of `dbg`, fit for a terminal.
+pub(super) fn debugged(log: &jet_vm::Debugged) -> Vec<String> {
+    let mut lines: Vec<String> = log.lines.iter().map(|line| clean(line)).collect();
+    if log.dropped > 0 {
+        lines.push(format!("… and {} more lines of `dbg`", log.dropped));
+    }
+    lines
+}
+
+fn answer(answer: Answer, session: &mut Session) {
     if session.within_line() {
         show("\n");
+    }
+    for line in debugged(&session.take_debugged()) {
+        say(&format!("{line}\n"));
     }
     match answer {
         Answer::Done {

@@ -89,6 +89,7 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         limits: options.limits.clone(),
         gc: options.gc,
         seed,
+        debug: None,
         gc_log: options.gc_log.then_some(match style.format {
             MessageFormat::Json => log_as_json as CollectionLog,
             _ => log_line,

@@ -26,6 +26,8 @@ struct Ran<'a> {
     info: &'a TestInfo,
     seconds: f64,
     failure: Option<Failure>,
+    /// Lines of `dbg`.
+    debugged: Vec<String>,
 }
 
 /// Why a test failed.
@@ -71,17 +73,20 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
     let wanted = |t: &TestInfo| t.name.contains(filter) || t.path.contains(filter);
     let mut options = args.options();
     options.limits.time = options.limits.time.or(Some(TIME));
-    let config = Config {
+    let mut config = Config {
         limits: options.limits.clone(),
         gc: options.gc,
         // Tests are the same every time unless told otherwise.
         seed: options.seed.unwrap_or(1),
         gc_log: None,
+        debug: None,
         jit: options.compiler(options.seed.unwrap_or(1)),
     };
     let lines = Lines::new(Some(&texts));
     let mut ran = Vec::new();
     for (i, info) in tests.iter().enumerate().filter(|(_, t)| wanted(t)) {
+        let log = jet_vm::DebugLog::default();
+        config.debug = Some(log.clone());
         let started = Instant::now();
         let Ok(failure) = run(&module, i, &config, &lines) else {
             return INTERRUPTED;
@@ -90,6 +95,7 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
             info,
             seconds: started.elapsed().as_secs_f64(),
             failure,
+            debugged: debugged(&log.read(), &texts),
         });
     }
     let report = match args.format {
@@ -101,6 +107,16 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
         OK if ran.iter().any(|r| r.failure.is_some()) => FAILED,
         code => code,
     }
+}
+
+/// Lines of `dbg`, their files as messages show them.
+fn debugged(log: &jet_vm::Debugged, texts: &Texts) -> Vec<String> {
+    let shown = |line: String| match line.split_once(':') {
+        Some((path, rest)) => format!("{}:{rest}", clean_line(texts.display(path))),
+        None => line,
+    };
+    let lines = super::repl::debugged(log);
+    lines.into_iter().map(shown).collect()
 }
 
 /// Runs one test. `Err` if the user interrupted it.
@@ -179,6 +195,9 @@ fn human(ran: &[Ran<'_>], texts: &Texts, all: usize) -> String {
     for r in ran {
         let word = if r.failure.is_some() { "FAIL" } else { "ok  " };
         let _ = writeln!(out, "{word}  {}  ({})", title(r.info), place(r.info, texts));
+        for line in r.debugged.iter().flat_map(|text| text.lines()) {
+            let _ = writeln!(out, "      {line}");
+        }
         if let Some(f) = &r.failure {
             out.push_str(&details(f));
         }
@@ -210,6 +229,7 @@ fn as_json(ran: &[Ran<'_>], texts: &Texts, all: usize) -> String {
             "reason": r.failure.as_ref().map(|f| &f.kind),
             "message": r.failure.as_ref().map(|f| &f.message),
             "stack": stack,
+            "dbg": r.debugged,
             "seconds": r.seconds,
         });
         let _ = writeln!(out, "{object}");
@@ -257,19 +277,26 @@ fn junit(ran: &[Ran<'_>], texts: &Texts) -> String {
             r.info.line,
             r.seconds
         );
-        match &r.failure {
-            None => out.push_str("/>\n"),
-            Some(f) => {
-                let first = f.message.lines().next().unwrap_or_default();
-                let _ = writeln!(
-                    out,
-                    ">\n      <failure type=\"{}\" message=\"{}\">{}</failure>\n    </testcase>",
-                    xml(&f.kind),
-                    xml(first),
-                    xml(&details(f))
-                );
-            }
+        if r.failure.is_none() && r.debugged.is_empty() {
+            out.push_str("/>\n");
+            continue;
         }
+        out.push_str(">\n");
+        if let Some(f) = &r.failure {
+            let first = f.message.lines().next().unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "      <failure type=\"{}\" message=\"{}\">{}</failure>",
+                xml(&f.kind),
+                xml(first),
+                xml(&details(f))
+            );
+        }
+        if !r.debugged.is_empty() {
+            let text = xml(&r.debugged.join("\n"));
+            let _ = writeln!(out, "      <system-out>{text}</system-out>");
+        }
+        out.push_str("    </testcase>\n");
     }
     out.push_str("  </testsuite>\n</testsuites>\n");
     out

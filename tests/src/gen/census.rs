@@ -53,6 +53,11 @@ pub const NEVER: &[(&str, &str)] = &[
     ("std json.part", "called by what `derive Json` writes alone"),
     ("std json.tag", "called by what `derive Json` writes alone"),
     ("Sign.Space", "no form is written so"),
+    ("builtin debug_line", "`dbg` stands in tests alone"),
+    (
+        "builtin failure_text",
+        "called where an error of `main` has a `Show` of its own",
+    ),
     (
         "builtin str_is_boundary",
         "no function of the library calls it",

@@ -6,6 +6,7 @@
 
 mod chars;
 mod convert;
+mod notes;
 mod split;
 mod text;
 
@@ -95,6 +96,8 @@ pub(crate) fn handler_of(number: u16) -> Option<(Handler, bool)> {
         Builtin::Log10 => float!(Log10),
         Builtin::FloatBits => float!(FloatBits),
         Builtin::FloatFromBits => float!(FloatFromBits),
+        Builtin::DebugLine => slow!(notes::DebugLine),
+        Builtin::FailureText => slow!(notes::FailureText),
     })
 }
 
