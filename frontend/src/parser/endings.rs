@@ -48,7 +48,8 @@ impl<'a> Parser<'a, '_> {
         // `xs.map {`: no brace can follow a member otherwise.
         let back = |n: usize| self.pos.checked_sub(n).map(|at| self.token(at).kind);
         let member = back(1) == Some(T::Ident) && back(2) == Some(T::Dot);
-        if !word && !(member && self.at(T::LBrace)) {
+        let brace = member && self.at(T::LBrace);
+        if !word && !brace {
             return false;
         }
         let span = self.here();
