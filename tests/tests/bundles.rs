@@ -416,6 +416,7 @@ fn printed(module: &jetvm::engine::Module) -> String {
         gc: GcChoice::Normal,
         seed: 1,
         gc_log: None,
+        debug: None,
         jit: jet_jit::Options {
             mode: jet_jit::Mode::Off,
             ..jet_jit::Options::default()
