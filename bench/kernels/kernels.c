@@ -287,6 +287,119 @@ static i64 binary_trees(i64 depth) {
     return total;
 }
 
+struct store {
+    i64 n;
+    struct store **parts;
+    i64 *items;
+};
+
+static struct store *grow(i64 depth, i64 *seed, i64 *made) {
+    struct store *s = get(sizeof *s);
+    ++*made;
+    s->parts = 0;
+    s->items = 0;
+    if (depth == 1) {
+        *seed = (*seed * 1309 + 13849) % 65536;
+        s->n = *seed % 10 + 1;
+        s->items = get(s->n * sizeof *s->items);
+        memset(s->items, 0, s->n * sizeof *s->items);
+        return s;
+    }
+    s->n = 4;
+    s->parts = get(4 * sizeof *s->parts);
+    for (int i = 0; i < 4; i++) s->parts[i] = grow(depth - 1, seed, made);
+    return s;
+}
+
+static i64 size_of(struct store *s) {
+    i64 n = 0;
+    if (s->items) return s->n;
+    for (i64 i = 0; i < s->n; i++) n += size_of(s->parts[i]);
+    return n;
+}
+
+static void drop_store(struct store *s) {
+    for (i64 i = 0; s->parts && i < s->n; i++) drop_store(s->parts[i]);
+    free(s->parts);
+    free(s->items);
+    free(s);
+}
+
+static i64 storage(i64 rounds) {
+    i64 total = 0;
+    for (i64 round = 0; round < rounds; round++) {
+        i64 seed = 74755, made = 0;
+        struct store *s = grow(7, &seed, &made);
+        total += made + size_of(s);
+        drop_store(s);
+    }
+    return total;
+}
+
+struct edge {
+    struct vertex *from, *to;
+};
+
+struct edges {
+    i64 n, room;
+    struct edge **at;
+};
+
+struct vertex {
+    i64 id, number;
+    struct edges out, into;
+};
+
+static void add_edge(struct edges *list, struct edge *e) {
+    if (list->n == list->room) {
+        list->room = list->room ? 2 * list->room : 4;
+        list->at = realloc(list->at, list->room * sizeof *list->at);
+        if (!list->at) abort();
+    }
+    list->at[list->n++] = e;
+}
+
+static void join(struct vertex *from, struct vertex *to) {
+    struct edge *e = get(sizeof *e);
+    *e = (struct edge){from, to};
+    add_edge(&from->out, e);
+    add_edge(&to->into, e);
+}
+
+static i64 graph(i64 n) {
+    struct vertex **all = get(n * sizeof *all), **by_id = get(3 * n * sizeof *by_id);
+    for (i64 i = 0; i < n; i++) {
+        all[i] = get(sizeof **all);
+        *all[i] = (struct vertex){i * 3, -1, {0, 0, 0}, {0, 0, 0}};
+        by_id[i * 3] = all[i];
+    }
+    for (i64 i = 1; i < n; i++) {
+        join(all[(i - 1) / 2], all[i]);
+        join(all[i], by_id[i * 7919 % n * 3]);
+    }
+    struct vertex **stack = get((2 * n + 1) * sizeof *stack);
+    i64 top = 0, next = 0, total = 0;
+    stack[top++] = all[0];
+    while (top > 0) {
+        struct vertex *v = stack[--top];
+        if (v->number >= 0) continue;
+        v->number = next++;
+        for (i64 k = 0; k < v->out.n; k++)
+            if (v->out.at[k]->to->number < 0) stack[top++] = v->out.at[k]->to;
+    }
+    for (i64 i = 0; i < n; i++) total += all[i]->number % 7 * all[i]->out.n + all[i]->into.n;
+    for (i64 i = 0; i < n; i++) {
+        for (i64 k = 0; k < all[i]->out.n; k++) free(all[i]->out.at[k]);
+        free(all[i]->out.at);
+        free(all[i]->into.at);
+        free(all[i]);
+    }
+    free(stack);
+    free(by_id);
+    free(all);
+    return total;
+}
+
 /* An open-addressing table from keys (numbers, or texts if `text`) to numbers. */
 struct map {
     i64 size, used;
@@ -525,6 +638,8 @@ static const struct {
                {"Fannkuch", fannkuch},
                {"NBody", n_body},
                {"BinaryTrees", binary_trees},
+               {"Storage", storage},
+               {"Graph", graph},
                {"IntMap", int_map},
                {"StringMap", string_map},
                {"StringBuild", string_build},

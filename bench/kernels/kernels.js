@@ -273,6 +273,63 @@ function binaryTrees(depth) {
   return total + kept.check();
 }
 
+function storage(rounds) {
+  let total = 0;
+  for (let round = 0; round < rounds; round++) {
+    let seed = 74755, made = 0;
+    const grow = (depth) => {
+      made++;
+      if (depth === 1) {
+        seed = (seed * 1309 + 13849) % 65536;
+        return { items: new Array((seed % 10) + 1).fill(0) };
+      }
+      const parts = [];
+      for (let i = 0; i < 4; i++) parts.push(grow(depth - 1));
+      return { parts };
+    };
+    const sizeOf = (store) => {
+      if (store.items !== undefined) return store.items.length;
+      let n = 0;
+      for (const part of store.parts) n += sizeOf(part);
+      return n;
+    };
+    const store = grow(7);
+    total += made + sizeOf(store);
+  }
+  return total;
+}
+
+function connect(from, to) {
+  const edge = { from, to };
+  from.out.push(edge);
+  to.into.push(edge);
+}
+
+function graph(n) {
+  const all = [], byId = new Map();
+  for (let i = 0; i < n; i++) {
+    const v = { id: i * 3, out: [], into: [], number: -1 };
+    all.push(v);
+    byId.set(i * 3, v);
+  }
+  for (let i = 1; i < n; i++) {
+    connect(all[(i - 1) >> 1], all[i]);
+    connect(all[i], byId.get(((i * 7919) % n) * 3));
+  }
+  const stack = [all[0]];
+  let next = 0;
+  while (stack.length > 0) {
+    const v = stack.pop();
+    if (v.number < 0) {
+      v.number = next++;
+      for (const e of v.out) if (e.to.number < 0) stack.push(e.to);
+    }
+  }
+  let total = 0;
+  for (const v of all) total += (v.number % 7) * v.out.length + v.into.length;
+  return total;
+}
+
 function intMap(n) {
   const map = new Map();
   for (let i = 0; i < n; i++) map.set((i * 7919) % 1000003, i);
@@ -460,7 +517,7 @@ function parse(rounds) {
 const KERNELS = {
   Fib: fib, Collatz: collatz, Sum: sum, Dot: dot, SpectralNorm: spectralNorm, Mandelbrot: mandelbrot,
   Sieve: sieve, MatMul: matMul, NQueens: nQueens, Fannkuch: fannkuch, NBody: nBody,
-  BinaryTrees: binaryTrees, IntMap: intMap, StringMap: stringMap, StringBuild: stringBuild,
+  BinaryTrees: binaryTrees, Storage: storage, Graph: graph, IntMap: intMap, StringMap: stringMap, StringBuild: stringBuild,
   Closures: closures, Iterators: iterators, Dispatch: dispatch, Parse: parse,
 };
 

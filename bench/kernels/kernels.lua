@@ -264,6 +264,75 @@ local function binary_trees(depth)
   return total + check(kept)
 end
 
+local function storage(rounds)
+  local total = 0
+  for _ = 1, rounds do
+    local seed, made = 74755, 0
+    local function grow(depth)
+      made = made + 1
+      local parts = {}
+      if depth == 1 then
+        seed = (seed * 1309 + 13849) % 65536
+        for i = 1, seed % 10 + 1 do parts[i] = 0 end
+        return parts
+      end
+      for i = 1, 4 do parts[i] = grow(depth - 1) end
+      return parts
+    end
+    local function size_of(store)
+      if type(store[1]) == "number" then return #store end
+      local n = 0
+      for i = 1, #store do n = n + size_of(store[i]) end
+      return n
+    end
+    local store = grow(7)
+    total = total + made + size_of(store)
+  end
+  return total
+end
+
+local function connect(from, to)
+  local edge = { from = from, to = to }
+  from.out[#from.out + 1] = edge
+  to.into[#to.into + 1] = edge
+end
+
+local function graph(n)
+  local all, by_id = {}, {}
+  for i = 0, n - 1 do
+    local v = { id = i * 3, out = {}, into = {}, number = -1 }
+    all[i] = v
+    by_id[i * 3] = v
+  end
+  for i = 1, n - 1 do
+    connect(all[floor((i - 1) / 2)], all[i])
+    connect(all[i], by_id[i * 7919 % n * 3])
+  end
+  local stack, top, next_number = { all[0] }, 1, 0
+  while top > 0 do
+    local v = stack[top]
+    stack[top] = nil
+    top = top - 1
+    if v.number < 0 then
+      v.number = next_number
+      next_number = next_number + 1
+      for k = 1, #v.out do
+        local to = v.out[k].to
+        if to.number < 0 then
+          top = top + 1
+          stack[top] = to
+        end
+      end
+    end
+  end
+  local total = 0
+  for i = 0, n - 1 do
+    local v = all[i]
+    total = total + v.number % 7 * #v.out + #v.into
+  end
+  return total
+end
+
 local function int_map(n)
   local map = {}
   for i = 0, n - 1 do map[i * 7919 % 1000003] = i end
@@ -442,7 +511,8 @@ end
 local kernels = {
   Fib = fib, Collatz = collatz, Sum = sum, Dot = dot, SpectralNorm = spectral_norm,
   Mandelbrot = mandelbrot, Sieve = sieve, MatMul = mat_mul, NQueens = n_queens,
-  Fannkuch = fannkuch, NBody = n_body, BinaryTrees = binary_trees, IntMap = int_map,
+  Fannkuch = fannkuch, NBody = n_body, BinaryTrees = binary_trees, Storage = storage,
+  Graph = graph, IntMap = int_map,
   StringMap = string_map, StringBuild = string_build, Closures = closures,
   Iterators = iterators, Dispatch = dispatch, Parse = parse,
 }

@@ -87,7 +87,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
     let (sources, own) = match (suite, &options.awfy) {
         (Suite::Awfy, Some(checkout)) => (absolute(checkout)?, here.join("awfy")),
         (Suite::Awfy, None) => return Err("`--awfy=DIR` is needed".to_owned()),
-        (Suite::Kernels, _) => (here.join("kernels"), here.join("kernels/jet")),
+        (Suite::Kernels | Suite::Heap, _) => (here.join("kernels"), here.join("kernels/jet")),
         (Suite::Shapes, _) => {
             let file = scratch.path.join("main.jet");
             fs::write(&file, shapes::source()).map_err(|e| format!("{}: {e}", file.display()))?;
@@ -109,14 +109,16 @@ pub fn run(options: &Options) -> Result<Report, String> {
     let mut contenders = Vec::new();
     let mut participants = Vec::new();
     for mode in &options.modes {
-        let ours = contender::ours(*mode, &jetvm, &our_programs);
+        let ours = contender::ours(*mode, &jetvm, &our_programs, suite);
         participants.push(takes_part(&ours));
         contenders.push(ours);
     }
     for peer in wanted_peers(&options.peers, suite) {
         let made = match suite {
             Suite::Awfy => contender::awfy_peer(peer, &sources, &scratch.path),
-            Suite::Kernels | Suite::Shapes => contender::kernel_peer(peer, &sources, &scratch.path),
+            Suite::Kernels | Suite::Heap | Suite::Shapes => {
+                contender::kernel_peer(peer, &sources, &scratch.path)
+            }
         };
         match made {
             Ok(peer) => {
@@ -140,7 +142,9 @@ pub fn run(options: &Options) -> Result<Report, String> {
     for program in programs {
         let counts = program.counts(options.scale, options.iterations);
         let measured = in_turn(&contenders, program.name, counts, options.runs, timeout);
-        let measured = output::agreeing(measured);
+        let collector: Vec<Option<u64>> = measured.iter().map(|m| m.2).collect();
+        let measured = measured.into_iter().map(|(m, result, _)| (m, result));
+        let measured = output::agreeing(measured.collect());
         rows.push(Row {
             program: program.name.to_owned(),
             iterations: counts.iterations,
@@ -148,7 +152,11 @@ pub fn run(options: &Options) -> Result<Report, String> {
             cells: contenders
                 .iter()
                 .zip(measured)
-                .map(|(contender, measured)| Cell::new(&contender.name, measured))
+                .zip(collector)
+                .map(|((contender, measured), collector)| Cell {
+                    collector_us: collector,
+                    ..Cell::new(&contender.name, measured)
+                })
                 .collect(),
         });
     }
@@ -183,23 +191,25 @@ fn in_turn(
     counts: Counts,
     runs: u32,
     timeout: Duration,
-) -> Vec<(Measured, Option<String>)> {
-    let mut measured = vec![(Measured::Runtimes(Vec::new()), None); contenders.len()];
+) -> Vec<(Measured, Option<String>, Option<u64>)> {
+    let mut measured = vec![(Measured::Runtimes(Vec::new()), None, None); contenders.len()];
     for _ in 0..runs {
         for (contender, measured) in contenders.iter().zip(&mut measured) {
-            let (Measured::Runtimes(runtimes), result) = measured else {
+            let (Measured::Runtimes(runtimes), result, collector) = measured else {
                 continue;
             };
             eprintln!("{name}: {}", contender.name);
-            let ran =
-                process::run(&mut contender.command(name, counts), timeout).and_then(|text| {
+            let ran = process::run_both(&mut contender.command(name, counts), timeout).and_then(
+                |(text, more)| {
+                    *collector = output::collector(&more, counts.iterations).or(*collector);
                     let said = output::result(&text, name)?;
                     if !runtimes.is_empty() && said != *result {
                         return Err(format!("its runs differ: {result:?} and {said:?}"));
                     }
                     *result = said;
                     output::runtimes(&text, name, counts.iterations)
-                });
+                },
+            );
             match ran {
                 Ok(found) => runtimes.extend(found),
                 Err(reason) => {
@@ -239,7 +249,7 @@ fn wanted_peers(names: &[PeerName], suite: Suite) -> Vec<Peer> {
 }
 
 /// Builds the release `jetvm` in the target directory that this program came from.
-fn build_jetvm() -> Result<PathBuf, String> {
+pub fn build_jetvm() -> Result<PathBuf, String> {
     let own = env::current_exe().map_err(|e| format!("cannot find the target directory: {e}"))?;
     let target = own
         .parent()

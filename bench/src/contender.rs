@@ -124,7 +124,7 @@ impl Peer {
     pub fn knows(self, suite: Suite) -> bool {
         match suite {
             Suite::Awfy => self.folder().is_some(),
-            Suite::Kernels => self.kernels().is_some(),
+            Suite::Kernels | Suite::Heap => self.kernels().is_some(),
             Suite::Shapes => false,
         }
     }
@@ -160,19 +160,19 @@ impl Contender {
 }
 
 /// `jetvm` at `jetvm`, running the programs in `programs`.
-pub fn ours(mode: Mode, jetvm: &Path, programs: &Path) -> Contender {
+pub fn ours(mode: Mode, jetvm: &Path, programs: &Path, suite: Suite) -> Contender {
+    let stats = (suite == Suite::Heap).then_some("--stats=json");
     Contender {
         name: format!("jet-{}", mode.flag()),
         version: version(Command::new(jetvm).arg("--version")),
         ours: true,
         program: jetvm.into(),
-        arguments: vec![
-            "run".into(),
-            programs.into(),
-            "--allow-timer".into(),
-            format!("--jit={}", mode.flag()).into(),
-            "--".into(),
-        ],
+        arguments: ["run".into(), programs.into(), "--allow-timer".into()]
+            .into_iter()
+            .chain([format!("--jit={}", mode.flag()).into()])
+            .chain(stats.map(OsString::from))
+            .chain(["--".into()])
+            .collect(),
         folder: PathBuf::from("."),
     }
 }
@@ -333,7 +333,8 @@ mod tests {
 
     #[test]
     fn our_command_line_is_the_documented_one() {
-        let jet = ours(Mode::Off, Path::new("bin/jetvm"), Path::new("bench/awfy"));
+        let (jetvm, programs) = (Path::new("bin/jetvm"), Path::new("bench/awfy"));
+        let jet = ours(Mode::Off, jetvm, programs, Suite::Awfy);
         assert_eq!(jet.name, "jet-off");
         let command = jet.command("Richards", COUNTS);
         let arguments: Vec<_> = command.get_args().map(|a| a.to_str().unwrap()).collect();

@@ -8,6 +8,7 @@ mod compare;
 mod compile;
 mod contender;
 mod output;
+mod pauses;
 mod process;
 mod report;
 mod shapes;
@@ -38,6 +39,8 @@ enum Command {
     Compare(compare::Options),
     /// Measures the compiler on a generated project, beside `rustc --emit=metadata`.
     Compile(compile::Options),
+    /// Measures how long collections stop a program that keeps much alive.
+    Pauses(pauses::Options),
     /// Measures reading and verifying bundles, beside wasmparser's validation.
     Verify(verify::Options),
     /// Measures processes that run the smallest program, beside LuaJIT, and new instances, beside wasmtime.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Compare(options) => compare::run(&options).map(|r| r.failures().is_empty()),
         Command::Compile(options) => compile::run(&options).map(|()| true),
+        Command::Pauses(options) => pauses::run(&options).map(|()| true),
         Command::Verify(options) => verify::run(&options).map(|()| true),
         Command::Start(options) => start::run(&options).map(|()| true),
     };

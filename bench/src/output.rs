@@ -40,6 +40,16 @@ pub fn result(output: &str, name: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// Microseconds that our collector took for each of `iterations` measurements, from what `--stats=json` says.
+pub fn collector(errors: &str, iterations: u32) -> Option<u64> {
+    let stats: serde_json::Value = errors
+        .lines()
+        .rev()
+        .find_map(|line| serde_json::from_str(line).ok())?;
+    let seconds = stats["heap"]["seconds"].as_f64()?;
+    Some((seconds * 1e6 / f64::from(iterations.max(1))) as u64)
+}
+
 /// Makes those fail whose result is not the most frequent one, and, where there are results, those without.
 pub fn agreeing(measured: Vec<(Measured, Option<String>)>) -> Vec<Measured> {
     let results = || measured.iter().filter_map(|(_, result)| result.as_deref());
@@ -109,6 +119,13 @@ mod tests {
         );
         assert!(runtimes(OUTPUT, "Rich", 2).is_err());
         assert!(runtimes("", "Json", 1).is_err());
+    }
+
+    #[test]
+    fn the_collectors_share_comes_from_the_stats() {
+        let errors = "warning: x\n{\"heap\":{\"seconds\":0.5}}\n";
+        assert_eq!(collector(errors, 10), Some(50_000));
+        assert_eq!(collector("no stats\n", 1), None);
     }
 
     #[test]

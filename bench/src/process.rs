@@ -13,6 +13,11 @@ const POLL: Duration = Duration::from_millis(10);
 /// Everything else (not started, a failure status, no end in time) is an error that says
 /// what happened and the last line that the process printed.
 pub fn run(command: &mut Command, timeout: Duration) -> Result<String, String> {
+    run_both(command, timeout).map(|(stdout, _)| stdout)
+}
+
+/// The same, with what it wrote to standard error.
+pub fn run_both(command: &mut Command, timeout: Duration) -> Result<(String, String), String> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -45,7 +50,7 @@ pub fn run(command: &mut Command, timeout: Duration) -> Result<String, String> {
     let stdout = stdout.join().unwrap_or_default();
     let stderr = stderr.join().unwrap_or_default();
     if status.success() {
-        Ok(stdout)
+        Ok((stdout, stderr))
     } else {
         Err(failure(&status.to_string(), &stdout, &stderr))
     }

@@ -42,6 +42,9 @@ pub struct Cell {
     pub min_us: Option<u64>,
     /// Its median runtime.
     pub median_us: Option<u64>,
+    /// What our collector took of a measurement, on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collector_us: Option<u64>,
     /// All of them.
     pub measured: Measured,
 }
@@ -57,6 +60,7 @@ impl Cell {
             contender: contender.to_owned(),
             min_us: stats::minimum(runtimes),
             median_us: stats::median(runtimes),
+            collector_us: None,
             measured,
         }
     }
@@ -189,6 +193,34 @@ impl Report {
             .collect()
     }
 
+    /// What our collector took, in milliseconds and as ratio to each peer's whole time; nothing where it is not known.
+    fn collector_table(&self, ours: &str, peers: &[String], text: &mut String) {
+        let known = |row: &&Row| row.cell(ours).and_then(|c| c.collector_us).is_some();
+        if !self.rows.iter().any(|r| known(&r)) {
+            return;
+        }
+        let _ = write!(
+            text,
+            "\ncollector of {ours}: milliseconds of an iteration, and as ratio to the peer's whole time\n"
+        );
+        let mut columns = vec!["ms".to_owned()];
+        columns.extend(peers.iter().cloned());
+        let mut table = Table::new(&columns);
+        for row in self.rows.iter().filter(known) {
+            let took = row.cell(ours).and_then(|c| c.collector_us);
+            let ratios = peers.iter().map(|peer| {
+                let peer = row.cell(peer).and_then(|c| c.min_us);
+                let both = took.zip(peer);
+                ratio(both.and_then(|(took, peer)| stats::ratio(took, peer)))
+            });
+            table.add(
+                &row.program,
+                std::iter::once(runtime(took)).chain(ratios).collect(),
+            );
+        }
+        text.push_str(&table.text());
+    }
+
     /// The tables: smallest runtimes, then ratios for each of our modes.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -239,6 +271,7 @@ impl Report {
                 covered.map(|m| m.programs.to_string()).collect(),
             );
             text.push_str(&table.text());
+            self.collector_table(&ours, &peers, &mut text);
         }
 
         for participant in &self.participants {

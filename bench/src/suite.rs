@@ -35,6 +35,8 @@ pub enum Suite {
     Kernels,
     /// Generated programs of shapes that compilers of traces are bad at; nobody runs beside us but our interpreter.
     Shapes,
+    /// The kernels that allocate, at sizes at which collections matter; with the collector's share.
+    Heap,
 }
 
 impl Suite {
@@ -44,6 +46,7 @@ impl Suite {
             Suite::Awfy => "awfy",
             Suite::Kernels => "kernels",
             Suite::Shapes => "shapes",
+            Suite::Heap => "heap",
         }
     }
 
@@ -55,6 +58,7 @@ impl Suite {
             Suite::Shapes => SHAPES
                 .map(|(name, full)| program(name, (2, 2), full))
                 .to_vec(),
+            Suite::Heap => HEAP.to_vec(),
         }
     }
 
@@ -145,7 +149,7 @@ const AWFY: [Program; 14] = [
 ];
 
 /// The kernels, by what they lean on.
-const KERNELS: [Program; 19] = [
+const KERNELS: [Program; 21] = [
     program("Fib", (2, 20), 32),
     program("Collatz", (2, 1_000), 300_000),
     program("Sum", (2, 10), 5_000),
@@ -158,6 +162,8 @@ const KERNELS: [Program; 19] = [
     program("Fannkuch", (2, 6), 9),
     program("NBody", (2, 100), 250_000),
     program("BinaryTrees", (2, 6), 14),
+    program("Storage", (2, 2), 400),
+    program("Graph", (2, 100), 20_000),
     program("IntMap", (2, 1_000), 200_000),
     program("StringMap", (2, 1_000), 100_000),
     program("StringBuild", (2, 100), 30_000),
@@ -165,6 +171,16 @@ const KERNELS: [Program; 19] = [
     program("Iterators", (2, 10), 3_000),
     program("Dispatch", (2, 10), 10_000),
     program("Parse", (2, 10), 50_000),
+];
+
+/// The kernels that allocate, larger.
+const HEAP: [Program; 6] = [
+    program("BinaryTrees", (2, 6), 18),
+    program("Storage", (2, 2), 1_000),
+    program("Graph", (2, 100), 200_000),
+    program("StringBuild", (2, 100), 300_000),
+    program("IntMap", (2, 1_000), 1_000_000),
+    program("StringMap", (2, 1_000), 1_000_000),
 ];
 
 #[cfg(test)]
@@ -182,7 +198,8 @@ mod tests {
             .collect();
         assert_eq!(names, ["Richards", "Sieve"]);
         assert_eq!(Suite::Awfy.select(&[]).unwrap().len(), 14);
-        assert_eq!(Suite::Kernels.select(&[]).unwrap().len(), 19);
+        assert_eq!(Suite::Kernels.select(&[]).unwrap().len(), 21);
+        assert_eq!(Suite::Heap.select(&[]).unwrap().len(), 6);
     }
 
     #[test]

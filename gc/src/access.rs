@@ -9,11 +9,12 @@
 //! its own is followed (or preceded) by the write barrier, with no allocation between. Borrows of bytes
 //! are bound to the heap's borrow, so they end before anything can move.
 
-use crate::cage::PAGE_SHIFT;
+use crate::cage::{PAGE, PAGE_SHIFT};
 use crate::chunk::{
-    LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, YOUNG,
+    CARD_SHIFT, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, SHARED,
+    YOUNG,
 };
-use crate::heap::Heap;
+use crate::heap::{Heap, REMEMBERED_STEP};
 use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_OLD, GC_REMEMBERED, HASH_OFFSET, Header,
     LENGTH_OFFSET, Ref,
@@ -23,9 +24,11 @@ use std::sync::Arc;
 /// What was asked of an object that is not of the format for it.
 const WRONG_FORMAT: &[u8] = &[];
 
-/// Number of the page that an element of a reference array lies in.
-pub(crate) fn page_of_element(obj: Ref, index: u32) -> u32 {
-    ((obj.offset() + DATA_OFFSET + 4 * index as usize) >> PAGE_SHIFT) as u32
+/// Number of the page that an element of a reference array lies in, and of the card within it.
+pub(crate) fn card_of_element(obj: Ref, index: u32) -> (u32, u32) {
+    let at = obj.offset() + DATA_OFFSET + 4 * index as usize;
+    let card = (at % PAGE) >> CARD_SHIFT;
+    ((at >> PAGE_SHIFT) as u32, card as u32)
 }
 
 impl Heap {
@@ -60,7 +63,7 @@ impl Heap {
         }
     }
 
-    /// The barrier for element `index` of a reference array. Of large arrays only the page with the
+    /// The barrier for element `index` of a reference array. Of large arrays only the card with the
     /// element is remembered.
     ///
     /// # Safety
@@ -82,11 +85,12 @@ impl Heap {
     #[cold]
     #[inline(never)]
     pub unsafe fn remember_element(&mut self, obj: Ref, index: u32, new: Ref) {
-        if !matches!(self.pages.of(new.0), YOUNG | LARGE_WHITE) {
+        if !matches!(self.pages.of(new.0), YOUNG | SHARED | LARGE_WHITE) {
             return;
         }
         if matches!(self.pages.of(obj.0), LARGE_KEPT | LARGE_KEPT_DIRTY) {
-            self.dirty_page(obj, page_of_element(obj, index));
+            let (page, card) = card_of_element(obj, index);
+            self.dirty_cards(obj, page, 1 << card);
         } else {
             // SAFETY: passed on.
             unsafe { self.remember(obj) };
@@ -104,8 +108,20 @@ impl Heap {
                 return;
             }
             if matches!(self.pages.of(obj.0), LARGE_KEPT | LARGE_KEPT_DIRTY) {
-                for page in page_of_element(obj, index)..=page_of_element(obj, index + (n - 1)) {
-                    self.dirty_page(obj, page);
+                let (first, from) = card_of_element(obj, index);
+                let (last, to) = card_of_element(obj, index + (n - 1));
+                for page in first..=last {
+                    let low = if page == first {
+                        u64::MAX << from
+                    } else {
+                        u64::MAX
+                    };
+                    let high = if page == last {
+                        u64::MAX >> (63 - to)
+                    } else {
+                        u64::MAX
+                    };
+                    self.dirty_cards(obj, page, low & high);
                 }
             } else {
                 self.remember(obj);
@@ -113,7 +129,9 @@ impl Heap {
         }
     }
 
-    fn dirty_page(&mut self, obj: Ref, page: u32) {
+    fn dirty_cards(&mut self, obj: Ref, page: u32, cards: u64) {
+        let all = self.pages.cards(page) | cards;
+        self.pages.set_cards(page, all);
         let state = match self.pages.of_page(page) {
             LARGE_KEPT => LARGE_KEPT_DIRTY,
             LARGE_REST => LARGE_REST_DIRTY,
@@ -135,7 +153,22 @@ impl Heap {
             let p = self.address(obj).cast::<u64>();
             p.write(p.read() | GC_REMEMBERED);
         }
+        if self.remembered.len() == self.remembered.capacity() && !self.grow_remembered() {
+            return;
+        }
         self.remembered.push(obj.0);
+    }
+
+    /// Makes room in the remembered set; false when it has as many entries as it may. What is not in it although
+    /// its header says so is found by the full collection that comes then.
+    fn grow_remembered(&mut self) -> bool {
+        if self.remembered.len() >= self.remembered_max {
+            self.remembers_all = true;
+            return false;
+        }
+        let more = REMEMBERED_STEP.min(self.remembered_max - self.remembered.len());
+        self.remembered.reserve_exact(more);
+        true
     }
 
     /// Reference field `i` of a record.

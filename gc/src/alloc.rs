@@ -13,6 +13,7 @@ use crate::layout::{
     self, EXT_INDEX_OFFSET, EXT_STR_SIZE, Format, GC_BITS, GRANULE_SHIFT, Header, LENGTH_OFFSET,
     Ref,
 };
+use crate::mark::Defragment;
 use std::sync::Arc;
 
 /// Granules of a reused chunk that are zeroed at a time: small enough to be still in the first-level
@@ -53,6 +54,9 @@ impl Heap {
             }
         }
         self.stress(bytes, roots)?;
+        if self.watch.allocations {
+            roots.allocated(bytes);
+        }
         if bytes > self.small_max {
             return self.alloc_large(bytes, roots);
         }
@@ -60,14 +64,14 @@ impl Heap {
         if let Some(r) = self.bump(granules) {
             return Ok(r);
         }
-        if self.young_is_full(self.next_chunk_bytes()) {
+        if self.young_is_full(self.next_chunk_bytes(bytes)) {
             self.collect_when_due(bytes, roots)?;
         }
-        self.make_room(self.next_chunk_bytes(), 0, bytes, roots)?;
-        if !self.add_young_chunk(self.next_chunk_bytes()) {
+        self.make_room(self.next_chunk_bytes(bytes), 0, bytes, roots)?;
+        if !self.add_young_chunk(self.next_chunk_bytes(bytes)) {
             self.run_collection(Kind::Full, roots)
                 .map_err(|cause| self.out_of_memory(bytes, cause))?;
-            if !self.add_young_chunk(self.next_chunk_bytes()) {
+            if !self.add_young_chunk(self.next_chunk_bytes(bytes)) {
                 return Err(self.out_of_memory(bytes, OutOfMemoryCause::System));
             }
         }
@@ -166,9 +170,9 @@ impl Heap {
         }
         let live = self.old_used + self.large_bytes + self.external.bytes();
         let budget = if self.generational {
-            self.young_budget
+            self.young_bytes_due()
         } else {
-            self.young_budget.max(live)
+            self.young_bytes_due().max(live)
         };
         let apart = self.large_young_bytes + self.external.young_bytes();
         self.young_bytes + more > budget || apart > (2 * budget).max(live / 2)
@@ -184,6 +188,20 @@ impl Heap {
         };
         self.run_collection(kind, roots)
             .map_err(|cause| self.out_of_memory(bytes, cause))
+    }
+
+    /// Charges memory that the embedder is about to take, collecting where it does not fit otherwise.
+    pub fn charge_host_or_collect(
+        &mut self,
+        bytes: u64,
+        roots: &mut dyn Roots,
+    ) -> Result<(), OutOfMemory> {
+        self.make_room(0, bytes, bytes, roots)?;
+        if self.charge_host(bytes) {
+            Ok(())
+        } else {
+            Err(self.out_of_memory(bytes, OutOfMemoryCause::Limit))
+        }
     }
 
     /// Makes sure that `young` bytes of chunks or `fixed` bytes that do not move fit the limit.
@@ -213,12 +231,22 @@ impl Heap {
             if self.free() >= self.limit / 20 && self.fits(young, fixed) {
                 return Ok(());
             }
+            if self.in_blocks {
+                // What is left may be scattered: move it together.
+                self.defragment = Defragment::All;
+                let done = self.run_collection(Kind::Full, roots);
+                self.defragment = Defragment::Sparse;
+                done.map_err(|c| self.out_of_memory(bytes, c))?;
+                if self.free() >= self.limit / 20 && self.fits(young, fixed) {
+                    return Ok(());
+                }
+            }
         }
         Err(self.out_of_memory(bytes, OutOfMemoryCause::Limit))
     }
 
     fn free(&self) -> u64 {
-        self.limit.saturating_sub(self.required(0, 0))
+        self.room()
     }
 
     fn stress(&mut self, bytes: u64, roots: &mut dyn Roots) -> Result<(), OutOfMemory> {
@@ -349,6 +377,10 @@ impl Heap {
         }
         self.make_room(0, charge, charge, roots)?;
         self.external.charge(charge);
+        self.trim_pool_for(0);
+        if self.watch.allocations {
+            roots.allocated(charge);
+        }
         // The object first: allocating it may collect, and a buffer that nothing mentions is swept.
         let r = match self.alloc(EXT_STR_SIZE as u64, roots) {
             Ok(r) => r,

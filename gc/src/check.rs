@@ -7,10 +7,12 @@
 //!
 //! What must stay true: it changes nothing, and reads inside committed chunks only, whatever it finds.
 
-use crate::access::page_of_element;
+use crate::access::card_of_element;
+use crate::blocks::{Blocks, LINE_SHIFT};
 use crate::cage::PAGE_GRANULES;
 use crate::chunk::{
-    Chunk, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, OLD, YOUNG,
+    Chunk, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, OLD, SHARED,
+    YOUNG,
 };
 use crate::heap::{Heap, Roots};
 use crate::layout::{
@@ -39,6 +41,8 @@ pub enum HeapError {
     BadExternal(Ref, u64),
     /// The page table says something else about a page (first) than the spaces.
     BadPage(u32),
+    /// A line in which an object of a block lies is free.
+    BadLine(Ref),
     /// The account of bytes (what, counted, kept).
     BadAccount(&'static str, u64, u64),
 }
@@ -78,6 +82,7 @@ impl fmt::Display for HeapError {
                 )
             }
             HeapError::BadPage(p) => write!(f, "page {p} has the wrong state"),
+            HeapError::BadLine(r) => write!(f, "a line of object {:#x} is free", r.0),
             HeapError::BadAccount(what, counted, kept) => {
                 write!(f, "{what}: counted {counted}, kept {kept}")
             }
@@ -121,6 +126,10 @@ impl Heap {
         let census = self.census()?;
         self.check_account()?;
         for chunk in self.young.iter().chain(&self.old) {
+            if self.in_block(chunk) {
+                self.each_marked(chunk, |r| self.check_object(&census, r).map(|_| ()))?;
+                continue;
+            }
             let mut at = chunk.start();
             while at < chunk.top {
                 at += (self.check_object(&census, at)? >> GRANULE_SHIFT) as u32;
@@ -161,8 +170,9 @@ impl Heap {
         let mut runs = Vec::new();
         for (chunks, state) in [(&self.young, YOUNG), (&self.old, OLD)] {
             for chunk in chunks {
+                let state_of_page = if chunk.is_part() { SHARED } else { state };
                 for page in chunk.first..chunk.first + chunk.pages {
-                    self.check_page(page, &[state])?;
+                    self.check_page(page, &[state_of_page])?;
                 }
                 runs.push(self.starts_in(chunk, state)?);
             }
@@ -202,7 +212,63 @@ impl Heap {
         }
     }
 
+    /// Whether a chunk is a block of a mark-region old space.
+    fn in_block(&self, chunk: &Chunk) -> bool {
+        self.in_blocks && self.pages.of_page(chunk.first) == OLD
+    }
+
+    /// Calls `f` with each marked object of a block until one fails.
+    fn each_marked(
+        &self,
+        block: &Chunk,
+        mut f: impl FnMut(u32) -> Result<(), HeapError>,
+    ) -> Result<(), HeapError> {
+        let mut done = Ok(());
+        if let Some(blocks) = &self.blocks {
+            blocks.objects(block, |r| {
+                done = f(r);
+                done.is_ok()
+            });
+        }
+        done
+    }
+
+    /// Marked objects of a block: they do not overlap, and all their lines are taken.
+    fn marked_in(&self, block: &Chunk) -> Result<Starts, HeapError> {
+        let end = block.bump_end();
+        let mut bits = vec![0; (block.bytes() as usize >> GRANULE_SHIFT).div_ceil(64)];
+        let mut free = block.start();
+        self.each_marked(block, |r| {
+            let room = ((end - r) as u64) << GRANULE_SHIFT;
+            let size = self.size_of(r, room)?;
+            if r < free || size > room {
+                return Err(HeapError::BadSize(Ref(r), size));
+            }
+            free = r + (size >> GRANULE_SHIFT) as u32;
+            let header = self.word(r);
+            if header & (GC_BITS & !GC_REMEMBERED) != GC_OLD {
+                return Err(HeapError::BadBits(Ref(r), header));
+            }
+            let blocks = self.blocks.as_deref();
+            let lines = r >> LINE_SHIFT..=(free - 1) >> LINE_SHIFT;
+            let taken = |b: &Blocks| lines.clone().all(|l| b.side.line(l as usize) == b.epoch);
+            if !blocks.is_some_and(taken) {
+                return Err(HeapError::BadLine(Ref(r)));
+            }
+            let bit = (r - block.start()) as usize;
+            bits[bit / 64] |= 1 << (bit % 64);
+            Ok(())
+        })?;
+        Ok(Starts {
+            first: block.start(),
+            bits,
+        })
+    }
+
     fn starts_in(&self, chunk: &Chunk, state: u8) -> Result<Starts, HeapError> {
+        if state == OLD && self.in_blocks {
+            return self.marked_in(chunk);
+        }
         let mut bits = vec![0; (chunk.used() as usize >> GRANULE_SHIFT).div_ceil(64)];
         let mut at = chunk.start();
         while at < chunk.top {
@@ -246,7 +312,8 @@ impl Heap {
 
     fn check_object(&self, census: &Census, r: u32) -> Result<u64, HeapError> {
         let header = Header(self.word(r));
-        if (header.0 & GC_REMEMBERED != 0) != census.remembered.contains(&r) {
+        let remembered = header.0 & GC_REMEMBERED != 0;
+        if remembered != census.remembered.contains(&r) && !(remembered && self.remembers_all) {
             return Err(HeapError::BadBits(Ref(r), header.0));
         }
         let size = self.size_of(r, u64::MAX)?;
@@ -273,9 +340,11 @@ impl Heap {
             if !census.is_object(value) {
                 return Err(HeapError::BadRef(Ref(r), i, value));
             }
-            let young = matches!(self.pages.of(value), YOUNG) || self.word(value) & GC_OLD == 0;
-            let remembered = header.0 & GC_REMEMBERED != 0
-                || array && census.dirty.contains(&page_of_element(Ref(r), i));
+            let young =
+                matches!(self.pages.of(value), YOUNG | SHARED) || self.word(value) & GC_OLD == 0;
+            let (page, card) = card_of_element(Ref(r), i);
+            let dirty = census.dirty.contains(&page) && self.pages.cards(page) >> card & 1 == 1;
+            let remembered = header.0 & GC_REMEMBERED != 0 || array && dirty;
             if young && header.0 & GC_OLD != 0 && !remembered {
                 return Err(HeapError::MissedBarrier(Ref(r), i, value));
             }
@@ -283,10 +352,27 @@ impl Heap {
         Ok(size)
     }
 
+    /// Bytes of the marked objects of all blocks.
+    fn marked_bytes(&self) -> u64 {
+        let mut sum = 0;
+        for block in &self.old {
+            // Sizes were checked by `census`, so this cannot fail.
+            let _ = self.each_marked(block, |r| {
+                sum += self.size_of(r, u64::MAX)?;
+                Ok(())
+            });
+        }
+        sum
+    }
+
     fn check_account(&self) -> Result<(), HeapError> {
         let sum = |chunks: &[Chunk]| chunks.iter().map(Chunk::bytes).sum::<u64>();
         let large: u64 = self.large.iter().map(|l| l.bytes()).sum();
-        let old_used: u64 = self.old.iter().map(Chunk::used).sum();
+        let old_used: u64 = if self.in_blocks {
+            self.marked_bytes()
+        } else {
+            self.old.iter().map(Chunk::used).sum()
+        };
         let (young, old) = (sum(&self.young), sum(&self.old));
         let retained: u64 = self.retained.iter().map(|l| l.bytes()).sum();
         let held = young + old + large + retained + sum(&self.pool) + sum(&self.quarantine);
@@ -298,7 +384,7 @@ impl Heap {
             ("large bytes", large, self.large_bytes),
             ("pooled bytes", sum(&self.pool), pooled),
             ("retained bytes", retained, self.retained_bytes),
-            ("committed bytes", held, self.cage.committed()),
+            ("committed bytes", held, self.committed),
         ] {
             if counted != kept {
                 return Err(HeapError::BadAccount(what, counted, kept));

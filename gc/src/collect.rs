@@ -9,24 +9,18 @@
 //! nothing in the middle of a collection can fail; afterwards no reference leads to a `FROM` page, no
 //! object is remembered, and the young space is empty.
 
+use crate::account::next_full;
 use crate::cage::{Cage, PAGE_GRANULES, PAGE_SHIFT};
-use crate::chunk::{
-    Chunk, FREE, FROM, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_WHITE, OLD, PageTable,
-};
+use crate::chunk::{Chunk, FREE, FROM, LARGE_KEPT, LARGE_WHITE, OLD, PageTable, SHARED};
 use crate::external::ExternalTable;
-use crate::heap::{GcMode, Heap, MIN_GROWTH, OutOfMemory, OutOfMemoryCause, Roots, SMALL_CHUNK};
-use crate::layout::{
-    self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
-    Header, LENGTH_OFFSET, RECORD_REFS,
-};
+use crate::heap::{GcMode, Heap, OutOfMemory, OutOfMemoryCause, Roots, SMALL_CHUNK};
+use crate::layout::{GC_BITS, GC_OLD, GRANULE_SHIFT, Header};
+use crate::scan::{Scan, copy_object, size_at};
 use crate::stats::Collection;
 use std::time::Instant;
 
 /// Byte that evacuated memory is filled with in stress modes.
 pub const POISON: u8 = 0xdb;
-
-/// How many slots ahead of the scan objects are prefetched (in arrays and long records).
-const AHEAD: usize = 8;
 
 /// What a collection looks at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +67,7 @@ impl Heap {
         roots: &mut dyn Roots,
     ) -> Result<(), OutOfMemoryCause> {
         let stress = matches!(self.mode, GcMode::Stress(_) | GcMode::StressMinor(_));
+        let kind = if self.remembers_all { Kind::Full } else { kind };
         if stress {
             self.assert_sound("before", roots);
         }
@@ -93,12 +88,15 @@ impl Heap {
                 before,
                 after: self.stats.live_after_last,
                 copied: self.stats.bytes_copied - copied,
-                committed: self.cage.committed(),
+                committed: self.committed,
                 external: self.external.bytes(),
             });
         }
         if stress {
             self.assert_sound("after", roots);
+        }
+        if self.watch.growth && kind == Kind::Full {
+            roots.collected(self);
         }
         Ok(())
     }
@@ -123,7 +121,14 @@ impl Heap {
         for chunk in std::mem::take(&mut self.quarantine) {
             self.release(chunk);
         }
-        let mut movable: u64 = self.young.iter().map(Chunk::used).sum();
+        if self.blocks.is_some() || full && self.wants_blocks() {
+            let first = !self.in_blocks;
+            self.collect_blocks(kind, first, stress, roots)?;
+            self.in_blocks = true;
+            return Ok(());
+        }
+        let young: u64 = self.young.iter().map(Chunk::used).sum();
+        let mut movable = young;
         if full {
             movable += self.old_used;
         }
@@ -140,14 +145,7 @@ impl Heap {
         self.core.alloc_end = 0;
         self.window_end = 0;
         self.young_bytes = 0;
-        for &(_, page) in &self.dirty {
-            let clean = if self.pages.of_page(page) == LARGE_KEPT_DIRTY {
-                LARGE_KEPT
-            } else {
-                LARGE_REST
-            };
-            self.pages.set(page, 1, clean);
-        }
+        self.clean_dirty_pages();
         if full {
             from.append(&mut self.old);
             for &large in &self.large {
@@ -155,7 +153,7 @@ impl Heap {
             }
         }
         for chunk in &from {
-            self.pages.set(chunk.first, chunk.pages, FROM);
+            self.pages.set_chunk(chunk, FROM);
         }
 
         let old_chunks = self.old.len();
@@ -190,13 +188,12 @@ impl Heap {
                 }
             }
             self.remembered = remembered;
-            self.remembered.clear();
             if !full {
                 for &(array, page) in &self.dirty {
-                    e.scan_page(array, page);
+                    let cards = e.pages.cards(page);
+                    e.scan_cards(array, page, cards);
                 }
             }
-            self.dirty.clear();
             roots.visit(&mut |slot| {
                 if let Ok(r) = u32::try_from(*slot) {
                     *slot = e.forward(r) as u64;
@@ -208,6 +205,9 @@ impl Heap {
             e.scan_all();
         }
         let (copied, unused) = e.finish();
+        self.forget_cards();
+        self.forget_remembered();
+        self.note_roots(roots.walked());
         if let Some(chunk) = unused {
             self.release(chunk);
         }
@@ -217,16 +217,24 @@ impl Heap {
         self.retire(from, stress);
         self.old_used = self.old.iter().map(Chunk::used).sum();
         self.old_bytes = self.old.iter().map(Chunk::bytes).sum();
+        self.finish_collection(full, young, copied);
+        Ok(())
+    }
+
+    /// What both kinds of old space do at the end: counters, thresholds, and how much of what is free is kept.
+    pub(crate) fn finish_collection(&mut self, full: bool, young: u64, copied: u64) {
         let live = self.old_used + self.large_bytes;
         self.stats.live_after_last = live;
         self.stats.bytes_copied += copied;
         if !full {
             self.stats.bytes_promoted += copied;
+            self.note_survivors(young, copied);
         }
         self.stats.fragmented = self.old_bytes - self.old_used;
         if full {
             let live = live + self.external.bytes();
-            self.full_threshold = live + live.max(MIN_GROWTH);
+            self.full_threshold = next_full(live, self.watch.growth);
+            self.allocated_at_full = self.stats.bytes_allocated;
         }
         let keeps_pool = self.grown || self.chunk_bytes == SMALL_CHUNK;
         self.trim_pool(if keeps_pool {
@@ -234,7 +242,6 @@ impl Heap {
         } else {
             0
         });
-        Ok(())
     }
 
     /// Fills the pool with the chunks that copying `movable` bytes can need when `tail` bytes are left in
@@ -252,14 +259,14 @@ impl Heap {
         let more = chunks.saturating_sub(self.pool.len()) as u64 * self.chunk_bytes;
         self.trim_retained_for(more);
         while self.pool.len() < chunks {
-            let first = self.cage.commit(pages)?;
+            let first = self.commit_pages(pages)?;
             self.pool.push(Chunk::new(first, pages));
         }
         self.note_peak();
         Some(None)
     }
 
-    fn sweep_large(&mut self, full: bool, stress: bool) {
+    pub(crate) fn sweep_large(&mut self, full: bool, stress: bool) {
         if full {
             // What was cut up is joined again in the cage.
             self.release_retained();
@@ -279,11 +286,11 @@ impl Heap {
     }
 
     /// Puts evacuated chunks into the pool, or into quarantine in stress modes.
-    fn retire(&mut self, from: Vec<Chunk>, stress: bool) {
+    pub(crate) fn retire(&mut self, from: Vec<Chunk>, stress: bool) {
         // In reverse, so that the pool gives them out in the order they were used in.
         for mut chunk in from.into_iter().rev() {
-            self.pages.set(chunk.first, chunk.pages, FREE);
-            if stress {
+            self.pages.set_chunk(&chunk, FREE);
+            if stress && !chunk.is_part() {
                 // SAFETY: the chunk is committed and ours, and every live object in it was copied.
                 unsafe {
                     let p = self
@@ -324,16 +331,22 @@ struct Evacuation<'a> {
     copied: u64,
 }
 
-impl Evacuation<'_> {
-    /// Where the object is after the collection.
-    ///
-    /// # Safety
-    /// `r` is an immediate or leads to an object of this heap.
+impl Scan for Evacuation<'_> {
+    #[inline(always)]
+    fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    #[inline(always)]
+    fn external(&mut self) -> &mut ExternalTable {
+        self.external
+    }
+
     #[inline(always)]
     unsafe fn forward(&mut self, r: u32) -> u32 {
         match self.pages.of(r) {
             // SAFETY: passed on.
-            FROM => unsafe { self.copy(r) },
+            FROM | SHARED => unsafe { self.copy(r) },
             LARGE_WHITE => {
                 // SAFETY: passed on.
                 unsafe { self.keep_large(r) };
@@ -342,13 +355,9 @@ impl Evacuation<'_> {
             _ => r,
         }
     }
+}
 
-    /// Address of a reference.
-    #[inline(always)]
-    fn at(&self, r: u32) -> *mut u8 {
-        self.base.wrapping_add((r as usize) << GRANULE_SHIFT)
-    }
-
+impl Evacuation<'_> {
     /// # Safety
     /// `r` leads to an object in a `FROM` chunk.
     #[inline(always)]
@@ -367,20 +376,9 @@ impl Evacuation<'_> {
         let to = self.to_ptr;
         self.to_ptr = to + granules;
         let target = self.at(to).cast::<u64>();
-        // SAFETY: the object's `granules` words are readable, and as many are ours at the target. The
-        // small sizes are spelled out because calling memcpy for them costs more than the copy.
+        // SAFETY: the object's `granules` words are readable, and as many are ours at the target.
         unsafe {
-            target.write(header.0 & !GC_BITS | GC_OLD);
-            let (s, t) = (source.add(1), target.add(1));
-            match granules {
-                1 => {}
-                2 => copy_words::<1>(s, t),
-                3 => copy_words::<2>(s, t),
-                4 => copy_words::<3>(s, t),
-                5 => copy_words::<4>(s, t),
-                6 => copy_words::<5>(s, t),
-                n => t.copy_from_nonoverlapping(s, n as usize - 1),
-            }
+            copy_object(source, target, granules, header.0 & !GC_BITS | GC_OLD);
             source.write(Header::forwarded(to).0);
         }
         to
@@ -403,7 +401,7 @@ impl Evacuation<'_> {
             chunk.bump_end() - chunk.top >= granules,
             "heap corrupt: object larger than its chunk"
         );
-        self.pages.set(chunk.first, chunk.pages, OLD);
+        self.pages.set_chunk(&chunk, OLD);
         self.to_ptr = chunk.top;
         self.to_end = chunk.bump_end();
         self.to.push(chunk);
@@ -426,36 +424,6 @@ impl Evacuation<'_> {
         unsafe { p.write(p.read() & !GC_BITS | GC_OLD) };
         self.pages.set(r / PAGE_GRANULES, 1, LARGE_KEPT);
         self.gray_large.push(r);
-    }
-
-    /// Scans an object of the remembered set and takes it out of it.
-    ///
-    /// # Safety
-    /// `r` leads to an old object.
-    unsafe fn scan_remembered(&mut self, r: u32) {
-        // SAFETY: an object's header is readable and writable.
-        unsafe {
-            let p = self.at(r).cast::<u64>();
-            p.write(p.read() & !GC_REMEMBERED);
-            self.scan_object(r);
-        }
-    }
-
-    /// Scans the elements of an old large array that lie in one page.
-    ///
-    /// # Safety
-    /// `array` leads to a reference array, in whose run the page lies.
-    unsafe fn scan_page(&mut self, array: u32, page: u32) {
-        let head = array / PAGE_GRANULES;
-        let data = DATA_OFFSET as u64;
-        // SAFETY: the array has a length word, and the elements scanned are below its length.
-        unsafe {
-            let len = self.at(array).add(LENGTH_OFFSET).cast::<u32>().read() as u64;
-            let start = (((page - head) as u64) << PAGE_SHIFT).max(data);
-            let end = (((page - head + 1) as u64) << PAGE_SHIFT).min(data + 4 * len);
-            let slots = self.at(array).add(start as usize).cast();
-            self.scan_slots(slots, (end.saturating_sub(start) / 4) as u32);
-        }
     }
 
     /// Scans copies and kept large objects until there are none left.
@@ -495,110 +463,9 @@ impl Evacuation<'_> {
         }
     }
 
-    /// Forwards the references of one object; its size in bytes.
-    ///
-    /// # Safety
-    /// `r` leads to an object whose references are live.
-    #[inline(always)]
-    unsafe fn scan_object(&mut self, r: u32) -> u64 {
-        let p = self.at(r);
-        // SAFETY: the header (and, where it says so, the length word and the elements) belongs to the
-        // object and is readable and writable.
-        unsafe {
-            let header = Header(p.cast::<u64>().read());
-            match header.format() {
-                Some(Format::Record) => {
-                    self.scan_slots(p.add(RECORD_REFS).cast(), header.nrefs());
-                    header.record_bytes() as u64
-                }
-                Some(Format::RefArray) => {
-                    let len = p.add(LENGTH_OFFSET).cast::<u32>().read();
-                    self.scan_slots(p.add(DATA_OFFSET).cast(), len);
-                    layout::array_size(Format::RefArray, len)
-                }
-                Some(Format::ExtStr) => {
-                    self.external
-                        .mark(p.add(EXT_INDEX_OFFSET).cast::<u64>().read());
-                    layout::EXT_STR_SIZE as u64
-                }
-                _ => size_at(p, header),
-            }
-        }
-    }
-
-    /// # Safety
-    /// `slots` leads to `n` reference slots of an object.
-    #[inline(always)]
-    unsafe fn scan_slots(&mut self, slots: *mut u32, n: u32) {
-        let n = n as usize;
-        for i in 0..n {
-            // SAFETY: `i < n`; what the slot holds is live.
-            unsafe {
-                if i + AHEAD < n {
-                    prefetch(self.at(slots.add(i + AHEAD).read()));
-                }
-                let slot = slots.add(i);
-                let before = slot.read();
-                let after = self.forward(before);
-                if after != before {
-                    slot.write(after);
-                }
-            }
-        }
-    }
-
     /// Ends the collection: bytes copied, and the small chunk if it was not needed.
     fn finish(mut self) -> (u64, Option<Chunk>) {
         self.close();
         (self.copied, self.spare)
     }
-}
-
-/// Starts loading what is at `p` where the machine can be asked to.
-#[inline(always)]
-fn prefetch(p: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch has no effect that a program can see, whatever the address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(p.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = p;
-}
-
-/// Size of the object at `p`.
-///
-/// # Safety
-/// `p` leads to an object with this header.
-#[inline(always)]
-unsafe fn size_at(p: *const u8, header: Header) -> u64 {
-    match header.format() {
-        Some(Format::Record) => header.record_bytes() as u64,
-        Some(Format::ExtStr) => layout::EXT_STR_SIZE as u64,
-        Some(Format::Forwarded) | None => corrupt_header(header),
-        Some(array) => {
-            // SAFETY: arrays and strings have a length word.
-            let len = unsafe { p.add(LENGTH_OFFSET).cast::<u32>().read() };
-            layout::array_size(array, len)
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn corrupt_header(header: Header) -> ! {
-    panic!("heap corrupt: header {:#x}", header.0);
-}
-
-/// # Safety
-/// Both lead to `N` words, which do not overlap.
-#[inline(always)]
-unsafe fn copy_words<const N: usize>(source: *const u64, target: *mut u64) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        target
-            .cast::<[u64; N]>()
-            .write(source.cast::<[u64; N]>().read())
-    };
 }

@@ -8,13 +8,17 @@
 //! collection therefore never lacks memory. The last young chunk is the one that `core` bumps in; its
 //! bytes from `core.alloc_ptr` to `window_end` are zero.
 
-use crate::cage::{Cage, CageError, PAGE_SHIFT};
+use crate::account::FIRST_PACE;
+use crate::blocks::Blocks;
+use crate::cage::{Cage, CageError, PAGE_SHIFT, PART};
 use crate::chunk::{Chunk, FREE, Large, PageTable, YOUNG};
 use crate::external::ExternalTable;
 use crate::handles::{Handle, HandleTable, TooManyHandles};
 use crate::layout::{GRANULE_SHIFT, Ref};
+use crate::mark::Defragment;
 use crate::stats::{CollectionLog, Stats};
 use std::fmt;
+use std::sync::Arc;
 
 /// Smallest chunk: the first of a heap, and every one of a heap with a low limit.
 pub(crate) const SMALL_CHUNK: u64 = 64 << 10;
@@ -28,8 +32,16 @@ pub const MIN_LIMIT: u64 = 512 << 10;
 /// Highest limit: the cage's largest size.
 pub const MAX_LIMIT: u64 = crate::cage::MAX_CAGE as u64;
 const YOUNG_BUDGET: u64 = 4 << 20;
+/// From this size on the old space is mark-region unless a heap is made otherwise.
+pub const BLOCKS_FROM: u64 = 32 << 20;
 /// The heap may grow by at least this much between two full collections.
 pub(crate) const MIN_GROWTH: u64 = 16 << 20;
+
+/// The remembered set grows by so many entries at a time, and is given up (for a full collection) at a bound that
+/// depends on the limit and is charged from the start: the barrier cannot fail.
+pub(crate) const REMEMBERED_STEP: usize = 16 << 10;
+const REMEMBERED_MIN: u64 = 2 << 10;
+const REMEMBERED_MAX: u64 = 2 << 20;
 
 /// Large objects of at most so many pages get their memory at once and leave it to the next; longer
 /// ones may be sparse.
@@ -64,6 +76,10 @@ pub struct HeapConfig {
     pub max_handles: u32,
     /// Who is told of each collection.
     pub log: Option<CollectionLog>,
+    /// What roots are told of.
+    pub watch: Watch,
+    /// The old space is a copying one while fewer bytes of objects than this are in it, then a mark-region one.
+    pub blocks_from: u64,
 }
 
 impl Default for HeapConfig {
@@ -74,6 +90,8 @@ impl Default for HeapConfig {
             generational: true,
             max_handles: 1 << 20,
             log: None,
+            watch: Watch::default(),
+            blocks_from: BLOCKS_FROM,
         }
     }
 }
@@ -124,6 +142,26 @@ impl std::error::Error for OutOfMemory {}
 pub unsafe trait Roots {
     /// Calls `f` with each slot.
     fn visit(&mut self, f: &mut dyn FnMut(&mut u64));
+
+    /// How much the last `visit` walked: frames and slots. Collections are the rarer the more that is.
+    fn walked(&self) -> u64 {
+        0
+    }
+
+    /// Told of each allocation before it is made, where [`Watch::allocations`] asks for it. Must not touch the heap.
+    fn allocated(&mut self, _bytes: u64) {}
+
+    /// Told of each full collection after it, where [`Watch::growth`] asks for it.
+    fn collected(&mut self, _heap: &Heap) {}
+}
+
+/// What roots are told of. Not for speed: each costs much.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Watch {
+    /// Each allocation; all of them take the slow path.
+    pub allocations: bool,
+    /// Full collections, of which there is one whenever the heap has grown by a quarter.
+    pub growth: bool,
 }
 
 /// No roots but the handles.
@@ -179,7 +217,11 @@ pub struct Heap {
     /// End of the zeroed part of the current young chunk (`core.alloc_end` is lower when every
     /// allocation has to take the slow path).
     pub(crate) window_end: u32,
-    pub(crate) cage: Cage,
+    pub(crate) cage: Arc<Cage>,
+    /// Bytes of the cage that this heap holds.
+    pub(crate) committed: u64,
+    /// Whether the first chunk is a part of a page: heaps that share a cage may be many and small.
+    pub(crate) tiny: bool,
     pub(crate) pages: PageTable,
     pub(crate) young: Vec<Chunk>,
     pub(crate) young_bytes: u64,
@@ -199,23 +241,43 @@ pub struct Heap {
     /// Evacuated chunks of the last collection of a stress mode: poisoned and protected.
     pub(crate) quarantine: Vec<Chunk>,
     pub(crate) remembered: Vec<u32>,
+    /// There were more old objects to remember than the set may hold: the next collection is a full one.
+    pub(crate) remembers_all: bool,
+    pub(crate) remembered_max: usize,
     /// Pages of old large arrays that were stored into: array, number of the page.
     pub(crate) dirty: Vec<(u32, u32)>,
     pub(crate) external: ExternalTable,
     pub(crate) handles: HandleTable,
+    /// Bytes outside of the heap that the embedder holds on its account.
+    pub(crate) host: u64,
+    /// Tables of the old space, once it is mark-region.
+    pub(crate) blocks: Option<Box<Blocks>>,
+    /// Whether the old space is in blocks: from the first collection with the tables on.
+    pub(crate) in_blocks: bool,
+    /// The old space is copying while it has fewer bytes.
+    pub(crate) blocks_from: u64,
+    pub(crate) defragment: Defragment,
+    pub(crate) mark_stack: Vec<u32>,
     pub(crate) limit: u64,
     pub(crate) mode: GcMode,
     pub(crate) generational: bool,
     pub(crate) chunk_bytes: u64,
     pub(crate) small_max: u64,
     pub(crate) young_budget: u64,
+    /// What the roots of the last collection ask of the budget.
+    pub(crate) rooted_budget: u64,
+    /// What survivors of the last young collections ask of it.
+    pub(crate) pace: u64,
     pub(crate) full_threshold: u64,
     /// Whether a second young chunk was ever needed.
     pub(crate) grown: bool,
     pub(crate) fail_after: Option<u64>,
     pub(crate) stress_count: u32,
+    /// Bytes allocated when the last full collection ended.
+    pub(crate) allocated_at_full: u64,
     pub(crate) stats: Stats,
     pub(crate) log: Option<CollectionLog>,
+    pub(crate) watch: Watch,
 }
 
 impl Heap {
@@ -223,21 +285,39 @@ impl Heap {
     pub fn new(config: HeapConfig) -> Result<Heap, CageError> {
         let limit = config.limit.clamp(MIN_LIMIT, MAX_LIMIT);
         let cage = Cage::new(Cage::size_for_limit(limit))?;
+        Ok(Heap::build(Arc::new(cage), config, false))
+    }
+
+    /// A heap in a cage that others may share: the heap of a task. It holds nothing and has committed nothing; while
+    /// it holds little it takes little, and what it had is zeroed before another heap gets it.
+    #[must_use]
+    pub fn new_in(cage: &Arc<Cage>, config: HeapConfig) -> Heap {
+        Heap::build(Arc::clone(cage), config, true)
+    }
+
+    fn build(cage: Arc<Cage>, config: HeapConfig, tiny: bool) -> Heap {
+        let limit = config.limit.clamp(MIN_LIMIT, MAX_LIMIT);
         let chunk_bytes = if limit >= BIG_CHUNK_FROM {
             BIG_CHUNK
         } else {
             SMALL_CHUNK
         };
-        let young_budget = (limit / 16).clamp(SMALL_CHUNK, YOUNG_BUDGET);
-        Ok(Heap {
+        let young_budget = if config.watch.growth {
+            SMALL_CHUNK
+        } else {
+            (limit / 16).clamp(SMALL_CHUNK, YOUNG_BUDGET)
+        };
+        Heap {
             core: HeapCore {
                 base: cage.base(),
                 alloc_ptr: 0,
                 alloc_end: 0,
             },
             window_end: 0,
-            pages: PageTable::new(cage.pages()),
+            pages: cage.table(),
             cage,
+            committed: 0,
+            tiny,
             young: Vec::new(),
             young_bytes: 0,
             old: Vec::new(),
@@ -252,22 +332,34 @@ impl Heap {
             retained_bytes: 0,
             quarantine: Vec::new(),
             remembered: Vec::new(),
+            remembers_all: false,
+            remembered_max: (limit / 256).clamp(REMEMBERED_MIN, REMEMBERED_MAX) as usize,
             dirty: Vec::new(),
             external: ExternalTable::default(),
             handles: HandleTable::new(config.max_handles),
+            host: 0,
+            blocks: None,
+            in_blocks: false,
+            blocks_from: config.blocks_from,
+            defragment: Defragment::Sparse,
+            mark_stack: Vec::new(),
             limit,
             mode: config.mode,
             generational: config.generational,
             chunk_bytes,
             small_max: chunk_bytes / 8,
             young_budget,
-            full_threshold: MIN_GROWTH,
+            rooted_budget: 0,
+            pace: FIRST_PACE,
+            full_threshold: if config.watch.growth { 0 } else { MIN_GROWTH },
             grown: false,
             fail_after: None,
             stress_count: 0,
+            allocated_at_full: 0,
             stats: Stats::default(),
             log: config.log,
-        })
+            watch: config.watch,
+        }
     }
 
     /// The inline allocator's state. The pointer is good as long as the heap is not moved.
@@ -346,7 +438,7 @@ impl Heap {
     }
 
     /// Bytes of objects in the current young chunk that are in no counter yet.
-    fn uncounted(&self) -> u64 {
+    pub(crate) fn uncounted(&self) -> u64 {
         match self.young.last() {
             Some(chunk) => ((self.core.alloc_ptr - chunk.top) as u64) << GRANULE_SHIFT,
             None => 0,
@@ -363,9 +455,10 @@ impl Heap {
     pub fn stats(&self) -> Stats {
         Stats {
             bytes_allocated: self.stats.bytes_allocated + self.uncounted(),
-            committed: self.cage.committed(),
+            committed: self.committed,
             external: self.external.bytes(),
-            ..self.stats
+            host: self.host,
+            ..self.stats.clone()
         }
     }
 
@@ -374,39 +467,10 @@ impl Heap {
         self.stats.collections()
     }
 
-    /// Bytes to copy into that suffice for `used` bytes of small objects, whatever their order: each
-    /// chunk but the last is left with less than one small object's room.
-    pub(crate) fn reserve(&self, used: u64) -> u64 {
-        if used == 0 {
-            0
-        } else if used <= SMALL_CHUNK {
-            SMALL_CHUNK
-        } else {
-            used.div_ceil(self.chunk_bytes - self.small_max) * self.chunk_bytes
-        }
-    }
-
-    /// What the heap would hold at worst, at any moment of any collection or between two, after
-    /// `young` more bytes of young chunks and `fixed` more bytes that do not move.
-    pub(crate) fn required(&self, young: u64, fixed: u64) -> u64 {
-        let apart = self
-            .large_bytes
-            .saturating_add(self.external.bytes())
-            .saturating_add(fixed);
-        let young = self.young_bytes + young;
-        // A young collection turns `young` into at most `reserve(young)` of old chunks. A full one
-        // copies everything into `copy`, from which the next one copies into as much again.
-        let copy = self.reserve(self.old_used + young);
-        let before = self.old_bytes + self.reserve(young).max(young);
-        apart.saturating_add(before.max(copy) + copy)
-    }
-
-    pub(crate) fn fits(&self, young: u64, fixed: u64) -> bool {
-        self.required(young, fixed) <= self.limit
-    }
-
     pub(crate) fn slow_always(&self) -> bool {
-        matches!(self.mode, GcMode::Stress(_) | GcMode::StressMinor(_)) || self.fail_after.is_some()
+        matches!(self.mode, GcMode::Stress(_) | GcMode::StressMinor(_))
+            || self.fail_after.is_some()
+            || self.watch.allocations
     }
 
     pub(crate) fn set_alloc_end(&mut self) {
@@ -422,21 +486,38 @@ impl Heap {
     pub(crate) fn commit(&mut self, pages: u32) -> Option<u32> {
         let bytes = (pages as u64) << PAGE_SHIFT;
         self.trim_pool_for(bytes);
-        let first = match self.cage.commit(pages) {
+        let first = match self.commit_pages(pages) {
             Some(first) => first,
             None => {
                 self.trim_pool(0);
                 self.release_retained();
-                self.cage.commit(pages)?
+                self.commit_pages(pages)?
             }
         };
         self.note_peak();
         Some(first)
     }
 
+    /// Takes pages of the cage.
+    pub(crate) fn commit_pages(&mut self, pages: u32) -> Option<u32> {
+        let first = self.cage.commit(pages)?;
+        self.committed += (pages as u64) << PAGE_SHIFT;
+        Some(first)
+    }
+
+    /// Gives pages of the cage back.
+    ///
+    /// # Safety
+    /// As for [`Cage::release`].
+    unsafe fn release_pages(&mut self, first: u32, pages: u32) {
+        self.committed -= (pages as u64) << PAGE_SHIFT;
+        // SAFETY: passed on.
+        unsafe { self.cage.release(first, pages) };
+    }
+
     /// Gives pooled chunks and retained runs back until `bytes` more stay within the limit.
     pub(crate) fn trim_pool_for(&mut self, bytes: u64) {
-        while self.cage.committed() + self.external.bytes() + bytes > self.limit {
+        while self.held() + bytes > self.limit {
             let Some(chunk) = self.pool.pop() else { break };
             self.release(chunk);
         }
@@ -445,7 +526,7 @@ impl Heap {
 
     /// Gives retained runs back until `bytes` more stay within the limit.
     pub(crate) fn trim_retained_for(&mut self, bytes: u64) {
-        while self.cage.committed() + self.external.bytes() + bytes > self.limit
+        while self.held() + bytes > self.limit
             && let Some(large) = self.retained.pop()
         {
             self.retained_bytes -= large.bytes();
@@ -481,7 +562,7 @@ impl Heap {
     pub(crate) fn release_large(&mut self, large: Large) {
         self.pages.set(large.first, large.pages, FREE);
         // SAFETY: the run is in no space any more, so no live reference points into it.
-        unsafe { self.cage.release(large.first, large.pages) };
+        unsafe { self.release_pages(large.first, large.pages) };
     }
 
     /// Keeps the run of a dead large object, or gives it back when it is long or enough are kept.
@@ -506,14 +587,24 @@ impl Heap {
     }
 
     pub(crate) fn release(&mut self, chunk: Chunk) {
-        self.pages.set(chunk.first, chunk.pages, FREE);
-        // SAFETY: the chunk is in no space any more, so no live reference points into it.
-        unsafe { self.cage.release(chunk.first, chunk.pages) };
+        self.pages.set_chunk(&chunk, FREE);
+        // SAFETY: the chunk is in no space any more, so no live reference points into it. Of a part, no more than
+        // the objects' bytes were written.
+        unsafe {
+            if chunk.is_part() {
+                self.committed -= chunk.bytes();
+                self.cage.release_part(chunk.start(), chunk.used() as usize);
+            } else {
+                self.release_pages(chunk.first, chunk.pages);
+            }
+        }
     }
 
-    pub(crate) fn note_peak(&mut self) {
-        let now = self.cage.committed() + self.external.bytes();
-        self.stats.peak = self.stats.peak.max(now);
+    /// Takes the old objects that are in the remembered set out of it.
+    pub(crate) fn forget_remembered(&mut self) {
+        self.remembered.clear();
+        self.remembered.shrink_to(REMEMBERED_STEP);
+        self.remembers_all = false;
     }
 
     /// An empty chunk of `bytes`, from the pool or fresh.
@@ -523,6 +614,13 @@ impl Heap {
         {
             chunk.top = chunk.start();
             return Some(chunk);
+        }
+        if bytes == PART as u64 {
+            self.trim_pool_for(bytes);
+            let start = self.cage.commit_part()?;
+            self.committed += bytes;
+            self.note_peak();
+            return Some(Chunk::of_part(start));
         }
         let pages = (bytes >> PAGE_SHIFT) as u32;
         Some(Chunk::new(self.commit(pages)?, pages))
@@ -537,8 +635,9 @@ impl Heap {
             self.cage.populate(chunk.first, chunk.pages);
         }
         self.close_young();
-        self.grown |= !self.young.is_empty();
-        self.pages.set(chunk.first, chunk.pages, YOUNG);
+        // A part is followed by a small chunk.
+        self.grown |= self.young.last().is_some_and(|c| !c.is_part());
+        self.pages.set_chunk(&chunk, YOUNG);
         self.young_bytes += chunk.bytes();
         self.core.alloc_ptr = chunk.start();
         // Zero memory is one window; a reused chunk is zeroed bit by bit as it is used.
@@ -562,11 +661,41 @@ impl Heap {
     }
 
     /// Size of the next young chunk.
-    pub(crate) fn next_chunk_bytes(&self) -> u64 {
-        if self.grown || !self.young.is_empty() {
+    pub(crate) fn next_chunk_bytes(&self, object: u64) -> u64 {
+        if self.grown || self.young.last().is_some_and(|c| !c.is_part()) {
             self.chunk_bytes
+        } else if self.young.is_empty()
+            && self.tiny
+            && object <= PART as u64 / 4
+            && self.old.is_empty()
+        {
+            PART as u64
         } else {
             SMALL_CHUNK
+        }
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // The cage of a heap alone goes with it.
+        if !self.tiny {
+            return;
+        }
+        self.close_young();
+        let lists = [
+            &mut self.young,
+            &mut self.old,
+            &mut self.pool,
+            &mut self.quarantine,
+        ];
+        let chunks: Vec<Chunk> = lists.into_iter().flat_map(std::mem::take).collect();
+        for chunk in chunks {
+            self.release(chunk);
+        }
+        self.release_retained();
+        for large in std::mem::take(&mut self.large) {
+            self.release_large(large);
         }
     }
 }

@@ -5,13 +5,16 @@
 //! themselves by their header ([`layout`]). Any allocation may move every object: what is used after it
 //! must have been shown to it by [`Roots`] or be held in a [`Handle`].
 //!
-//! Reading order: `layout`, `heap` (spaces and the account of bytes), `alloc`, `collect`, `access`.
+//! Reading order: `layout`, `heap` (spaces), `account` (bytes against the limit), `alloc`, `collect` and `scan`, `mark` and
+//! `blocks` (the mark-region old space), `access`.
 //!
 //! What must stay true: the collector never fails in the middle, never recurses, and the heap never
 //! holds more than its limit. Which invariant keeps which unsafe block sound: `docs/safety.md`.
 
 mod access;
+mod account;
 mod alloc;
+mod blocks;
 pub mod cage;
 mod check;
 mod chunk;
@@ -20,6 +23,9 @@ mod external;
 mod handles;
 mod heap;
 pub mod layout;
+mod mark;
+mod scan;
+mod side;
 mod stats;
 
 pub use cage::{Cage, CageError};
@@ -28,8 +34,8 @@ pub use collect::POISON;
 pub use external::ExternalTable;
 pub use handles::{Handle, TooManyHandles};
 pub use heap::{
-    GcMode, Heap, HeapConfig, HeapCore, INLINE_MAX, MAX_LIMIT, MIN_LIMIT, NoRoots, OutOfMemory,
-    OutOfMemoryCause, Roots, SliceRoots,
+    BLOCKS_FROM, GcMode, Heap, HeapConfig, HeapCore, INLINE_MAX, MAX_LIMIT, MIN_LIMIT, NoRoots,
+    OutOfMemory, OutOfMemoryCause, Roots, SliceRoots, Watch,
 };
 pub use layout::{Format, Header, Ref};
 pub use stats::{Collection, CollectionLog, Pauses, Stats};

@@ -6,7 +6,7 @@ const SUB_BITS: u32 = 3;
 const BUCKETS: usize = 40 << SUB_BITS;
 
 /// Lengths of pauses: a histogram with logarithmic buckets (as in HdrHistogram), exact at both ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Pauses {
     /// How many.
     pub count: u64,
@@ -14,18 +14,8 @@ pub struct Pauses {
     pub total_ns: u64,
     /// The longest, in nanoseconds.
     pub max_ns: u64,
-    buckets: [u32; BUCKETS],
-}
-
-impl Default for Pauses {
-    fn default() -> Pauses {
-        Pauses {
-            count: 0,
-            total_ns: 0,
-            max_ns: 0,
-            buckets: [0; BUCKETS],
-        }
-    }
+    /// None before the first: a heap that never collects is small.
+    buckets: Option<Box<[u32; BUCKETS]>>,
 }
 
 impl Pauses {
@@ -34,7 +24,8 @@ impl Pauses {
         self.count += 1;
         self.total_ns = self.total_ns.saturating_add(ns);
         self.max_ns = self.max_ns.max(ns);
-        let bucket = &mut self.buckets[bucket_of(ns)];
+        let buckets = self.buckets.get_or_insert_with(|| Box::new([0; BUCKETS]));
+        let bucket = &mut buckets[bucket_of(ns)];
         *bucket = bucket.saturating_add(1);
     }
 
@@ -43,7 +34,7 @@ impl Pauses {
     pub fn quantile(&self, q: f64) -> u64 {
         let rank = (q.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
-        for (i, &n) in self.buckets.iter().enumerate() {
+        for (i, &n) in self.buckets.iter().flat_map(|b| b.iter()).enumerate() {
             seen += u64::from(n);
             if seen >= rank {
                 return end_of(i).min(self.max_ns);
@@ -74,7 +65,7 @@ fn end_of(bucket: usize) -> u64 {
 }
 
 /// Counters of one heap since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Collections of the young generation.
     pub minor: Pauses,
@@ -96,6 +87,8 @@ pub struct Stats {
     pub peak: u64,
     /// Bytes charged for external buffers now.
     pub external: u64,
+    /// Bytes charged for the embedder's memory now.
+    pub host: u64,
     /// Objects in the remembered set at the last collection.
     pub remembered: u64,
 }

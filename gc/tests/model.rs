@@ -7,9 +7,13 @@ use jet_gc::{Format, GcMode, Handle, Header, Heap, HeapConfig, OutOfMemory, Ref,
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const ROOTS: usize = 12;
 const HANDLES: usize = 4;
+
+/// Operations that were run.
+static OPS: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -428,7 +432,8 @@ impl World {
         let limit = self.heap.limit();
         assert!(
             stats.peak <= limit || !matches!(self.heap.mode(), GcMode::Normal),
-            "{stats:?}"
+            "{} of {limit}",
+            stats.peak
         );
         let mut of_ref: HashMap<Ref, usize> = HashMap::new();
         let mut of_id: HashMap<usize, Ref> = HashMap::new();
@@ -507,6 +512,7 @@ impl World {
 fn run(config: HeapConfig, fail_after: Option<u64>, ops: &[Op]) -> TestResult {
     let mut world = World::new(config);
     world.heap.fail_after(fail_after);
+    OPS.fetch_add(ops.len() as u64, Ordering::Relaxed);
     for op in ops {
         if world.step(op).is_err() {
             // The heap is as good as before: check it and go on.
@@ -586,6 +592,62 @@ fn stress() {
 fn stress_minor() {
     check(10, 200, config(16 << 20, GcMode::StressMinor(5)));
     check(6, 60, config(1 << 20, GcMode::StressMinor(1)));
+}
+
+/// The mark-region old space from the first full collection on.
+fn blocks(limit: u64, mode: GcMode) -> HeapConfig {
+    HeapConfig {
+        blocks_from: 0,
+        ..config(limit, mode)
+    }
+}
+
+#[test]
+fn mark_region() {
+    check(60, 600, blocks(64 << 20, GcMode::Normal));
+    check(40, 600, blocks(512 << 10, GcMode::Normal));
+    check(40, 600, blocks(2 << 20, GcMode::Normal));
+    let generational = false;
+    check(
+        30,
+        600,
+        HeapConfig {
+            generational,
+            ..blocks(1 << 20, GcMode::Normal)
+        },
+    );
+}
+
+#[test]
+fn mark_region_stress() {
+    check(10, 200, blocks(16 << 20, GcMode::Stress(7)));
+    check(6, 60, blocks(1 << 20, GcMode::Stress(1)));
+    check(10, 200, blocks(16 << 20, GcMode::StressMinor(5)));
+    check(6, 60, blocks(1 << 20, GcMode::StressMinor(1)));
+}
+
+/// A million operations and more, over every kind of old space and mode:
+/// `cargo test --release -p jet-gc --test model -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes minutes"]
+fn a_million_operations() {
+    let before = OPS.load(Ordering::Relaxed);
+    for (tests, size, config) in [
+        (400, 1000, config(64 << 20, GcMode::Normal)),
+        (400, 1000, config(1 << 20, GcMode::Normal)),
+        (400, 1000, blocks(64 << 20, GcMode::Normal)),
+        (400, 1000, blocks(1 << 20, GcMode::Normal)),
+        (400, 1000, blocks(4 << 20, GcMode::Normal)),
+        (60, 300, config(16 << 20, GcMode::Stress(3))),
+        (60, 300, blocks(16 << 20, GcMode::Stress(3))),
+        (60, 300, blocks(16 << 20, GcMode::StressMinor(3))),
+        (100, 300, config(64 << 20, GcMode::Off)),
+    ] {
+        check(tests, size, config);
+    }
+    let ops = OPS.load(Ordering::Relaxed) - before;
+    println!("{ops} operations");
+    assert!(ops >= 1_000_000, "only {ops} operations");
 }
 
 #[test]

@@ -229,6 +229,8 @@ pub struct Config {
     pub gc_log: Option<jet_vm::CollectionLog>,
     /// Gets the lines of `dbg`.
     pub debug: Option<jet_vm::DebugLog>,
+    /// What is remembered of its heap.
+    pub observe: jet_vm::Observe,
     /// Whether and how machine code is made.
     pub jit: jet_jit::Options,
 }
@@ -240,6 +242,10 @@ pub enum GcChoice {
     Normal,
     /// At every Nth allocation.
     Stress(u32),
+    /// When it pays, with a mark-region old space from the first full collection on.
+    Blocks,
+    /// At every Nth allocation, with a mark-region old space.
+    StressBlocks(u32),
 }
 
 impl fmt::Display for GcChoice {
@@ -248,6 +254,9 @@ impl fmt::Display for GcChoice {
             GcChoice::Normal => f.write_str("normal"),
             GcChoice::Stress(1) => f.write_str("stress"),
             GcChoice::Stress(n) => write!(f, "stress:{n}"),
+            GcChoice::Blocks => f.write_str("blocks"),
+            GcChoice::StressBlocks(1) => f.write_str("stress-blocks"),
+            GcChoice::StressBlocks(n) => write!(f, "stress-blocks:{n}"),
         }
     }
 }
@@ -282,6 +291,10 @@ pub struct Report {
     pub observed: Option<jet_vm::Observed>,
     /// What the compiler of machine code did.
     pub jit: JitStats,
+    /// Allocations by line, if they were counted.
+    pub allocations: Option<Vec<jet_vm::Allocations>>,
+    /// What the heap held at its largest, if that was looked at.
+    pub snapshot: Option<jet_vm::Snapshot>,
 }
 
 impl Module {
@@ -298,12 +311,17 @@ impl Module {
         let vm_config = jet_vm::Config {
             limits: config.limits.clone(),
             gc: match config.gc {
-                GcChoice::Normal => GcMode::Normal,
-                GcChoice::Stress(n) => GcMode::Stress(n),
+                GcChoice::Normal | GcChoice::Blocks => GcMode::Normal,
+                GcChoice::Stress(n) | GcChoice::StressBlocks(n) => GcMode::Stress(n),
+            },
+            blocks_from: match config.gc {
+                GcChoice::Normal | GcChoice::Stress(_) => jet_vm::BLOCKS_FROM,
+                GcChoice::Blocks | GcChoice::StressBlocks(_) => 0,
             },
             seed: config.seed,
             gc_log: config.gc_log,
             debug: config.debug.clone(),
+            observe: config.observe,
             jit: compiles.then(|| Box::new(Compiler::new(config.jit.clone())) as Box<dyn Jit>),
             ..jet_vm::Config::default()
         };
@@ -343,6 +361,8 @@ impl Module {
             usage: stats.host,
             observed,
             jit: instance.jit_stats().unwrap_or_default(),
+            allocations: instance.allocations(),
+            snapshot: instance.snapshot().cloned(),
         })
     }
 }
@@ -364,6 +384,8 @@ impl Report {
             usage: HostUsage::default(),
             observed: None,
             jit: JitStats::default(),
+            allocations: None,
+            snapshot: None,
         }
     }
 }

@@ -620,6 +620,7 @@ impl Session {
             seed: self.seed,
             gc_log: None,
             debug: Some(log.clone()),
+            observe: jet_vm::Observe::default(),
             jit: self.options.compiler(self.seed),
         };
         interrupt::clear();

@@ -100,6 +100,7 @@ fn run(module: &Module, grants: &Grants, args: &[&str], limits: Limits) -> Repor
         seed: 1,
         gc_log: None,
         debug: None,
+        observe: jet_vm::Observe::default(),
         jit: jet_jit::Options::default(),
     };
     let mut capabilities = grants.capabilities(here).unwrap();
@@ -175,6 +176,7 @@ fn without_its_grants_nothing_runs() {
         seed: 1,
         gc_log: None,
         debug: None,
+        observe: jet_vm::Observe::default(),
         jit: jet_jit::Options::default(),
     };
     let only_console = Grants {

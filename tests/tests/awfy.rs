@@ -82,6 +82,8 @@ const KERNELS: &[(&str, u32, i64)] = &[
     ("Fannkuch", 6, 49_010),
     ("NBody", 3000, -341_932_492),
     ("BinaryTrees", 6, 4143),
+    ("Storage", 2, 55_762),
+    ("Graph", 100, 785),
     ("IntMap", 1000, 502_384),
     ("StringMap", 1000, 12_100),
     ("StringBuild", 100, 8990),

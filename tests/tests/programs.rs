@@ -17,8 +17,9 @@ use jet_tests::suite::{each, fed, root, selected, sorted};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
-/// How a program is run: the flag of its execution mode, and how often it collects (0: when it pays).
-type Mode = (&'static str, u32);
+/// How a program is run: the flag of its execution mode, and how often it collects (0: when it pays; below: with a
+/// mark-region old space).
+type Mode = (&'static str, i32);
 
 /// The first is the reference for fuel.
 const MODES: &[Mode] = &[
@@ -27,6 +28,7 @@ const MODES: &[Mode] = &[
     ("--jit=stress", 0),
     ("--jit=off", 1),
     ("--jit=stress", 7),
+    ("--jit=off", -3),
     ("--monitor", 0),
 ];
 
@@ -78,9 +80,10 @@ impl Case {
 
     fn flags_of(&self, (jit, stress): Mode) -> Vec<String> {
         let mut flags = vec![jit.to_string()];
-        if stress > 0 {
-            let period = self.stress.unwrap_or(stress);
-            flags.push(format!("--gc=stress:{period}"));
+        if stress != 0 {
+            let period = self.stress.unwrap_or(stress.unsigned_abs());
+            let blocks = if stress < 0 { "-blocks" } else { "" };
+            flags.push(format!("--gc=stress{blocks}:{period}"));
         }
         flags
     }

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jet_bytecode::linked::{CapId, LMethod, LNominalKind, NominalId};
+use jet_bytecode::linked::{CapId, LMethod, LNominalKind, LType, NominalId, Program, TypeId};
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::{Header, Ref};
 
@@ -193,17 +193,21 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostA
         return Err(vm.trap(TrapKind::Unreachable, "no such method"));
     };
     let mut marshal = Marshal::new(Arc::clone(program));
+    let place = vm.keep(receiver);
+    make_room_for_texts(vm, program, &method.sig.params)?;
+    let memory_left = memory_left(vm)?;
+    let receiver = vm.kept(place);
     let mut args = Vec::with_capacity(method.sig.params.len());
     for (k, ty) in method.sig.params.iter().enumerate() {
         let value = vm.arg(k + 1);
-        args.push(marshal.read(vm, *ty, value, receiver, 0)?);
+        match marshal.read(vm, *ty, value, receiver, 0) {
+            Ok(arg) => args.push(arg),
+            Err(stop) => {
+                vm.ctx.heap_box.refund_host(marshal.charged());
+                return Err(stop);
+            }
+        }
     }
-    let memory_left = {
-        let heap = &vm.ctx.heap_box;
-        let stats = heap.stats();
-        heap.limit()
-            .saturating_sub(stats.live_after_last.max(stats.external))
-    };
     let deadline = vm.ctx.meter.deadline;
     let caps = &mut vm.ctx.caps;
     if let Some(audit) = &mut caps.audit {
@@ -219,6 +223,7 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostA
     let mut cx = HostCx::new(&caps.limits, &mut caps.usage, memory_left, deadline);
     let host = &mut known.host;
     let answer = catch_unwind(AssertUnwindSafe(|| host.call(host_method, &args, &mut cx)));
+    vm.ctx.heap_box.refund_host(marshal.charged());
     if vm.ctx.caps.usage.handles < handles {
         given::closed(&mut vm.ctx.roots.given, entry, &args);
     }
@@ -226,6 +231,42 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostA
         let text = format!("the host's {name}.{} panicked", method.name);
         vm.trap(TrapKind::Panic, text)
     })
+}
+
+/// Collects where the host's copies of the arguments that are texts or bytes would not fit otherwise: reading them
+/// collects nothing.
+fn make_room_for_texts(vm: &mut Vm<'_>, program: &Program, params: &[TypeId]) -> Done {
+    let mut bytes = 0u64;
+    for (k, ty) in params.iter().enumerate() {
+        let value = vm.arg(k + 1);
+        bytes += match program.ty(*ty) {
+            LType::Str => 2 * crate::strings::len_of(vm.ctx, value),
+            LType::List(_) => vm.list_parts(Ref::from_word(value)).1,
+            _ => 0,
+        };
+    }
+    if bytes < 1 << 16 || vm.ctx.heap_box.room() > bytes + (1 << 16) {
+        return Ok(());
+    }
+    let ctx = &mut *vm.ctx;
+    ctx.heap_box
+        .charge_host_or_collect(bytes, &mut ctx.roots)
+        .map_err(|e| vm.out_of_memory(e))?;
+    vm.ctx.heap_box.refund_host(bytes);
+    Ok(())
+}
+
+/// How much memory the host may take for its answer. Collects where much could be free that is not.
+fn memory_left(vm: &mut Vm<'_>) -> Done<u64> {
+    let heap = &vm.ctx.heap_box;
+    let limit = heap.limit();
+    if heap.room() < limit / 4 && heap.allocated_since_full() > limit / 8 {
+        let ctx = &mut *vm.ctx;
+        ctx.heap_box
+            .collect(&mut ctx.roots)
+            .map_err(|e| vm.out_of_memory(e))?;
+    }
+    Ok(vm.ctx.heap_box.room())
 }
 
 /// Puts an answer into the frame of the call at `vm.pc`.
@@ -345,6 +386,8 @@ fn enter_object(vm: &mut Vm<'_>, site: usize, header: Header) -> Done {
         .is_some_and(|n| matches!(n.kind, LNominalKind::Enum(_)));
     // SAFETY: the loader put the link into the first extension word of a call.
     let link = unsafe { (*vm.pc.add(1)).slot.addr() };
+    let top = vm.regs.wrapping_add((link & 0xffff) + BOUNDARY_FRAME);
+    while top > vm.ctx.stack_limit && vm.grow_stack()? {}
     // SAFETY: frames lie inside the stack: the limit below leaves room for the largest one.
     unsafe {
         let frame = vm.regs.add(link & 0xffff);

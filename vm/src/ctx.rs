@@ -33,7 +33,7 @@ pub(crate) const FIRST_SPECIAL: u32 = 0xff_fff0;
 pub(crate) struct Ctx {
     /// The heap's inline allocator.
     pub core: *mut HeapCore,
-    /// Highest register 0 of a new frame.
+    /// Highest register 0 of a new frame, as far as the stack was charged (see `Vm::grow_stack`).
     pub stack_limit: *mut u64,
     /// How many more frames there may be.
     pub depth_left: i64,
@@ -79,6 +79,8 @@ pub(crate) struct Ctx {
     pub acc: u64,
     /// Saved float accumulator.
     pub facc: f64,
+    /// Highest register 0 of a new frame that the mapping has room for.
+    pub stack_end: *mut u64,
     /// The heap.
     pub heap_box: Box<Heap>,
     /// What keeps objects alive.

@@ -3,7 +3,8 @@
 //! The copy keeps sharing and cycles, does not recurse, and is charged before it is made. Strings and
 //! sealed handles are immutable and stay; everything else that is reachable is copied. Since an allocation may
 //! move objects, the graph is numbered first, then allocated (old and new objects in temporaries), then
-//! filled without another allocation.
+//! filled without another allocation. What must stay true: the tables that this takes are charged to the heap
+//! before they grow.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,9 +15,19 @@ use jet_gc::Heap;
 use jet_gc::layout::DATA_OFFSET;
 use jet_gc::{Format, Header, Ref};
 
+use jet_bytecode::opcodes::TrapKind;
+
 use crate::ctx::FIRST_SPECIAL;
 use crate::load::Crossing;
 use crate::slow::{Done, SlowOp, Vm};
+
+/// Bytes of tables for each object that is copied, at the worst moment: numbering has a set (12, and half of that
+/// once more while it grows) and a list (8 + 4); then come two temporaries (16) and the map of copies (21).
+const OBJECT_COST: u64 = 56;
+/// Bytes for each reference that waits to be looked at: a list that doubles.
+const PENDING_COST: u64 = 12;
+/// So many temporaries are kept from one operation to the next.
+const KEPT_TEMPS: usize = 1 << 12;
 
 /// For each type, whether its values may hold anything that a copy would be told from: mutable data or
 /// handles. Linear in the program.
@@ -141,11 +152,70 @@ impl Vm<'_> {
         if !root.is_address() {
             return Ok(root);
         }
+        let place = self.keep(root);
+        let mut charged = 0;
+        let copy = self.copy_kept(place, &mut charged);
+        self.ctx.heap_box.refund_host(charged);
+        let temps = &mut self.ctx.roots.temps;
+        temps.truncate(place);
+        temps.shrink_to(KEPT_TEMPS);
+        copy
+    }
+
+    /// The copy of the object in temporary `place`; what was charged is added to `charged`.
+    fn copy_kept(&mut self, place: usize, charged: &mut u64) -> Done<Ref> {
+        let numbered = match self.number(self.kept(place), charged) {
+            Some(numbered) => numbered,
+            None => {
+                // Once more without garbage in the heap.
+                self.ctx.heap_box.refund_host(std::mem::take(charged));
+                let ctx = &mut *self.ctx;
+                ctx.heap_box
+                    .collect(&mut ctx.roots)
+                    .map_err(|e| self.out_of_memory(e))?;
+                match self.number(self.kept(place), charged) {
+                    Some(numbered) => numbered,
+                    None => {
+                        let limit = self.ctx.heap_box.limit();
+                        let why = format!("memory limit of {limit} bytes reached");
+                        return Err(self.trap(TrapKind::Memory, why));
+                    }
+                }
+            }
+        };
+        let (order, elements) = numbered;
+        self.charge(element_work(elements))?;
+        if order.is_empty() {
+            return Ok(self.kept(place));
+        }
+        let old = self.ctx.roots.temps.len();
+        let n = order.len();
+        self.ctx.roots.temps.reserve_exact(2 * n);
+        for r in &order {
+            self.keep(*r);
+        }
+        drop(order);
+        self.copy_numbered(old, n)
+    }
+
+    /// The objects to copy, the root first, and how many elements they have; `None` when the heap has no room for
+    /// the tables. Collects nothing.
+    fn number(&mut self, root: Ref, charged: &mut u64) -> Option<(Vec<Ref>, u64)> {
         let mut order: Vec<Ref> = Vec::new();
         let mut known: HashSet<u32> = HashSet::new();
         let mut elements = 0u64;
         let mut pending = vec![root];
+        let (mut objects, mut waiting) = (0, 64);
         while let Some(r) = pending.pop() {
+            if order.len() == objects {
+                let more = (objects / 2).max(64);
+                self.charge_tables(more as u64 * OBJECT_COST, charged)?;
+                objects += more;
+            }
+            if pending.len() >= waiting {
+                self.charge_tables(waiting as u64 * PENDING_COST, charged)?;
+                waiting *= 2;
+            }
             // SAFETY: `r` is reachable from a live operand; nothing allocates in this loop.
             unsafe {
                 let heap = &self.ctx.heap_box;
@@ -159,23 +229,33 @@ impl Vm<'_> {
                     Some(_) => u64::from(heap.len(r)),
                     None => 0,
                 };
-                references(heap, r, |_, to| {
+                let wide = header.format() == Some(Format::RefArray);
+                if wide && heap.len(r) as usize > waiting {
+                    // So many at once are charged before.
+                    let more = heap.len(r) as usize;
+                    self.charge_tables(more as u64 * PENDING_COST, charged)?;
+                    waiting += more;
+                }
+                references(&self.ctx.heap_box, r, |_, to| {
                     if to.is_address() && !known.contains(&to.0) {
                         pending.push(to);
                     }
                 });
             }
         }
-        self.charge(element_work(elements))?;
-        if order.is_empty() {
-            return Ok(root);
+        Some((order, elements))
+    }
+
+    fn charge_tables(&mut self, bytes: u64, charged: &mut u64) -> Option<()> {
+        if !self.ctx.heap_box.charge_host(bytes) {
+            return None;
         }
-        let old = self.ctx.roots.temps.len();
-        let n = order.len();
-        for r in &order {
-            self.keep(*r);
-        }
-        drop((order, known));
+        *charged += bytes;
+        Some(())
+    }
+
+    /// Copies the `n` objects in temporaries from `old` on; the copy of the first.
+    fn copy_numbered(&mut self, old: usize, n: usize) -> Done<Ref> {
         for i in 0..n {
             let from = self.kept(old + i);
             // SAFETY: kept alive and current.
@@ -207,9 +287,7 @@ impl Vm<'_> {
             unsafe { self.fill_copy(from, to, &copies) };
         }
         // The root was the first to be numbered.
-        let result = self.kept(old + n);
-        self.ctx.roots.temps.truncate(old);
-        Ok(result)
+        Ok(self.kept(old + n))
     }
 
     /// # Safety

@@ -8,11 +8,14 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
-use jet_gc::Roots;
+use jet_gc::{Heap, Roots};
 
 use crate::code::{BOUNDARY, BOUNDARY_ERROR, Word};
+use crate::ctx::Ctx;
 use crate::given::Given;
 use crate::load::Loaded;
+use crate::observe::Observer;
+use crate::slow::{Done, Vm};
 
 const PAGE: usize = 4096;
 
@@ -70,6 +73,49 @@ impl Drop for VmStack {
     }
 }
 
+/// Words by which the charged part of the stack grows at least, in heaps with a low and with any limit.
+const GROWTH: [usize; 2] = [8 << 10, 32 << 10];
+/// Less room than this is made more when machine code leaves.
+const LOW_STACK: usize = 8 << 10;
+
+impl Ctx {
+    /// How far the charged part of the stack goes next; `None` when it goes to the end.
+    fn next_stack(&self) -> Option<(*mut u64, u64)> {
+        if self.stack_limit >= self.stack_end {
+            return None;
+        }
+        let growth = GROWTH[usize::from(self.heap_box.limit() >= 16 << 20)];
+        let next = self.stack_limit.wrapping_add(growth).min(self.stack_end);
+        Some((next, (next.addr() - self.stack_limit.addr()) as u64))
+    }
+
+    /// Charges more of the stack where little is left and the heap has room for it.
+    pub fn top_up_stack(&mut self, regs: *mut u64) {
+        if regs.wrapping_add(LOW_STACK) > self.stack_limit
+            && let Some((next, bytes)) = self.next_stack()
+            && self.heap_box.charge_host(bytes)
+        {
+            self.stack_limit = next;
+        }
+    }
+}
+
+impl Vm<'_> {
+    /// Charges more of the stack; false when there is no more of it. Stacks are memory of the program like its
+    /// heap, under the same limit. May collect.
+    pub fn grow_stack(&mut self) -> Done<bool> {
+        let Some((next, bytes)) = self.ctx.next_stack() else {
+            return Ok(false);
+        };
+        let ctx = &mut *self.ctx;
+        ctx.heap_box
+            .charge_host_or_collect(bytes, &mut ctx.roots)
+            .map_err(|e| self.out_of_memory(e))?;
+        self.ctx.stack_limit = next;
+        Ok(true)
+    }
+}
+
 /// Live reference registers by code index, computed when first asked for.
 struct LiveCache {
     /// For each word: 0 unknown, else place in `lists` plus one. One table for instructions that execute,
@@ -116,6 +162,21 @@ pub(crate) struct FrameAt {
     pub regs: *mut u64,
 }
 
+/// What a slot that keeps an object alive is.
+#[derive(Clone, Copy)]
+pub(crate) enum Root {
+    /// A constant.
+    Const,
+    /// Held by the operation that runs.
+    Temp,
+    /// A binding of the host, or one that gave a handle out.
+    Binding,
+    /// The receiver of a call through an attenuator.
+    Boundary,
+    /// A register of a frame: code index of its instruction, number.
+    Register(usize, u16),
+}
+
 /// Everything that keeps objects alive.
 pub(crate) struct RootSet {
     /// The stack.
@@ -139,6 +200,10 @@ pub(crate) struct RootSet {
     /// The code.
     pub loaded: Arc<Loaded>,
     live: LiveCache,
+    /// Frames and registers that the last visit walked.
+    walked: u64,
+    /// What is to be observed, if anything.
+    pub observer: Option<Box<Observer>>,
 }
 
 impl RootSet {
@@ -160,6 +225,8 @@ impl RootSet {
                 lists: Vec::new(),
                 analyses: Vec::new(),
             },
+            walked: 0,
+            observer: None,
         }
     }
 }
@@ -193,15 +260,39 @@ pub(crate) unsafe fn caller(loaded: &Loaded, entry: *mut u64, regs: *mut u64) ->
 // is a distinct memory word. Visiting reads code and stack only.
 unsafe impl Roots for RootSet {
     fn visit(&mut self, f: &mut dyn FnMut(&mut u64)) {
+        self.visit_as(&mut |_, slot| f(slot));
+    }
+
+    fn walked(&self) -> u64 {
+        self.walked
+    }
+
+    fn allocated(&mut self, bytes: u64) {
+        if let Some(at) = self.allocating()
+            && let Some(observer) = &mut self.observer
+        {
+            observer.allocated(at, bytes);
+        }
+    }
+
+    fn collected(&mut self, heap: &Heap) {
+        self.look(heap, false);
+    }
+}
+
+impl RootSet {
+    /// Shows every slot, and what it is.
+    pub(crate) fn visit_as(&mut self, f: &mut dyn FnMut(Root, &mut u64)) {
         for &i in &self.const_refs {
             let cell = &self.consts[i as usize];
             let mut value = cell.get();
-            f(&mut value);
+            f(Root::Const, &mut value);
             cell.set(value);
         }
-        self.temps.iter_mut().for_each(&mut *f);
-        self.bindings.iter_mut().for_each(&mut *f);
-        self.given.iter_mut().for_each(|g| f(&mut g.binding));
+        self.temps.iter_mut().for_each(|t| f(Root::Temp, t));
+        self.bindings.iter_mut().for_each(|b| f(Root::Binding, b));
+        let given = self.given.iter_mut();
+        given.for_each(|g| f(Root::Binding, &mut g.binding));
         if self.entry.is_null() || self.pc.is_null() {
             return;
         }
@@ -211,17 +302,22 @@ unsafe impl Roots for RootSet {
             regs: self.regs,
         };
         let mut executes = true;
+        self.walked = 0;
         loop {
             let special = code.specials();
             if at.index >= special {
                 if at.index == special + BOUNDARY || at.index == special + BOUNDARY_ERROR {
                     // SAFETY: register 1 of a boundary's frame is the receiver.
-                    f(unsafe { &mut *at.regs.add(1) });
+                    f(Root::Boundary, unsafe { &mut *at.regs.add(1) });
                 }
             } else {
-                for &r in self.live.get(&self.loaded, at.index, executes) {
+                let live = self.live.get(&self.loaded, at.index, executes);
+                self.walked += 2 + live.len() as u64;
+                for &r in live {
                     // SAFETY: a register of this frame, which nobody else refers to now.
-                    f(unsafe { &mut *at.regs.add(usize::from(r)) });
+                    f(Root::Register(at.index, r), unsafe {
+                        &mut *at.regs.add(usize::from(r))
+                    });
                 }
             }
             executes = false;

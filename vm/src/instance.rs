@@ -13,7 +13,7 @@ use jet_bytecode::linked::{LNominalKind, NominalId};
 use jet_bytecode::module::Const;
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::{Format, GcMode, Header, Ref};
-use jet_gc::{Heap, HeapConfig};
+use jet_gc::{Heap, HeapConfig, Watch};
 
 use crate::capability::{AuditSink, CapEntry, CapTable};
 use crate::code::HALT;
@@ -24,9 +24,11 @@ use crate::fuel::Meter;
 use crate::host::interface::bind;
 use crate::host::{HostCapability, HostResult, HostUsage, LimitKind, Limits, Ticket};
 use crate::load::Loaded;
+use crate::observe::{Allocations, Observe, Observer};
 use crate::ops_list::Refs;
 use crate::show::{Show, plain_name};
 use crate::slow::Vm;
+use crate::snapshot::Snapshot;
 use crate::trap::{Trap, limit_of};
 
 /// Words of stack for each frame that the depth limit allows, on average.
@@ -34,6 +36,8 @@ const WORDS_PER_FRAME: usize = 48;
 /// Least and most words of a stack.
 const MIN_STACK: usize = 1 << 16;
 const MAX_STACK: usize = 1 << 25;
+/// Words of stack that are not charged.
+const FREE_STACK: usize = 16 << 10;
 
 /// How an instance runs.
 pub struct Config {
@@ -51,6 +55,12 @@ pub struct Config {
     pub gc_log: Option<jet_gc::CollectionLog>,
     /// Gets the lines of `dbg`.
     pub debug: Option<crate::DebugLog>,
+    /// What to remember of the heap.
+    pub observe: Observe,
+    /// The old space is mark-region from so many bytes of objects on (0: from the first full collection).
+    pub blocks_from: u64,
+    /// Makes one allocation of a run fail: the next after so many.
+    pub fail_after: Option<u64>,
     /// Compiler of machine code; used where the program was loaded with counters.
     pub jit: Option<Box<dyn crate::plug::Jit>>,
 }
@@ -65,6 +75,9 @@ impl Default for Config {
             audit: None,
             gc_log: None,
             debug: None,
+            observe: Observe::default(),
+            blocks_from: jet_gc::BLOCKS_FROM,
+            fail_after: None,
             jit: None,
         }
     }
@@ -185,7 +198,7 @@ pub enum Outcome {
 }
 
 /// Counters of an instance.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RunStats {
     /// Fuel used.
     pub fuel: u64,
@@ -226,6 +239,11 @@ impl Instance {
             mode: config.gc,
             generational: config.generational,
             log: config.gc_log,
+            blocks_from: config.blocks_from,
+            watch: Watch {
+                allocations: config.observe.allocations,
+                growth: config.observe.snapshot,
+            },
             ..HeapConfig::default()
         });
         let mut heap_box = Box::new(heap.map_err(|e| InstanceError::System(e.to_string()))?);
@@ -235,7 +253,8 @@ impl Instance {
             .clamp(MIN_STACK, MAX_STACK)
             + 2 * loaded.max_frame;
         let stack = VmStack::new(words).map_err(|e| InstanceError::System(e.to_string()))?;
-        let stack_limit = stack.end().wrapping_sub(loaded.max_frame + 16);
+        let stack_end = stack.end().wrapping_sub(loaded.max_frame + 16);
+        let stack_limit = stack.base().wrapping_add(FREE_STACK).min(stack_end);
         let consts: Box<[Cell<u64>]> = loaded.consts.iter().map(|_| Cell::new(0)).collect();
         let mut meter = Meter::new(config.limits.fuel);
         // A moment too far away to be represented is no deadline.
@@ -245,7 +264,8 @@ impl Instance {
             .and_then(|t| Instant::now().checked_add(t));
         let core = heap_box.core();
         let heap = heap_box.base();
-        let roots = RootSet::new(stack, Arc::clone(&loaded), consts);
+        let mut roots = RootSet::new(stack, Arc::clone(&loaded), consts);
+        roots.observer = Observer::new(config.observe);
         let mut ctx = Box::new(Ctx {
             core,
             stack_limit,
@@ -271,6 +291,7 @@ impl Instance {
             fuel: 0,
             acc: 0,
             facc: 0.0,
+            stack_end,
             heap_box,
             roots,
             meter,
@@ -291,6 +312,7 @@ impl Instance {
         crate::native::attach(&mut ctx, config.jit);
         constants(&mut ctx)?;
         bindings(&mut ctx)?;
+        ctx.heap_box.fail_after(config.fail_after);
         Ok(Instance { ctx })
     }
 
@@ -358,6 +380,17 @@ impl Instance {
     /// What the monitor saw, if the program was is observed ([`Loaded::observe`]).
     pub fn observed(&self) -> Option<&crate::Observed> {
         self.ctx.monitor.as_ref().map(|m| &m.seen)
+    }
+
+    /// Allocations by source line, if they were counted.
+    pub fn allocations(&self) -> Option<Vec<Allocations>> {
+        let roots = &self.ctx.roots;
+        roots.observer.as_ref()?.allocations(&self.ctx.loaded)
+    }
+
+    /// What the heap held when it was at its largest, if that was looked at.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.ctx.roots.observer.as_ref()?.snapshot()
     }
 
     /// What the compiler of machine code did, if there is one.

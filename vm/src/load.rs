@@ -261,6 +261,18 @@ impl Loaded {
         Loaded::build(Arc::new(program.into_program()), true)
     }
 
+    /// Whether the instruction at this code index stands in a file of the standard library.
+    pub(crate) fn in_std(&self, index: usize) -> bool {
+        let (f, pc) = self.code.locate(index);
+        let function = &self.program.functions[f];
+        let package = self.program.packages.get(function.package.index());
+        let Some(package) = package else { return false };
+        let file = function
+            .line_at(pc)
+            .and_then(|line| package.files.get(usize::from(line.file)));
+        package.name == "std" || file.is_some_and(|f| f.starts_with("std/"))
+    }
+
     /// The same program, loaded with counters or without.
     pub fn again(&self, counts: bool) -> Result<Loaded, LoadError> {
         Loaded::build(Arc::clone(&self.program), counts)

@@ -29,8 +29,8 @@ pub(crate) const HANDLE_HEADER: Header = Header::record(HANDLE, 0, 2, 1);
 pub(crate) struct Marshal {
     /// The program, whose types say what values are.
     pub program: Arc<Program>,
-    /// Bytes of host values made so far.
-    pub bytes: u64,
+    /// Bytes of host values made so far; where they are the program's data, charged to its heap.
+    bytes: u64,
 }
 
 impl Marshal {
@@ -39,11 +39,16 @@ impl Marshal {
         Marshal { program, bytes: 0 }
     }
 
+    /// What [`Marshal::read`] charged to the heap: to be refunded when the host's values are gone.
+    pub fn charged(&self) -> u64 {
+        self.bytes
+    }
+
     fn count(&mut self, vm: &mut Vm<'_>, bytes: u64) -> Done {
-        self.bytes += bytes;
-        if self.bytes > vm.ctx.heap_box.limit() {
-            return Err(vm.too_large(self.bytes));
+        if !vm.ctx.heap_box.charge_host(bytes) {
+            return Err(vm.too_large(self.bytes + bytes));
         }
+        self.bytes += bytes;
         Ok(())
     }
 
@@ -77,7 +82,8 @@ impl Marshal {
             LType::Float => HostValue::Float(f64::from_bits(value)),
             LType::Str => {
                 let len = crate::strings::len_of(vm.ctx, value);
-                self.count(vm, len)?;
+                // A text is copied twice on the way.
+                self.count(vm, 2 * len)?;
                 vm.charge(byte_work(len))?;
                 // SAFETY: a value of type string.
                 HostValue::str(&unsafe { text_of(&vm.ctx.heap_box, r) })

@@ -272,6 +272,7 @@ unsafe fn settle(ctx: *mut Ctx) -> (u64, f64) {
         ctx.pc = &raw const ctx.loaded.code.words[left.at];
     }
     let at = ctx.loaded.code.index_of(ctx.pc);
+    ctx.top_up_stack(ctx.regs);
     // SAFETY: `regs` is the frame of that instruction.
     let held = unsafe { held(ctx, at, ctx.regs) };
     if ctx.fuel < LOW_FUEL {

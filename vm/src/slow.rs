@@ -169,6 +169,8 @@ impl<'a> Vm<'a> {
     /// The trap for an allocation that failed.
     #[cold]
     pub fn out_of_memory(&mut self, e: OutOfMemory) -> Stop {
+        let ctx = &mut *self.ctx;
+        ctx.roots.look(&ctx.heap_box, true);
         self.trap(TrapKind::Memory, e.to_string())
     }
 

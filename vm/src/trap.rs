@@ -6,11 +6,13 @@
 use jet_bytecode::analysis::decode::decode;
 use jet_bytecode::opcodes::{Op, TrapKind};
 
+use crate::code::Word;
 use crate::ctx::Ctx;
 use crate::dispatch::{TRAPPED, handler};
 use crate::frames::{FrameAt, caller};
 use crate::host::LimitKind;
 use crate::load::Loaded;
+use crate::slow::Vm;
 
 /// Innermost frames that a trap lists.
 const INNER: usize = 24;
@@ -18,7 +20,7 @@ const INNER: usize = 24;
 const OUTER: usize = 8;
 
 /// A place in the source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TraceFrame {
     /// Function, with its package.
     pub function: String,
@@ -104,7 +106,8 @@ fn backtrace(ctx: &Ctx) -> (Vec<TraceFrame>, Option<(usize, u64)>) {
     (stack, elided)
 }
 
-fn place(loaded: &Loaded, index: usize) -> TraceFrame {
+/// The place of an instruction.
+pub(crate) fn place(loaded: &Loaded, index: usize) -> TraceFrame {
     let (f, pc) = loaded.code.locate(index);
     let program = &loaded.program;
     let function = &program.functions[f];
@@ -131,16 +134,44 @@ handler! { #[cold] #[inline(never)] fn fault[](s) {
     explain(ctx);
     TRAPPED
 } }
-// One frame too many.
+// No room for the callee's frame: more of the stack is charged, or it is one frame too many.
 handler! { #[cold] #[inline(never)] fn depth[](s) {
-    let ctx = &mut *s.ctx;
-    ctx.fuel = s.fuel;
-    ctx.pc = s.pc;
-    ctx.regs = s.regs;
-    let why = if ctx.depth_left <= 0 { "calls are nested too deep" } else { "the stack is full" };
-    record(ctx, TrapKind::Depth, String::from(why));
-    TRAPPED
+    let handler = make_room(s.ctx, s.pc, s.regs, s.fuel);
+    if handler.is_null() {
+        return TRAPPED;
+    }
+    // The instruction once more. Not through its word, which may be a copy that tells the recorder.
+    s.tail(core::mem::transmute::<*const (), crate::dispatch::Handler>(handler))
 } }
+
+/// The handler of the call at `pc` if there is room for it now, else null and a trap.
+///
+/// # Safety
+/// Called by a handler with its state.
+#[inline(never)]
+unsafe fn make_room(ctx: *mut Ctx, pc: *const Word, regs: *mut u64, fuel: i64) -> *const () {
+    // SAFETY: the handler does not use the context during this call.
+    let ctx = unsafe { &mut *ctx };
+    ctx.fuel = fuel;
+    let mut vm = Vm::new(ctx, pc, regs);
+    if vm.ctx.depth_left > 0 {
+        match vm.grow_stack() {
+            Ok(true) => {
+                let code = &vm.ctx.loaded.code;
+                return code.words[code.index_of(pc)].slot;
+            }
+            Ok(false) => {}
+            Err(_) => return std::ptr::null(),
+        }
+    }
+    let why = if ctx.depth_left <= 0 {
+        "calls are nested too deep"
+    } else {
+        "the stack is full"
+    };
+    record(ctx, TrapKind::Depth, String::from(why));
+    std::ptr::null()
+}
 
 #[inline(never)]
 fn explain(ctx: &mut Ctx) {

@@ -14,6 +14,7 @@ use jet_vm::host::limits::MEMORY_RANGE;
 use jet_vm::host::{EnvGrant, Grants, Limits, PathGrant};
 
 use super::bundle::{AsmArgs, BuildArgs, DisasmArgs, InspectArgs, KeyArgs, VerifyArgs};
+use super::observed::Observations;
 use super::quantity::{count, duration, size};
 use crate::engine::GcChoice;
 
@@ -230,6 +231,12 @@ pub struct RunArgs {
         requires = "require_signature"
     )]
     pub trusted_keys: Option<PathBuf>,
+    /// Writes what the heap held when it was at its largest: by type, and by what holds it.
+    #[arg(long, value_name = "FILE", require_equals = true)]
+    pub heap_snapshot: Option<PathBuf>,
+    /// Tells at the end which lines allocated how much: a table, or JSON in a file.
+    #[arg(long, value_name = "FILE", require_equals = true, num_args = 0..=1, default_missing_value = EVERYTHING)]
+    pub alloc_profile: Option<PathBuf>,
     /// Arguments of the program, after `--`.
     #[arg(last = true, value_name = "ARGS")]
     pub program_args: Vec<OsString>,
@@ -424,7 +431,8 @@ struct ModeArgs {
         value_delimiter = ','
     )]
     jit_dump: Vec<JitDump>,
-    /// `normal`, `stress` (collect at every allocation) or `stress:N` (at every Nth).
+    /// `normal`, `stress` (collect at every allocation) or `stress:N` (at every Nth); `blocks` and `stress-blocks[:N]`
+    /// with a mark-region old space from the start.
     #[arg(long, value_name = "MODE", require_equals = true, value_parser = gc_mode, default_value = "normal")]
     gc: GcChoice,
     /// Says at the end what the run cost.
@@ -505,14 +513,19 @@ fn memory(text: &str) -> Result<u64, String> {
 }
 
 fn gc_mode(text: &str) -> Result<GcChoice, String> {
-    match text.split_once(':') {
-        None if text == "normal" => Ok(GcChoice::Normal),
-        None if text == "stress" => Ok(GcChoice::Stress(1)),
-        Some(("stress", n)) => match n.parse() {
-            Ok(0) | Err(_) => Err("expected stress:N with N of at least 1".to_owned()),
-            Ok(n) => Ok(GcChoice::Stress(n)),
+    let (mode, period) = match text.split_once(':') {
+        None => (text, 1),
+        Some((mode, n)) => match n.parse() {
+            Ok(0) | Err(_) => return Err(format!("expected {mode}:N with N of at least 1")),
+            Ok(n) => (mode, n),
         },
-        _ => Err("expected normal, stress or stress:N".to_owned()),
+    };
+    match mode {
+        "normal" if mode == text => Ok(GcChoice::Normal),
+        "blocks" if mode == text => Ok(GcChoice::Blocks),
+        "stress" => Ok(GcChoice::Stress(period)),
+        "stress-blocks" => Ok(GcChoice::StressBlocks(period)),
+        _ => Err("expected normal, blocks, stress[:N] or stress-blocks[:N]".to_owned()),
     }
 }
 
@@ -584,6 +597,16 @@ impl RunArgs {
     #[must_use]
     pub fn options(&self) -> RunOptions {
         RunOptions::of(&self.grants, &self.limits, &self.modes)
+    }
+
+    /// What is to be observed, and where it goes.
+    #[must_use]
+    pub fn observations(&self) -> Observations {
+        let file = |path: &PathBuf| (path.as_os_str() != EVERYTHING).then(|| path.clone());
+        Observations {
+            snapshot: self.heap_snapshot.clone(),
+            allocations: self.alloc_profile.as_ref().map(file),
+        }
     }
 }
 

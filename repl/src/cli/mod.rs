@@ -10,6 +10,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod new;
+pub mod observed;
 mod program;
 pub mod quantity;
 mod repl;

@@ -85,11 +85,13 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         Err(message) => return fail(USAGE, &message, None),
     };
     let seed = options.seed.unwrap_or_else(random_seed);
+    let observations = args.observations();
     let config = Config {
         limits: options.limits.clone(),
         gc: options.gc,
         seed,
         debug: None,
+        observe: observations.observe(),
         gc_log: options.gc_log.then_some(match style.format {
             MessageFormat::Json => log_as_json as CollectionLog,
             _ => log_line,
@@ -104,6 +106,9 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
     };
     let ran = started.elapsed();
     let code = conclude(&report.end, texts.as_ref(), &options, style);
+    if let Err(why) = observations.show(&report, style) {
+        return fail(USAGE, &why, None);
+    }
     if let Some(format) = options.stats {
         let stats = stats(
             &report,
@@ -212,7 +217,8 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
         "limit": limit,
         "fuel": report.fuel,
         "heap": {
-            "bytes": heap.committed, "peak": heap.peak, "external": heap.external, "allocated": heap.bytes_allocated,
+            "bytes": heap.committed, "peak": heap.peak, "external": heap.external, "host": heap.host,
+            "allocated": heap.bytes_allocated,
             "live": heap.live_after_last, "copied": heap.bytes_copied, "promoted": heap.bytes_promoted,
             "fragmented": heap.fragmented, "collections": heap.collections(), "seconds": seconds(heap.pause_total_ns()),
         },
@@ -220,6 +226,7 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
         "full": pauses(&heap.full),
         "host": { "calls": report.usage.calls, "output": report.usage.output },
         "seconds": { "prepare": prepared, "run": ran },
+        "process": { "peak_resident": peak_resident() },
         "jit": {
             "mode": options.jit.name(),
             "engine": options.jit.engine(),
@@ -235,6 +242,14 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
         "seed": seed,
         "monitor": report.observed.as_ref().map(|o| json!({ "calls": o.calls, "host_calls": o.host_calls })),
     })
+}
+
+/// Most bytes of memory that this process ever had, all of it counted; where the system tells.
+fn peak_resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
 }
 
 /// Pauses of one kind of collection.

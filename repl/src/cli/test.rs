@@ -80,6 +80,7 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
         seed: options.seed.unwrap_or(1),
         gc_log: None,
         debug: None,
+        observe: jet_vm::Observe::default(),
         jit: options.compiler(options.seed.unwrap_or(1)),
     };
     let lines = Lines::new(Some(&texts));

@@ -110,6 +110,15 @@ pub const MODES: &[Mode] = &[
         collections: 60,
     },
     Mode {
+        name: "collections everywhere, mark-region old space",
+        from: From::Bundle,
+        set: |c, t| {
+            c.gc = GcMode::Stress(t.period);
+            c.blocks_from = 0;
+        },
+        collections: 20,
+    },
+    Mode {
         name: "machine code under stress",
         from: From::Counting,
         set: |c, t| c.jit = native(jet_jit::Mode::Stress, t.seed),

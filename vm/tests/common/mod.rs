@@ -372,3 +372,22 @@ pub fn run(loaded: &Arc<Loaded>) -> Ran {
     }
     normal
 }
+
+/// `main` puts out the sum of 0..n.
+pub fn sum_to(n: i32) -> Arc<Loaded> {
+    let mut p = Prog::new();
+    let mut f = p.main();
+    let (sum, i, end) = (f.reg(p.int), f.reg(p.int), f.reg(p.int));
+    f.const_imm(sum, 0);
+    f.const_imm(i, 0);
+    f.const_imm(end, n);
+    let (head, done) = (f.label(), f.label());
+    f.bind(head);
+    f.jump(Op::JLe, end, i, done);
+    f.emit(Op::AddInt, sum, sum, i);
+    f.emit(Op::AddImm, i, i, 1);
+    f.jmp(head);
+    f.bind(done);
+    p.put(&mut f, INT, sum);
+    p.finish_main(f)
+}

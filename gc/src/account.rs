@@ -1,0 +1,147 @@
+//! The account of bytes against the limit, and how much is allocated between two collections.
+//!
+//! What must stay true: `required` is at least what is held at any moment of any collection that may come, so that
+//! nothing in the middle of one can lack memory; what the embedder charges is part of it.
+
+use crate::blocks::LINE;
+use crate::heap::{Heap, MIN_GROWTH, SMALL_CHUNK};
+
+/// What walking a frame or a slot of the roots costs, in bytes of allocation that take as long.
+const ROOT_COST: u64 = 64;
+/// Roots make the nursery grow to at most this.
+const MAX_ROOTED_BUDGET: u64 = 64 << 20;
+
+/// Young bytes between two collections at first.
+pub(crate) const FIRST_PACE: u64 = 1 << 20;
+/// Copying this much takes about half a millisecond: a nursery of which more survives is made smaller, down to this.
+const COPIED_AT_MOST: u64 = 512 << 10;
+
+/// Fewest entries that the stack of marked objects may have.
+pub(crate) const MIN_STACK: u64 = 16 << 10;
+/// Bytes of old space for each entry that it may have.
+const BYTES_PER_ENTRY: u64 = 256;
+
+impl Heap {
+    /// Bytes to copy into that suffice for `used` bytes of small objects, whatever their order: each
+    /// chunk but the last is left with less than one small object's room.
+    pub(crate) fn reserve(&self, used: u64) -> u64 {
+        if used == 0 {
+            0
+        } else if used <= SMALL_CHUNK {
+            SMALL_CHUNK
+        } else {
+            used.div_ceil(self.chunk_bytes - self.small_max) * self.chunk_bytes
+        }
+    }
+
+    /// What the heap would hold at worst, at any moment of any collection or between two, after
+    /// `young` more bytes of young chunks and `fixed` more bytes that do not move.
+    pub(crate) fn required(&self, young: u64, fixed: u64) -> u64 {
+        let apart = self
+            .large_bytes
+            .saturating_add(self.external.bytes())
+            .saturating_add(self.host)
+            .saturating_add(4 * self.remembered_max as u64)
+            .saturating_add(fixed);
+        let young = self.young_bytes + young;
+        if self.in_blocks {
+            // Young survivors go into fresh blocks at worst; old objects move only where there is room.
+            let old = self.old_bytes + self.reserve_blocks(young);
+            return apart.saturating_add(young + old + self.beside_blocks(old));
+        }
+        // A young collection turns `young` into at most `reserve(young)` of old chunks. A full one
+        // copies everything into `copy`, from which the next one copies into as much again.
+        let copy = self.reserve(self.old_used + young);
+        let before = self.old_bytes + self.reserve(young).max(young);
+        apart.saturating_add(before.max(copy) + copy)
+    }
+
+    pub(crate) fn fits(&self, young: u64, fixed: u64) -> bool {
+        self.required(young, fixed) <= self.limit
+    }
+
+    /// Bytes of fresh blocks that suffice for `used` bytes of small objects.
+    pub(crate) fn reserve_blocks(&self, used: u64) -> u64 {
+        used.div_ceil(self.chunk_bytes - self.small_max) * self.chunk_bytes
+    }
+
+    /// What tables and the stack of a collection take for `old` bytes of blocks.
+    pub(crate) fn beside_blocks(&self, old: u64) -> u64 {
+        old / 64 + old / LINE + 4 * stack_entries(old)
+    }
+
+    /// Bytes that count against the limit and are held now.
+    pub(crate) fn held(&self) -> u64 {
+        let remembered = 4 * self.remembered.capacity() as u64;
+        self.committed + self.external.bytes() + self.host + remembered
+    }
+
+    pub(crate) fn note_peak(&mut self) {
+        self.stats.peak = self.stats.peak.max(self.held());
+    }
+
+    /// Charges memory that the embedder is about to take for this heap's program. Collects nothing; false, and
+    /// nothing is charged, when it does not fit the limit.
+    #[must_use]
+    pub fn charge_host(&mut self, bytes: u64) -> bool {
+        if !self.fits(0, bytes) {
+            return false;
+        }
+        self.host += bytes;
+        self.trim_pool_for(0);
+        self.note_peak();
+        true
+    }
+
+    /// Takes back what was charged for the embedder's memory.
+    pub fn refund_host(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.host);
+        self.host = self.host.saturating_sub(bytes);
+    }
+
+    /// Bytes that are free without a collection: within the limit, copy headroom kept.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.limit.saturating_sub(self.required(0, 0))
+    }
+
+    /// Bytes of objects allocated since the last full collection.
+    #[must_use]
+    pub fn allocated_since_full(&self) -> u64 {
+        self.stats.bytes_allocated + self.uncounted() - self.allocated_at_full
+    }
+
+    /// Adapts the budget to what the roots cost to walk.
+    pub(crate) fn note_roots(&mut self, walked: u64) {
+        let most = (self.limit / 8).min(MAX_ROOTED_BUDGET);
+        self.rooted_budget = walked.saturating_mul(ROOT_COST).min(most);
+    }
+
+    /// Adapts the budget to what survived the young collection that ended, of `young` bytes.
+    pub(crate) fn note_survivors(&mut self, young: u64, copied: u64) {
+        if copied > COPIED_AT_MOST {
+            self.pace = (self.pace / 2).max(COPIED_AT_MOST);
+        } else if copied < self.pace / 16 && young > self.pace / 2 {
+            self.pace = (2 * self.pace).min(self.young_budget);
+        }
+    }
+
+    /// Bytes of young chunks between two collections.
+    pub(crate) fn young_bytes_due(&self) -> u64 {
+        self.young_budget.min(self.pace).max(self.rooted_budget)
+    }
+}
+
+/// Entries that the stack may have for `old` bytes of blocks.
+pub(crate) fn stack_entries(old: u64) -> u64 {
+    (old / BYTES_PER_ENTRY).max(MIN_STACK)
+}
+
+/// The threshold for the next full collection.
+pub(crate) fn next_full(live: u64, growth: bool) -> u64 {
+    if growth {
+        live + (live / 4).max(SMALL_CHUNK)
+    } else {
+        live + live.max(MIN_GROWTH)
+    }
+}

@@ -1,0 +1,565 @@
+//! Collections of a heap whose old space is mark-region: survivors of the young space are copied into holes and fresh
+//! blocks; a full collection marks old objects where they are, but for those in the emptiest blocks, which it
+//! moves together as far as there is room (opportunistic evacuation).
+//!
+//! What must stay true: before anything moves, the pool holds the blocks that young survivors can need whatever the
+//! holes are like, and old objects take fresh blocks only within what was prepared for them besides, so nothing in
+//! the middle of a collection can fail. An object that is marked and not scanned is on the stack, or the stack
+//! says that it overflowed, and then all marked objects are scanned again.
+
+use crate::account::{MIN_STACK, stack_entries};
+use crate::blocks::{Blocks, LINE, lines_of};
+use crate::cage::{Cage, PAGE_GRANULES};
+use crate::chunk::{
+    Chunk, FROM, FROM_OLD, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_WHITE, MARKING, OLD,
+    PageTable, SHARED,
+};
+use crate::collect::{Kind, POISON};
+use crate::external::ExternalTable;
+use crate::heap::{Heap, OutOfMemoryCause, Roots, SMALL_CHUNK};
+use crate::layout::{Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, Header};
+use crate::scan::{Scan, copy_object, size_at};
+use crate::side::Side;
+
+/// What a full collection moves out of old blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Defragment {
+    /// What is sparse, when much is.
+    Sparse,
+    /// As much as there is room for.
+    All,
+}
+
+impl Heap {
+    /// Goes over to blocks at this full collection, if the old space is large enough and the system gives the tables.
+    pub(crate) fn wants_blocks(&mut self) -> bool {
+        let used: u64 = self.young.iter().map(Chunk::used).sum::<u64>() + self.old_used;
+        if used < self.blocks_from {
+            return false;
+        }
+        // Close to the limit a block may be more than what copying needs for very few objects.
+        let need = self.reserve_blocks(used);
+        let pooled = self.pool.len() as u64 * self.chunk_bytes;
+        let beside = self.large_bytes + self.external.bytes() + self.host;
+        let later = beside + 4 * self.remembered_max as u64 + need + self.beside_blocks(need);
+        if self.held() + need.saturating_sub(pooled) > self.limit || later > self.limit {
+            return false;
+        }
+        match Side::new(self.cage.size()) {
+            Ok(side) => {
+                self.blocks = Some(Box::new(Blocks::new(side)));
+                true
+            }
+            Err(_) => {
+                self.blocks_from = u64::MAX;
+                false
+            }
+        }
+    }
+
+    /// Collects with a mark-region old space. `first`: the old space is not in blocks yet, and is moved there whole.
+    pub(crate) fn collect_blocks(
+        &mut self,
+        kind: Kind,
+        first: bool,
+        stress: bool,
+        roots: &mut dyn Roots,
+    ) -> Result<(), OutOfMemoryCause> {
+        let full = kind == Kind::Full;
+        let young_used: u64 = self.young.iter().map(Chunk::used).sum();
+        let movable = if first { self.old_used } else { 0 };
+        let spare = if full && !first {
+            self.spare_for_old(young_used, stress)
+        } else {
+            0
+        };
+        let need = self.reserve_blocks(young_used + movable + spare);
+        if !self.fill_pool((need / self.chunk_bytes) as usize) {
+            return Err(OutOfMemoryCause::System);
+        }
+        let Some(mut blocks) = self.blocks.take() else {
+            return Err(OutOfMemoryCause::System);
+        };
+        let mut from = std::mem::take(&mut self.young);
+        self.core.alloc_ptr = 0;
+        self.core.alloc_end = 0;
+        self.window_end = 0;
+        self.young_bytes = 0;
+        self.clean_dirty_pages();
+        if full {
+            for &large in &self.large {
+                self.pages.set(large.first, 1, LARGE_WHITE);
+            }
+        }
+        if first {
+            from.append(&mut self.old);
+        } else if full {
+            // What is in the remembered set may die, but its header is there still.
+            for &r in &self.remembered {
+                self.clear_remembered(r);
+            }
+            blocks.begin(&self.old);
+            self.pages_of_old(MARKING);
+            self.choose_candidates(&blocks, spare, stress);
+        }
+        for chunk in &from {
+            self.pages.set_chunk(chunk, FROM);
+        }
+        let mut m = Marking {
+            base: self.core.base,
+            cage: &self.cage,
+            pages: self.pages,
+            blocks: &mut blocks,
+            old: &mut self.old,
+            pool: &mut self.pool,
+            external: &mut self.external,
+            stack: std::mem::take(&mut self.mark_stack),
+            stack_max: stack_entries(self.old_bytes) as usize,
+            overflowed: false,
+            large: Vec::new(),
+            spare,
+            live: 0,
+            copied: 0,
+        };
+        // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
+        // objects only, and headers describe their objects, so everything reached is an object whose
+        // pages are committed. The blocks suffice: see `Heap::required`.
+        unsafe {
+            self.stats.remembered = self.remembered.len() as u64;
+            if !full {
+                for &r in &self.remembered {
+                    m.scan_remembered(r);
+                }
+                for &(array, page) in &self.dirty {
+                    let cards = m.pages.cards(page);
+                    m.scan_cards(array, page, cards);
+                }
+            }
+            roots.visit(&mut |slot| {
+                if let Ok(r) = u32::try_from(*slot) {
+                    *slot = m.forward(r) as u64;
+                }
+            });
+            for slot in self.handles.values() {
+                slot.0 = m.forward(slot.0);
+            }
+            m.drain();
+        }
+        let (copied, live) = (m.copied, m.live);
+        self.mark_stack = std::mem::take(&mut m.stack);
+        self.mark_stack.shrink_to(MIN_STACK as usize);
+        self.forget_cards();
+        self.forget_remembered();
+        self.note_roots(roots.walked());
+
+        self.sweep_large(full, stress);
+        self.external.sweep(full);
+        blocks.close();
+        if full {
+            self.sweep_blocks(&mut blocks, stress);
+            self.old_used = live;
+        } else {
+            self.old_used += copied;
+        }
+        self.blocks = Some(blocks);
+        self.retire(from, stress);
+        self.pages_of_old(OLD);
+        self.old_bytes = self.old.iter().map(Chunk::bytes).sum();
+        self.finish_collection(full, young_used, copied);
+        Ok(())
+    }
+
+    /// Fills the pool up to so many chunks.
+    fn fill_pool(&mut self, chunks: usize) -> bool {
+        let more = chunks.saturating_sub(self.pool.len()) as u64 * self.chunk_bytes;
+        self.trim_retained_for(more);
+        while self.pool.len() < chunks {
+            let pages = (self.chunk_bytes >> crate::cage::PAGE_SHIFT) as u32;
+            match self.commit_pages(pages) {
+                Some(first) => self.pool.push(Chunk::new(first, pages)),
+                None => return false,
+            }
+        }
+        self.note_peak();
+        true
+    }
+
+    pub(crate) fn clean_dirty_pages(&mut self) {
+        for &(_, page) in &self.dirty {
+            let clean = if self.pages.of_page(page) == LARGE_KEPT_DIRTY {
+                LARGE_KEPT
+            } else {
+                LARGE_REST
+            };
+            self.pages.set(page, 1, clean);
+        }
+    }
+
+    /// Forgets what was stored into large arrays.
+    pub(crate) fn forget_cards(&mut self) {
+        for &(_, page) in &self.dirty {
+            self.pages.set_cards(page, 0);
+        }
+        self.dirty.clear();
+    }
+
+    fn pages_of_old(&mut self, state: u8) {
+        for block in &self.old {
+            self.pages.set_chunk(block, state);
+        }
+    }
+
+    /// Bytes of old objects that may be moved into fresh blocks: what the limit leaves.
+    fn spare_for_old(&self, young_used: u64, stress: bool) -> u64 {
+        let room = self.limit.saturating_sub(self.required(0, 0));
+        let most = if stress || self.defragment == Defragment::All {
+            self.old_used
+        } else {
+            self.old_used / 4
+        };
+        let fits = |spare: u64| {
+            self.reserve_blocks(young_used + spare) - self.reserve_blocks(young_used) <= room
+        };
+        let mut spare = most;
+        while spare >= self.chunk_bytes && !fits(spare) {
+            spare /= 2;
+        }
+        if fits(spare) { spare } else { 0 }
+    }
+
+    /// Chooses the blocks whose objects are to be moved out: the emptiest, as many as other blocks' holes and the
+    /// spare blocks can take.
+    fn choose_candidates(&mut self, blocks: &Blocks, spare: u64, stress: bool) {
+        let used: Vec<u64> = self
+            .old
+            .iter()
+            .map(|b| blocks.used_lines(b) as u64 * LINE)
+            .collect();
+        let all: u64 = self.old.iter().map(Chunk::bytes).sum();
+        let live: u64 = used.iter().sum();
+        if stress {
+            // In turn: everything, every other block, nothing.
+            let turn = self.stats.full.count % 3;
+            for (i, block) in self.old.iter().enumerate() {
+                if turn == 0 || turn == 1 && i % 2 == 0 {
+                    self.pages.set_chunk(block, FROM_OLD);
+                }
+            }
+            return;
+        }
+        let free = all - live;
+        let sparse = free > all / 8;
+        if !sparse && self.defragment == Defragment::Sparse {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.old.len()).collect();
+        order.sort_unstable_by_key(|&i| used[i]);
+        // Holes are used but for the rest of a line here and there.
+        let (mut moved, mut holes) = (0, free * 3 / 4);
+        for i in order {
+            let block = self.old[i];
+            let more = moved + used[i];
+            let fewer = holes.saturating_sub((block.bytes() - used[i]) * 3 / 4);
+            let worth = used[i] <= block.bytes() / 2 || self.defragment == Defragment::All;
+            if !worth || more > fewer + spare {
+                break;
+            }
+            (moved, holes) = (more, fewer);
+            self.pages.set_chunk(&block, FROM_OLD);
+        }
+    }
+
+    /// Frees lines and blocks in which nothing was found.
+    fn sweep_blocks(&mut self, blocks: &mut Blocks, stress: bool) {
+        let mut empty = Vec::new();
+        let mut kept = Vec::with_capacity(self.old.len());
+        for block in std::mem::take(&mut self.old) {
+            if blocks.sweep(&block) == 0 {
+                empty.push(block);
+                continue;
+            }
+            if stress {
+                for line in lines_of(&block).filter(|&l| blocks.side.line(l) == 0) {
+                    let at = line << (LINE.trailing_zeros());
+                    // SAFETY: a line of our own block in which no live object lies.
+                    unsafe { self.core.base.add(at).write_bytes(POISON, LINE as usize) };
+                }
+            }
+            kept.push(block);
+        }
+        self.old = kept;
+        blocks.restart();
+        for mut block in empty {
+            // All of it may have been written to.
+            block.top = block.bump_end();
+            self.retire(vec![block], stress);
+        }
+    }
+
+    /// Takes the mark off that an object is in the remembered set.
+    fn clear_remembered(&self, r: u32) {
+        // SAFETY: the set has references to old objects, none of which was freed since the last collection.
+        unsafe {
+            let p = self.address(crate::layout::Ref(r)).cast::<u64>();
+            p.write(p.read() & !GC_REMEMBERED);
+        }
+    }
+}
+
+/// One collection under way.
+struct Marking<'a> {
+    base: *mut u8,
+    cage: &'a Cage,
+    pages: PageTable,
+    blocks: &'a mut Blocks,
+    old: &'a mut Vec<Chunk>,
+    pool: &'a mut Vec<Chunk>,
+    external: &'a mut ExternalTable,
+    /// Marked objects that were not scanned yet.
+    stack: Vec<u32>,
+    stack_max: usize,
+    overflowed: bool,
+    /// Large objects that were reached and not scanned yet.
+    large: Vec<u32>,
+    /// Bytes of old objects that may still go into fresh blocks.
+    spare: u64,
+    live: u64,
+    copied: u64,
+}
+
+impl Scan for Marking<'_> {
+    #[inline(always)]
+    fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    #[inline(always)]
+    fn external(&mut self) -> &mut ExternalTable {
+        self.external
+    }
+
+    #[inline(always)]
+    unsafe fn forward(&mut self, r: u32) -> u32 {
+        // SAFETY: passed on.
+        unsafe {
+            match self.pages.of(r) {
+                FROM | SHARED => self.copy(r),
+                MARKING => {
+                    if !self.blocks.side.mark(r) {
+                        self.mark(r);
+                    }
+                    r
+                }
+                FROM_OLD => self.evacuate(r),
+                LARGE_WHITE => {
+                    self.keep_large(r);
+                    r
+                }
+                _ => r,
+            }
+        }
+    }
+}
+
+impl Marking<'_> {
+    /// Notes an object that was just marked, where it is.
+    ///
+    /// # Safety
+    /// `r` leads to an object in a block.
+    #[inline(always)]
+    unsafe fn mark(&mut self, r: u32) {
+        // SAFETY: an object's header is readable.
+        let (header, granules) = unsafe { self.header(r) };
+        self.blocks.mark_lines(r, granules);
+        self.live += u64::from(granules) << GRANULE_SHIFT;
+        self.push(r, header);
+    }
+
+    /// The header and the size in granules.
+    ///
+    /// # Safety
+    /// `r` leads to an object.
+    #[inline(always)]
+    unsafe fn header(&self, r: u32) -> (Header, u32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let p = self.at(r);
+            let header = Header(p.cast::<u64>().read());
+            (header, (size_at(p, header) >> GRANULE_SHIFT) as u32)
+        }
+    }
+
+    /// Remembers to scan an object that is marked.
+    #[inline(always)]
+    fn push(&mut self, r: u32, header: Header) {
+        let leaf = match header.format() {
+            Some(Format::Record) => header.nrefs() == 0,
+            Some(Format::RefArray | Format::ExtStr) => false,
+            _ => true,
+        };
+        if leaf {
+            return;
+        }
+        if self.stack.len() < self.stack_max {
+            self.stack.push(r);
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    /// # Safety
+    /// `r` leads to an object in a `FROM` chunk.
+    #[inline(always)]
+    unsafe fn copy(&mut self, r: u32) -> u32 {
+        // SAFETY: an object's header is readable.
+        unsafe {
+            let header = Header(self.at(r).cast::<u64>().read());
+            if let Some(to) = header.forwarding() {
+                return to;
+            }
+            let (_, granules) = self.header(r);
+            let to = match self.blocks.alloc(granules, self.old, &self.pages) {
+                Some(to) => to,
+                None => self.alloc_fresh(granules),
+            };
+            self.move_to(r, to, granules, header);
+            to
+        }
+    }
+
+    /// Moves an object out of a block that is to be emptied, or marks it there.
+    ///
+    /// # Safety
+    /// `r` leads to an object in a `FROM_OLD` block.
+    #[inline(never)]
+    unsafe fn evacuate(&mut self, r: u32) -> u32 {
+        // SAFETY: an object's header is readable.
+        unsafe {
+            let header = Header(self.at(r).cast::<u64>().read());
+            if let Some(to) = header.forwarding() {
+                return to;
+            }
+            if self.blocks.side.is_marked(r) {
+                return r;
+            }
+            let (_, granules) = self.header(r);
+            let bytes = u64::from(granules) << GRANULE_SHIFT;
+            // Whether it goes into a hole or not, it counts as if it took fresh room where that is what is left.
+            let to = if self.spare >= bytes {
+                self.spare -= bytes;
+                match self.blocks.alloc(granules, self.old, &self.pages) {
+                    Some(to) => Some(to),
+                    None => Some(self.alloc_fresh(granules)),
+                }
+            } else {
+                self.blocks.alloc_in_hole(granules, self.old, &self.pages)
+            };
+            match to {
+                Some(to) => {
+                    self.move_to(r, to, granules, header);
+                    to
+                }
+                None => {
+                    self.blocks.side.mark(r);
+                    self.mark(r);
+                    r
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// `r` leads to an object of so many granules with this header; as many are ours at `to`.
+    #[inline(always)]
+    unsafe fn move_to(&mut self, r: u32, to: u32, granules: u32, header: Header) {
+        let source = self.at(r).cast::<u64>();
+        let target = self.at(to).cast::<u64>();
+        // SAFETY: the caller's promise.
+        unsafe {
+            copy_object(source, target, granules, header.0 & !GC_BITS | GC_OLD);
+            source.write(Header::forwarded(to).0);
+        }
+        self.blocks.side.mark(to);
+        self.blocks.mark_lines(to, granules);
+        let bytes = u64::from(granules) << GRANULE_SHIFT;
+        self.live += bytes;
+        self.copied += bytes;
+        self.push(to, header);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_fresh(&mut self, granules: u32) -> u32 {
+        let Some(mut block) = self.pool.pop() else {
+            // `collect_blocks` counted; a heap that gets here was written to behind our back.
+            panic!("heap corrupt: more objects to copy than were allocated");
+        };
+        if !block.dirty && block.bytes() > SMALL_CHUNK {
+            self.cage.populate(block.first, block.pages);
+        }
+        block.dirty = true;
+        // The lines say what of it holds objects.
+        block.top = block.bump_end();
+        self.pages.set_chunk(&block, OLD);
+        self.old.push(block);
+        self.blocks.open(self.old);
+        match self.blocks.alloc_in_fresh(granules) {
+            Some(r) => r,
+            None => panic!("heap corrupt: object larger than its chunk"),
+        }
+    }
+
+    /// # Safety
+    /// `r` leads to the object of a `LARGE_WHITE` run.
+    #[cold]
+    #[inline(never)]
+    unsafe fn keep_large(&mut self, r: u32) {
+        let p = self.at(r).cast::<u64>();
+        // SAFETY: an object's header is readable and writable.
+        unsafe { p.write(p.read() & !GC_BITS | GC_OLD) };
+        self.pages.set(r / PAGE_GRANULES, 1, LARGE_KEPT);
+        self.large.push(r);
+    }
+
+    /// Scans marked objects until there are none left that were not.
+    ///
+    /// # Safety
+    /// All objects hold live references.
+    unsafe fn drain(&mut self) {
+        loop {
+            // SAFETY: what is on the stacks was reached.
+            unsafe {
+                while let Some(r) = self.stack.pop() {
+                    self.scan_object(r);
+                }
+                if let Some(r) = self.large.pop() {
+                    self.scan_object(r);
+                    continue;
+                }
+            }
+            if !self.overflowed {
+                return;
+            }
+            self.overflowed = false;
+            // Something that is marked was not scanned: once more all of it. Blocks may be added meanwhile.
+            let mut i = 0;
+            while let Some(block) = self.old.get(i).copied() {
+                let mut marked = Vec::new();
+                self.blocks.objects(&block, |r| {
+                    marked.push(r);
+                    true
+                });
+                for r in marked {
+                    // SAFETY: marked objects are live.
+                    unsafe {
+                        self.scan_object(r);
+                        while let Some(r) = self.stack.pop() {
+                            self.scan_object(r);
+                        }
+                    }
+                }
+                i += 1;
+            }
+        }
+    }
+}

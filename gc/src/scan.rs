@@ -1,0 +1,194 @@
+//! What both kinds of collection do with an object: forward each of its references.
+//!
+//! What must stay true: nothing here recurses; slots are read and written inside the object that the header
+//! describes.
+
+use crate::cage::{PAGE_GRANULES, PAGE_SHIFT};
+use crate::chunk::CARD_SHIFT;
+use crate::external::ExternalTable;
+use crate::layout::{
+    self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_REMEMBERED, GRANULE_SHIFT, Header,
+    LENGTH_OFFSET, RECORD_REFS,
+};
+
+/// How many slots ahead of the scan objects are prefetched (in arrays and long records).
+const AHEAD: usize = 8;
+
+/// A collection under way.
+pub(crate) trait Scan {
+    /// Address of reference 0.
+    fn base(&self) -> *mut u8;
+
+    /// The external buffers.
+    fn external(&mut self) -> &mut ExternalTable;
+
+    /// Where the object is after the collection.
+    ///
+    /// # Safety
+    /// `r` is an immediate or leads to an object of this heap.
+    unsafe fn forward(&mut self, r: u32) -> u32;
+
+    /// Address of a reference.
+    #[inline(always)]
+    fn at(&self, r: u32) -> *mut u8 {
+        self.base().wrapping_add((r as usize) << GRANULE_SHIFT)
+    }
+
+    /// Scans an object of the remembered set and takes it out of it.
+    ///
+    /// # Safety
+    /// `r` leads to an old object.
+    unsafe fn scan_remembered(&mut self, r: u32) {
+        // SAFETY: an object's header is readable and writable.
+        unsafe {
+            let p = self.at(r).cast::<u64>();
+            p.write(p.read() & !GC_REMEMBERED);
+            self.scan_object(r);
+        }
+    }
+
+    /// Scans the elements of an old large array that lie in some cards of one page.
+    ///
+    /// # Safety
+    /// `array` leads to a reference array, in whose run the page lies.
+    unsafe fn scan_cards(&mut self, array: u32, page: u32, mut cards: u64) {
+        let from = ((page - array / PAGE_GRANULES) as u64) << PAGE_SHIFT;
+        let data = DATA_OFFSET as u64;
+        // SAFETY: the array has a length word, and the elements scanned are below its length.
+        unsafe {
+            let len = self.at(array).add(LENGTH_OFFSET).cast::<u32>().read() as u64;
+            while cards != 0 {
+                let card = from + ((cards.trailing_zeros() as u64) << CARD_SHIFT);
+                cards &= cards - 1;
+                let start = card.max(data);
+                let end = (card + (1 << CARD_SHIFT)).min(data + 4 * len);
+                let slots = self.at(array).add(start as usize).cast();
+                self.scan_slots(slots, (end.saturating_sub(start) / 4) as u32);
+            }
+        }
+    }
+
+    /// Forwards the references of one object; its size in bytes.
+    ///
+    /// # Safety
+    /// `r` leads to an object whose references are live.
+    #[inline(always)]
+    unsafe fn scan_object(&mut self, r: u32) -> u64 {
+        let p = self.at(r);
+        // SAFETY: the header (and, where it says so, the length word and the elements) belongs to the
+        // object and is readable and writable.
+        unsafe {
+            let header = Header(p.cast::<u64>().read());
+            match header.format() {
+                Some(Format::Record) => {
+                    self.scan_slots(p.add(RECORD_REFS).cast(), header.nrefs());
+                    header.record_bytes() as u64
+                }
+                Some(Format::RefArray) => {
+                    let len = p.add(LENGTH_OFFSET).cast::<u32>().read();
+                    self.scan_slots(p.add(DATA_OFFSET).cast(), len);
+                    layout::array_size(Format::RefArray, len)
+                }
+                Some(Format::ExtStr) => {
+                    let index = p.add(EXT_INDEX_OFFSET).cast::<u64>().read();
+                    self.external().mark(index);
+                    layout::EXT_STR_SIZE as u64
+                }
+                _ => size_at(p, header),
+            }
+        }
+    }
+
+    /// # Safety
+    /// `slots` leads to `n` reference slots of an object.
+    #[inline(always)]
+    unsafe fn scan_slots(&mut self, slots: *mut u32, n: u32) {
+        let n = n as usize;
+        for i in 0..n {
+            // SAFETY: `i < n`; what the slot holds is live.
+            unsafe {
+                if i + AHEAD < n {
+                    prefetch(self.at(slots.add(i + AHEAD).read()));
+                }
+                let slot = slots.add(i);
+                let before = slot.read();
+                let after = self.forward(before);
+                if after != before {
+                    slot.write(after);
+                }
+            }
+        }
+    }
+}
+
+/// Starts loading what is at `p` where the machine can be asked to.
+#[inline(always)]
+pub(crate) fn prefetch(p: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect that a program can see, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
+/// Size of the object at `p`.
+///
+/// # Safety
+/// `p` leads to an object with this header.
+#[inline(always)]
+pub(crate) unsafe fn size_at(p: *const u8, header: Header) -> u64 {
+    match header.format() {
+        Some(Format::Record) => header.record_bytes() as u64,
+        Some(Format::ExtStr) => layout::EXT_STR_SIZE as u64,
+        Some(Format::Forwarded) | None => corrupt_header(header),
+        Some(array) => {
+            // SAFETY: arrays and strings have a length word.
+            let len = unsafe { p.add(LENGTH_OFFSET).cast::<u32>().read() };
+            layout::array_size(array, len)
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn corrupt_header(header: Header) -> ! {
+    panic!("heap corrupt: header {:#x}", header.0);
+}
+
+/// Copies the `granules` words of an object, whose header becomes `header`.
+///
+/// # Safety
+/// Both lead to so many words, which do not overlap.
+#[inline(always)]
+pub(crate) unsafe fn copy_object(source: *const u64, target: *mut u64, granules: u32, header: u64) {
+    // SAFETY: the caller's promise. The small sizes are spelled out because calling memcpy for them costs more than
+    // the copy.
+    unsafe {
+        target.write(header);
+        let (s, t) = (source.add(1), target.add(1));
+        match granules {
+            1 => {}
+            2 => copy_words::<1>(s, t),
+            3 => copy_words::<2>(s, t),
+            4 => copy_words::<3>(s, t),
+            5 => copy_words::<4>(s, t),
+            6 => copy_words::<5>(s, t),
+            n => t.copy_from_nonoverlapping(s, n as usize - 1),
+        }
+    }
+}
+
+/// # Safety
+/// Both lead to `N` words, which do not overlap.
+#[inline(always)]
+unsafe fn copy_words<const N: usize>(source: *const u64, target: *mut u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        target
+            .cast::<[u64; N]>()
+            .write(source.cast::<[u64; N]>().read())
+    };
+}
