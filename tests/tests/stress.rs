@@ -11,8 +11,16 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use jet_tests::generate::oracle::{Compiled, Seen, compile, load, run};
-use jet_vm::{GcMode, Loaded};
+use jet_tests::generate::oracle::{Compiled, Seen, compile, load, run as run_all};
+use jet_vm::{Config, GcMode, Loaded};
+
+fn run(
+    loaded: &Arc<Loaded>,
+    set: impl FnOnce(&mut Config),
+    args: &[String],
+) -> Result<Seen, String> {
+    run_all(loaded, set, args).map(|(seen, _)| seen)
+}
 
 fn programs() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");

@@ -6,8 +6,7 @@ use common::*;
 use jet_bytecode::builder::FunctionBuilder;
 use jet_bytecode::opcodes::{Op, TrapKind};
 use jet_vm::host::{LimitKind, Limits};
-use jet_vm::{Config, Loaded, Outcome};
-use std::sync::Arc;
+use jet_vm::{Config, Outcome};
 use std::time::Duration;
 
 fn add_fib(p: &mut Prog) -> jet_bytecode::builder::FnRef {
