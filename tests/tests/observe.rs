@@ -113,7 +113,7 @@ fn the_snapshot_is_of_the_moment_when_memory_ran_out() {
     );
     assert_eq!(
         taken["types"][0]["path"].as_array().map(Vec::len),
-        Some(4),
+        Some(5),
         "{taken:#}"
     );
 }
