@@ -417,6 +417,7 @@ fn printed(module: &jetvm::engine::Module) -> String {
         seed: 1,
         gc_log: None,
         debug: None,
+        observe: jet_vm::Observe::default(),
         jit: jet_jit::Options {
             mode: jet_jit::Mode::Off,
             ..jet_jit::Options::default()
