@@ -31,7 +31,7 @@ pub struct Frame {
 /// What ended a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// `trap`, or the name of the limit.
+    /// The limit, if it was one.
     pub limit: Option<LimitKind>,
     /// Name of the kind of trap.
     pub kind: String,

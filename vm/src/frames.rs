@@ -9,12 +9,11 @@ use std::io;
 use std::sync::Arc;
 
 use jet_gc::Roots;
+use jet_gc::cage::PAGE;
 
 use crate::code::{BOUNDARY, BOUNDARY_ERROR, Word};
 use crate::given::Given;
 use crate::load::Loaded;
-
-const PAGE: usize = 4096;
 
 /// The mapping.
 pub(crate) struct VmStack {

@@ -615,6 +615,7 @@ impl<'a> Checker<'a, '_> {
     ) -> Expr {
         self.field_use(cap, span);
         let Some((m, sig)) = self.cap_method(cap, name) else {
+            self.drop_args(args);
             return bad(span);
         };
         self.cap_invoke(recv, m, &sig, type_args, args, span)
@@ -741,6 +742,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         let Some((m, sig)) = self.cap_method(cap, name) else {
+            self.drop_args(args);
             return bad(span);
         };
         let function = self
