@@ -126,7 +126,17 @@ fn fits(
     };
     // Two insertions at one place touch: the second waits for the next round.
     let apart = |a: &Edit, b: &Edit| a.span.end < b.span.start || b.span.end < a.span.start;
+    // Of one fix, too: edits that overlap would eat what stands behind them.
+    let within = |i: usize, edit: &Edit| {
+        let others = diagnostic.fix.iter().take(i);
+        others.into_iter().all(|other| {
+            edit.span.file != other.span.file
+                || edit.span.end <= other.span.start
+                || other.span.end <= edit.span.start
+        })
+    };
     !diagnostic.fix.is_empty()
+        && diagnostic.fix.iter().enumerate().all(|(i, e)| within(i, e))
         && diagnostic.fix.iter().all(|edit| {
             let path = sources.path(edit.span.file);
             let others = taken.get(path).into_iter().flatten();

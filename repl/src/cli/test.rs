@@ -14,7 +14,7 @@ use super::args::{TestArgs, TestFormat};
 use super::program;
 use super::{FAILED, INTERRUPTED, OK, not_loaded, show};
 use crate::engine::{Config, End, Module};
-use crate::render::{Style, clean, clean_line};
+use crate::render::{Style, clean, clean_line, json_line};
 use crate::sources::{self, Texts};
 use crate::trap_text::{Ending, Lines};
 
@@ -205,11 +205,11 @@ fn as_json(ran: &[Ran<'_>], texts: &Texts, all: usize) -> String {
             "stack": stack,
             "seconds": r.seconds,
         });
-        let _ = writeln!(out, "{object}");
+        out.push_str(&json_line(&object));
     }
     let (passed, failed, skipped) = summary(ran, all);
     let total = json!({ "passed": passed, "failed": failed, "filtered_out": skipped });
-    let _ = writeln!(out, "{total}");
+    out.push_str(&json_line(&total));
     out
 }
 
