@@ -31,7 +31,7 @@ use jet_bytecode::format::{decode, encode};
 use jet_bytecode::linked::FnId;
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::{Lane, OPS, Word};
-use jet_bytecode::verify::{Rule, VerifyLimits, verify, verify_with};
+use jet_bytecode::verify::{self, Rule, VerifyLimits, verify_with};
 use programs::Rng;
 use shadow::{End, Shadow, Stop};
 use std::io::Write;
@@ -354,8 +354,8 @@ fn a_promise_that_is_not_kept_is_noticed() {
         ),
     ] {
         let bundle = assemble(&format!("{head}{code}")).unwrap().bundle;
-        assert_eq!(verify(bundle.clone()).unwrap_err().rule, rule);
-        let program = watch(Some(rule), || verify(bundle)).unwrap();
+        assert_eq!(verify::verify(bundle.clone()).unwrap_err().rule, rule);
+        let program = watch(Some(rule), || verify::verify(bundle)).unwrap();
         let end = Shadow::new(&program, 100).run(FnId(0)).unwrap();
         assert!(
             matches!(end, End::Stopped(Stop::Violation(_))),
