@@ -23,4 +23,5 @@ pub mod layout;
 pub mod linked;
 pub mod module;
 pub mod opcodes;
+pub mod shown;
 pub mod verify;

@@ -99,9 +99,9 @@ macro_rules! for_each_op {
             StrConcat "str_concat" [w Str, r Str, r Str] alloc simple "a = b followed by c";
             StrConcatN "str_concat_n" [w Str, _, n] alloc special "a = all arguments, strings, in order";
             StrLen "str_len" [w Int, r Str, _] read simple "a = length of b in bytes";
-            StrByte "str_byte" [w Int, r Str, r Int] guard simple "a = byte c of b, traps out of bounds";
-            StrEq "str_eq" [w Bool, r Str, r Str] read simple "a = b == c";
-            StrCmp "str_cmp" [w Int, r Str, r Str] read simple "a = -1, 0 or 1 by byte order";
+            StrByte "str_byte" [w Int, r Str, r Int] alloc simple "a = byte c of b, traps out of bounds";
+            StrEq "str_eq" [w Bool, r Str, r Str] alloc simple "a = b == c";
+            StrCmp "str_cmp" [w Int, r Str, r Str] alloc simple "a = -1, 0 or 1 by byte order";
             // Lists.
             ListNew "list_new" [w List, r Int, _] alloc special "a = empty list with room for b elements";
             ListOf "list_of" [w List, _, n] alloc special "a = list of the arguments";
@@ -142,12 +142,12 @@ macro_rules! for_each_op {
             MakeDyn "make_dyn" [w Dyn, r Any, _] pure special "a = struct b as dynamic object, by an implementation record";
             NewAtt "new_att" [w Att, _, n] alloc special "a = attenuator of the arguments; mutable data is copied deep";
             GetCap "get_cap" [w Any, r Att, idx] read special "a = capability or attenuator field c of receiver b";
-            AsCap "as_cap" [w Cap, r Any, _] pure special "a = attenuator or data value b as capability, by an implementation record";
+            AsCap "as_cap" [w Cap, r Any, _] alloc special "a = attenuator or data value b as capability, by an implementation record";
             Recap "recap" [w Cap, r Cap, _] pure special "a = capability b under a declared relation (child to parent, or a parent that added no method)";
             EndCap "end_cap" [r Cap, _, _] call simple "close what the attenuator behind capability a gave out; its `with` ends";
             // Hashing, seeded per instance.
             HashWord "hash_word" [w Int, r Any, _] pure special "a = hash of scalar b";
-            HashStr "hash_str" [w Int, r Str, _] read simple "a = hash of string b";
+            HashStr "hash_str" [w Int, r Str, _] alloc simple "a = hash of string b";
             HashMix "hash_mix" [w Int, r Int, r Int] pure simple "a = combination of hashes b and c";
             // Copies.
             DeepCopy "deep_copy" [w Any, r Any, _] alloc special "a = data b with everything changeable in it copied; same type; charges by work";

@@ -400,7 +400,7 @@ pub(crate) struct Checker<'a, 's> {
     pub cx: FnCx<'a>,
     pub pending: Vec<PendingCap>,
     /// Full names of functions that are taken, per package.
-    pub fn_names: rustc_hash::FxHashSet<(PkgId, String)>,
+    pub fn_names: FxHashMap<PkgId, crate::unique::Names>,
     /// Suggestions for misspellings that may still be looked for (each looks at every name).
     pub suggestions: std::cell::Cell<u32>,
     /// A bound names a trait that there is not.
@@ -458,7 +458,7 @@ impl<'a, 's> Checker<'a, 's> {
                 self_ty: None,
             }),
             pending: Vec::new(),
-            fn_names: rustc_hash::FxHashSet::default(),
+            fn_names: FxHashMap::default(),
             suggestions: std::cell::Cell::new(40),
             unknown_trait: false,
             told_names: rustc_hash::FxHashSet::default(),

@@ -30,3 +30,4 @@ pub mod std;
 pub mod testing;
 pub mod thir;
 pub mod token;
+mod unique;

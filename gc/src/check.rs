@@ -162,7 +162,8 @@ impl Heap {
     }
 
     fn half(&self, r: u32, offset: usize) -> u32 {
-        // SAFETY: callers in this file stay inside an object whose size was checked by `census`.
+        // SAFETY: callers in this file stay inside an object whose size was checked by `census`, or read its length
+        // word, for which `size_of` found room.
         unsafe { self.address(Ref(r)).add(offset).cast::<u32>().read() }
     }
 

@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod render;
 #[cfg(test)]
 mod render_tests;
+pub mod replace;
 pub mod session;
 pub mod sources;
 pub mod tape;

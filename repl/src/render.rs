@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use jet_bytecode::shown::hides;
 use jet_frontend::diag::{Diagnostic, Edit, Severity};
 use jet_frontend::source::{SourceFile, SourceMap, Span};
 use serde_json::{Value, json};
@@ -26,22 +27,35 @@ pub struct Style {
     pub color: bool,
 }
 
-/// A character that is not seen, or that changes how others are.
-fn hidden(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
-}
-
 /// Text without characters that a terminal would act on.
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || c == '\t' || !(c.is_control() || hidden(c)) {
+        if c == '\n' || c == '\t' || !hides(c) {
             out.push(c);
         } else {
             let _ = write!(out, "\\u{{{:x}}}", c as u32);
         }
     }
+    out
+}
+
+/// JSON in one line, all characters of [`hides`] escaped: it may be read on a terminal, too.
+#[must_use]
+pub fn json_line(value: &Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        if hides(c) {
+            // Only inside of strings: what stands between them has none.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
     out
 }
 
@@ -75,11 +89,12 @@ impl Style {
             match self.format {
                 MessageFormat::Human => out.push_str(&self.human(diagnostic, &place)),
                 MessageFormat::Short => out.push_str(&short(diagnostic, &place)),
-                MessageFormat::Json => out.push_str(&as_json(diagnostic, &place).to_string()),
+                MessageFormat::Json => out.push_str(&json_line(&as_json(diagnostic, &place))),
             }
-            out.push('\n');
-            if self.format == MessageFormat::Human {
-                out.push('\n');
+            match self.format {
+                MessageFormat::Human => out.push_str("\n\n"),
+                MessageFormat::Short => out.push('\n'),
+                MessageFormat::Json => {}
             }
         }
         out
@@ -150,7 +165,9 @@ impl Style {
             report.push(main.elements(help.map(|help| Level::HELP.message(help))));
         }
         // The renderer cleans messages of controls and directions, not the source lines of what has no width.
-        self.renderer().render(&report).replace(hidden, "\u{fffd}")
+        self.renderer()
+            .render(&report)
+            .replace(|c: char| hides(c) && !c.is_control(), "\u{fffd}")
     }
 
     /// A message that is about no place in a source.
@@ -181,7 +198,7 @@ impl Style {
                     .iter()
                     .map(|note| json!({ "message": note }))
                     .collect();
-                format!("{object}\n")
+                json_line(&object)
             }
         }
     }
@@ -202,7 +219,7 @@ impl Style {
                 let mut object = empty_json("", message);
                 object["severity"] = json!("note");
                 object["help"] = json!(help);
-                format!("{object}\n")
+                json_line(&object)
             }
         }
     }
@@ -215,7 +232,7 @@ impl Style {
             let mut object = empty_json(error.code, &error.message);
             object["file"] = json!(path);
             object["help"] = json!(error.help);
-            return format!("{object}\n");
+            return json_line(&object);
         }
         let message = format!("`{}`: {}", clean_line(&path), error.message);
         self.plain(error.code, &message, error.help.as_deref(), &[])

@@ -676,6 +676,12 @@ impl Session {
                     {
                         frame.function = "the entry".to_owned();
                     }
+                    // The line that calls what was typed is ours: where it is in it, nobody can see.
+                    let ours = frame.file.strip_prefix("session/e");
+                    if let Some(number) = ours.and_then(|name| name.strip_suffix(".jet")) {
+                        frame.file = format!("entry {number}");
+                        (frame.line, frame.column) = (0, 0);
+                    }
                 }
                 let mut texts = Texts::default();
                 let file = |part: &Part| SourceInput {

@@ -12,6 +12,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jet_bytecode::format::{MAGIC, MAX_FILE_BYTES};
+use jet_bytecode::shown::hides;
 use jet_frontend::driver::{Implementation, PackageInput, ProgramInput, SourceInput};
 use jet_frontend::source::MAX_SOURCE_BYTES;
 
@@ -76,6 +77,11 @@ impl Texts {
         file: &Path,
         bytes: Vec<u8>,
     ) -> Result<SourceInput, LoadError> {
+        // A bundle holds the path for traps, and refuses one that does not show as what it is.
+        if path.contains(hides) {
+            let message = "its name holds a character that is not seen";
+            return Err(error(BAD_PACKAGE, file, message));
+        }
         let text = text(file, bytes)?;
         self.bytes += text.len();
         if self.bytes > MAX_TEXT {

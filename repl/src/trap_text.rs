@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::audit::Request;
 use crate::cli::args::MessageFormat;
-use crate::render::{Style, clean_line};
+use crate::render::{Style, clean_line, json_line};
 use crate::sources::Texts;
 
 /// A line of the stack.
@@ -31,7 +31,7 @@ pub struct Frame {
 /// What ended a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// `trap`, or the name of the limit.
+    /// The limit, if it was one.
     pub limit: Option<LimitKind>,
     /// Name of the kind of trap.
     pub kind: String,
@@ -161,7 +161,7 @@ impl Ending {
                     "column": first.map(|f| f.column), "help": self.help(limits), "stack": stack,
                     "elided": self.elided.map(|(_, count)| count),
                 });
-                format!("{object}\n")
+                json_line(&object)
             }
             MessageFormat::Human => {
                 let (red, off) = if style.color {
@@ -227,7 +227,7 @@ pub fn refused(style: Style, missing: &[Request]) -> String {
                     "capability": request.name, "package": request.package, "flag": request.flag(),
                     "call_path": request.path.iter().map(|step| json!({ "call": step })).collect::<Vec<_>>(),
                 });
-                let _ = writeln!(out, "{object}");
+                out.push_str(&json_line(&object));
             }
             MessageFormat::Short | MessageFormat::Human => {
                 let notes = if path.is_empty() {

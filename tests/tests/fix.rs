@@ -110,6 +110,16 @@ fn main():
 }
 
 #[test]
+fn parentheses_of_assert_go_and_nothing_else() {
+    let wrong = "fn f(c: bool):\n    assert(c, \"a\")\n    let _ = 1\n    assert (c, \"b\")\n\nfn main():\n    f(true)\n";
+    let right = "fn f(c: bool):\n    assert c, \"a\"\n    let _ = 1\n    assert c, \"b\"\n\nfn main():\n    f(true)\n";
+    let folder = Folder::new("assert", &[("a.jet", wrong)]);
+    let (exit, said) = folder.check("a.jet", &["--fix"]);
+    assert_eq!(folder.text("a.jet"), right, "{said}");
+    assert_eq!(exit, Some(0), "{said}");
+}
+
+#[test]
 fn a_capability_travels_up_the_calls_through_files() {
     let main = "\
 from report import report

@@ -1,6 +1,7 @@
 //! A slice of the generated programs and mutants; `jet-fuzz` runs any number of them.
 
 use jet_tests::generate::census::Census;
+use jet_tests::generate::oracle::Which;
 use jet_tests::generate::rng::Rng;
 use jet_tests::generate::{mutate, oracle, program};
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ fn slice(seconds: u64, least: u64, mut each: impl FnMut(u64) + Send + 'static) {
 fn programs_do_what_the_reference_evaluator_says() {
     slice(9, 30, |seed| {
         let p = program::program(seed);
-        if let Err(why) = oracle::check(&p, seed % 8 == 0) {
+        if let Err(why) = oracle::check(&p, seed % 8 == 0, Which::All) {
             panic!("jet-fuzz --show --mode=programs --seed={seed}\n{why}");
         }
     });
@@ -61,7 +62,7 @@ fn mutants_are_answered() {
         let (a, b) = (text(&mut rng), text(&mut rng));
         let mutant = mutate::mutate(&mut rng, &a, &b);
         let modules = vec![("main".to_string(), mutant)];
-        match mutate::check(&modules) {
+        match mutate::check(&modules, Which::All) {
             Ok(compiles) => compiled += u64::from(compiles),
             Err(why) => panic!("{why}\n{}", modules[0].1),
         }

@@ -407,6 +407,9 @@ n
     let (out, err) = run(&["--fuel=30000"], script);
     assert_eq!(out, "3998000\n3998000\n", "{err}");
     assert!(err.starts_with("limit[fuel]"), "{err}");
+    assert!(err.contains("(entry 5"), "{err}");
+    let (_, err) = run(&["--fuel=30000"], "let a = 1\nwhile true: pass\n");
+    assert!(err.contains("at the entry (entry 2)"), "{err}");
     let (out, err) = run(&["--deny-console"], "Console.print(\"x\")\n1\n");
     assert_eq!(out, "1\n");
     assert!(err.contains("leave out `--deny-console`"), "{err}");

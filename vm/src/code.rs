@@ -1,8 +1,8 @@
 //! Runtime code: what the loader makes of verified functions, and how a place in it is found again.
 //!
 //! One array holds all functions; word `i` of a function's file code is word `start + i` here, so a code
-//! index and a file pc differ by a constant. What must stay true: the array is never changed or moved
-//! after loading; `back` says for every extension word how far its instruction is.
+//! index and a file pc differ by a constant. What must stay true: the array is never moved
+//! after loading, nor changed, but by `Loaded::observe` before it is shared; `back` says for every extension word how far its instruction is.
 
 use crate::dispatch::Handler;
 

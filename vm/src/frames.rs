@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
+use jet_gc::cage::PAGE;
 use jet_gc::{Heap, Roots};
 
 use crate::code::{BOUNDARY, BOUNDARY_ERROR, Word};
@@ -16,8 +17,6 @@ use crate::given::Given;
 use crate::load::Loaded;
 use crate::observe::Observer;
 use crate::slow::{Done, Vm};
-
-const PAGE: usize = 4096;
 
 /// The mapping.
 pub(crate) struct VmStack {

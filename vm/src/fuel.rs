@@ -23,7 +23,7 @@ pub(crate) struct Meter {
     pub left: u64,
     /// Units handed out.
     pub granted: u64,
-    /// When the run must end, and the limit's text.
+    /// When the run must end.
     pub deadline: Option<Instant>,
     /// Set by the embedder to end the run.
     pub cancel: Arc<AtomicBool>,

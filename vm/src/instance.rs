@@ -214,7 +214,8 @@ pub struct Instance {
 }
 
 // SAFETY: the raw pointers of the context point into what the instance owns (heap, stack, tables) or into
-// its immutable code; host capabilities and the audit sink are `Send`. One thread uses it at a time.
+// its immutable code; host capabilities, the audit sink, the monitor and the compiler of machine code are `Send` by
+// their types. One thread uses it at a time.
 unsafe impl Send for Instance {}
 
 impl fmt::Debug for Instance {
@@ -377,7 +378,7 @@ impl Instance {
         }
     }
 
-    /// What the monitor saw, if the program was is observed ([`Loaded::observe`]).
+    /// What the monitor saw, if the program is observed ([`Loaded::observe`]).
     pub fn observed(&self) -> Option<&crate::Observed> {
         self.ctx.monitor.as_ref().map(|m| &m.seen)
     }

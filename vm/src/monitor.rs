@@ -17,7 +17,6 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use jet_bytecode::analysis::decode::{decode, instrs};
@@ -75,7 +74,7 @@ pub(crate) struct Monitor {
     pub seen: Observed,
     /// For each frame that runs below the current one: its register 0, and what the frame that it called may exercise.
     frames: Vec<(usize, Set)>,
-    sites: HashMap<usize, Rc<Site>>,
+    sites: HashMap<usize, Arc<Site>>,
     known: Known,
 }
 
@@ -188,20 +187,20 @@ impl Monitor {
         self.seen = Observed::default();
     }
 
-    fn site(&mut self, view: &View<'_>, index: usize) -> Checked<Rc<Site>> {
+    fn site(&mut self, view: &View<'_>, index: usize) -> Checked<Arc<Site>> {
         if let Some(site) = self.sites.get(&index) {
-            return Ok(Rc::clone(site));
+            return Ok(Arc::clone(site));
         }
         let (f, pc) = view.loaded.code.locate(index);
         let function = &view.program.functions[f];
         let instr = decode(&function.code, pc).map_err(|_| "no instruction".to_owned())?;
-        let site = Rc::new(Site {
+        let site = Arc::new(Site {
             op: instr.op,
             caller: FnId(f as u32),
             b: instr.b,
             args: instr.args(&function.code).collect(),
         });
-        self.sites.insert(index, Rc::clone(&site));
+        self.sites.insert(index, Arc::clone(&site));
         Ok(site)
     }
 

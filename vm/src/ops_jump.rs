@@ -72,7 +72,7 @@ handler! { fn jcmp_imm[C: Cmp, const BACK: u8, const ACC: u8](s) {
 handler! { fn jtag_word[const NEGATE: bool, const BACK: u8](s) {
     if (s.reg(s.a()) == s.b() as u64) != NEGATE { s.take::<BACK>(s.imm_c()) } else { s.skip(1) }
 } }
-// The variant is the one without payload of a nullable enum exactly if the register is below 256.
+// The variant is the one without payload of a nullable enum exactly if the register is zero.
 handler! { fn jnull[const NEGATE: bool, const BACK: u8](s) {
     if (s.reg(s.a()) == 0) != NEGATE { s.take::<BACK>(s.imm_c()) } else { s.skip(1) }
 } }
@@ -82,7 +82,7 @@ handler! { fn jtag_boxed[const NEGATE: bool, const BACK: u8](s) {
     let is = r >= 256 && *s.object(r).add(1) as usize == s.b();
     if is != NEGATE { s.take::<BACK>(s.imm_c()) } else { s.skip(1) }
 } }
-// Error types are told apart by the header: slot of the side table at lane b holds the type id.
+// Error types are told apart by the header, which holds the type id that is in lane b.
 handler! { fn jerr_is[const BACK: u8](s) {
     let r = s.reg(s.a());
     let id = s.object(r).cast::<u64>().read() >> 40;

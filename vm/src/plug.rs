@@ -195,7 +195,7 @@ pub fn abi() -> Abi {
 pub struct CallHeader {
     /// Lanes of the call instruction.
     pub lanes: u64,
-    /// Return link: to the original code, and to the copy.
+    /// Return link, to the original code.
     pub link: u64,
     /// The same to the copy, where a recording may be going on.
     pub copy_link: u64,

@@ -26,6 +26,7 @@ pub struct PackageBuilder {
     impls: Vec<(NominalIx, Interface, Vec<FnRef>)>,
     known_impls: FxHashSet<(NominalIx, Interface)>,
     entry: Option<(FnRef, Vec<Vec<String>>)>,
+    code_words: usize,
     error: Option<BuildError>,
 }
 
@@ -258,8 +259,14 @@ impl PackageBuilder {
         if let FnRef::Local(i) = at
             && let Some((_, slot)) = self.functions.get_mut(usize::from(i))
         {
+            self.code_words += function.function.code.len();
             *slot = Some(function);
         }
+    }
+
+    /// Words of code of the functions defined so far.
+    pub fn code_words(&self) -> usize {
+        self.code_words
     }
 
     /// Interns an int constant.

@@ -6,6 +6,7 @@
 use super::{Meter, Result, Rule, VerifyLimits, ensure, error};
 use crate::layout::{MAX_RECORD_FIELDS, MAX_VARIANTS};
 use crate::module::*;
+use crate::shown::hides;
 use std::collections::HashSet;
 use std::hash::Hash;
 
@@ -36,12 +37,8 @@ pub(super) fn check(p: &Package, limits: &VerifyLimits, meter: &mut Meter) -> Re
 }
 
 fn name(text: &str) -> Result<()> {
-    // Bidirectional controls would let a name show as another in messages and audits.
-    let bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}' | '\u{2028}' | '\u{2029}')
-    };
-    let ok = !text.is_empty() && text.len() <= MAX_NAME && !text.contains(bad);
+    // In messages and audits a name shows as what it is.
+    let ok = !text.is_empty() && text.len() <= MAX_NAME && !text.contains(hides);
     ensure(ok, Rule::Name, || {
         format!("`{:.80}`", text.escape_debug().to_string())
     })

@@ -445,6 +445,7 @@ impl<'a> Checker<'a, '_> {
             TyKind::Cap(c) => self.cap_argument(e, *c),
             TyKind::Adt(id, _) if self.adt_kind(*id) == AdtKind::Attenuator => {
                 let v = self.expr(e, Want::Ty(ty));
+                self.mention_attenuator(&v);
                 self.coerce(v, ty)
             }
             _ => self.check_expr(e, ty),

@@ -615,23 +615,71 @@ impl<'a> Checker<'a, '_> {
     ) -> Expr {
         self.field_use(cap, span);
         let Some((m, sig)) = self.cap_method(cap, name) else {
+            self.drop_args(args);
             return bad(span);
         };
         self.cap_invoke(recv, m, &sig, type_args, args, span)
     }
 
-    /// A capability or attenuator field of `self` that is bound or handed on is used.
+    /// A capability or attenuator field of `self`, or `self` itself, that is bound or handed on is used.
     fn mention_field(&mut self, v: &Expr, cap: CapId) {
-        if !matches!(v.kind, ExprKind::Field(..)) {
-            return;
-        }
-        match self.kind(v.ty) {
-            TyKind::Cap(c) => self.field_use(c, v.span),
-            TyKind::Adt(id, _) if self.adt_kind(id) == AdtKind::Attenuator => {
-                self.field_use(cap, v.span);
-            }
+        match (&v.kind, self.kind(v.ty)) {
+            (ExprKind::Field(..), TyKind::Cap(c)) => self.field_use(c, v.span),
+            (_, TyKind::Adt(id, _)) if self.adt_kind(id) == AdtKind::Attenuator => match v.kind {
+                ExprKind::Field(..) => self.field_use(cap, v.span),
+                ExprKind::Local(_) => self.use_held(v),
+                _ => {}
+            },
             _ => {}
         }
+    }
+
+    /// An attenuator that is handed on as it is: all that it is good for is used.
+    pub(super) fn mention_attenuator(&mut self, v: &Expr) {
+        match v.kind {
+            ExprKind::Field(..) => {
+                for cap in self.implemented_caps(v.ty) {
+                    self.field_use(cap, v.span);
+                }
+            }
+            ExprKind::Local(_) => self.use_held(v),
+            _ => {}
+        }
+    }
+
+    fn use_held(&mut self, v: &Expr) {
+        for cap in self.held_caps(v.ty) {
+            self.field_use(cap, v.span);
+        }
+    }
+
+    /// The capabilities that a type implements.
+    fn implemented_caps(&mut self, ty: Ty) -> Vec<CapId> {
+        let all = (0..self.caps.len()).map(|i| CapId(super::collect::id32(i)));
+        all.filter(|c| self.find_cap_impl(ty, *c).is_some())
+            .collect()
+    }
+
+    /// The capabilities that an attenuator's methods can reach: of its fields, and what attenuators in them implement.
+    pub(super) fn held_caps(&mut self, ty: Ty) -> Vec<CapId> {
+        let TyKind::Adt(id, _) = self.kind(ty) else {
+            return Vec::new();
+        };
+        let def = self.prog.adts.get(id.0 as usize);
+        let fields = def.and_then(|a| a.variants.first());
+        let fields: Vec<Ty> =
+            fields.map_or(Vec::new(), |v| v.fields.iter().map(|f| f.ty).collect());
+        let mut out = Vec::new();
+        for field in fields {
+            match self.kind(field) {
+                TyKind::Cap(c) => out.push(c),
+                TyKind::Adt(id, _) if self.adt_kind(id) == AdtKind::Attenuator => {
+                    out.extend(self.implemented_caps(field));
+                }
+                _ => {}
+            }
+        }
+        out
     }
 
     /// A use of a capability field of `self`: pure places and `allow` see it.
@@ -675,24 +723,42 @@ impl<'a> Checker<'a, '_> {
         span: Span,
     ) -> Expr {
         let own = matches!(recv.kind, ExprKind::Local(_));
-        let all: Vec<CapId> = (0..self.caps.len())
-            .map(|i| CapId(super::collect::id32(i)))
-            .collect();
-        for cap in all {
-            let has = self
-                .caps
-                .get(cap.0 as usize)
-                .is_some_and(|c| c.methods.iter().any(|m| m.name == name.name));
-            if !has {
-                continue;
+        let mut hits: Vec<(CapId, usize)> = Vec::new();
+        for cap in (0..self.caps.len()).map(|i| CapId(super::collect::id32(i))) {
+            let info = self.caps.get(cap.0 as usize);
+            if info.is_some_and(|c| c.methods.iter().any(|m| m.name == name.name))
+                && let Some(i) = self.find_cap_impl(ty, cap)
+                // A parent's method is implemented with its child's.
+                && hits.iter().all(|(_, other)| *other != i)
+            {
+                hits.push((cap, i));
             }
-            if let Some(i) = self.find_cap_impl(ty, cap).filter(|_| own) {
+        }
+        match hits.as_slice() {
+            [] => {}
+            &[(cap, i)] if own => {
                 return self.own_att_call(recv, ty, (cap, i), name, type_args, args, span);
             }
-            if self.find_cap_impl(ty, cap).is_some() {
+            &[(cap, _)] => {
                 let cty = self.prog.tys.intern(TyKind::Cap(cap));
                 let binding = ex(ExprKind::AsCap(Box::new(recv)), cty, span);
                 return self.cap_call_on(binding, cap, name, type_args, args, span);
+            }
+            several => {
+                let names: Vec<String> = several.iter().map(|(c, _)| self.cap_name(*c)).collect();
+                let (t, n) = (self.show(ty), self.text(name.name));
+                let first = names.first().cloned().unwrap_or_default();
+                self.err_help(
+                    codes::AMBIGUOUS_METHOD,
+                    name.span,
+                    format!(
+                        "`{n}` is a method of several capabilities of `{t}`: {}",
+                        names.join(", ")
+                    ),
+                    format!("bind the one that is meant: `with {first} = …:` and `{first}.{n}(…)`"),
+                );
+                self.drop_args(args);
+                return bad(span);
             }
         }
         let (t, n) = (self.show(ty), self.text(name.name));
@@ -717,30 +783,11 @@ impl<'a> Checker<'a, '_> {
         args: &'a [Arg<'a>],
         span: Span,
     ) -> Expr {
-        let fields: Vec<Ty> = match self.kind(ty) {
-            TyKind::Adt(id, _) => self
-                .prog
-                .adts
-                .get(id.0 as usize)
-                .and_then(|a| a.variants.first())
-                .map_or(Vec::new(), |v| v.fields.iter().map(|f| f.ty).collect()),
-            _ => Vec::new(),
-        };
-        for f in fields {
-            match self.kind(f) {
-                TyKind::Cap(c) => self.field_use(c, span),
-                TyKind::Adt(id, _) if self.adt_kind(id) == AdtKind::Attenuator => {
-                    for i in 0..self.caps.len() {
-                        let c = CapId(super::collect::id32(i));
-                        if self.find_cap_impl(f, c).is_some() {
-                            self.field_use(c, span);
-                        }
-                    }
-                }
-                _ => {}
-            }
+        for held in self.held_caps(ty) {
+            self.field_use(held, span);
         }
         let Some((m, sig)) = self.cap_method(cap, name) else {
+            self.drop_args(args);
             return bad(span);
         };
         let function = self

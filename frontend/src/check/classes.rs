@@ -9,6 +9,10 @@ use crate::thir::{AdtId, AdtKind, FnId, Ty, TyKind};
 use rustc_hash::FxHashSet;
 use std::rc::Rc;
 
+/// Most types that are looked through behind one; what has more is refused.
+const MOST_TYPES: usize = 2_000;
+const TOO_MANY: &str = "data of more than 2,000 types";
+
 impl<'a> Checker<'a, '_> {
     pub(super) fn classify_attenuators(&mut self) {
         loop {
@@ -226,8 +230,11 @@ impl<'a> Checker<'a, '_> {
 
     /// What a capability's methods do not pass, with the rule that says so.
     fn not_plain(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<(Rule, String)> {
-        if !seen.insert(ty) || seen.len() > 2000 {
+        if !seen.insert(ty) {
             return None;
+        }
+        if seen.len() > MOST_TYPES {
+            return Some((Rule::InterfaceData, TOO_MANY.to_string()));
         }
         match self.prog.tys.kind(ty) {
             TyKind::Fn(_) | TyKind::Borrowed(_) => {
@@ -336,8 +343,11 @@ impl<'a> Checker<'a, '_> {
 
     /// Mutable data is copied at an attenuator's edge; what holds functions cannot be.
     pub(super) fn holds_function(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<&'static str> {
-        if !seen.insert(ty) || seen.len() > 2000 {
+        if !seen.insert(ty) {
             return None;
+        }
+        if seen.len() > MOST_TYPES {
+            return Some(TOO_MANY);
         }
         match self.prog.tys.kind(ty) {
             TyKind::Fn(_) => Some("a function"),

@@ -362,12 +362,7 @@ impl<'a> Checker<'a, '_> {
             _ => None,
         };
         let package = self.pkg_of(module);
-        let mut unique = full.clone();
-        let mut n = 1;
-        while !self.fn_names.insert((package, unique.clone())) {
-            n += 1;
-            unique = format!("{full}#{n}");
-        }
+        let unique = self.fn_names.entry(package).or_default().unique(full);
         self.prog.fns.push(FnDef {
             package,
             name: unique,

@@ -126,7 +126,7 @@ impl<'p> Eval<'p> {
         self.stop(Stop::Trap(text.into()), span)
     }
 
-    fn charge(&mut self, steps: usize, span: Span) -> Res<()> {
+    pub(super) fn charge(&mut self, steps: usize, span: Span) -> Res<()> {
         *self.steps = self.steps.saturating_sub(steps as u64);
         if *self.steps == 0 {
             return self.stop(Stop::Limit, span);
@@ -331,7 +331,11 @@ impl<'p> Eval<'p> {
             ExprKind::TryCatch { body, catches } => match self.expr(body) {
                 Err(Exit::Raise(v)) => {
                     for c in catches {
-                        if c.tys.iter().any(|t| self.is_of(&v, *t)) {
+                        let mut taken = false;
+                        for ty in &c.tys {
+                            taken = taken || self.is_of(&v, *ty, span)?;
+                        }
+                        if taken {
                             if let Some(id) = c.local {
                                 self.bind(id, v, span)?;
                             }
@@ -380,11 +384,26 @@ impl<'p> Eval<'p> {
     }
 
     /// Whether an error is of a type, or of a member of a set.
-    fn is_of(&self, v: &Value, ty: Ty) -> bool {
+    ///
+    /// Values do not know their type arguments, so where those tell errors apart there is no answer.
+    fn is_of(&self, v: &Value, ty: Ty, span: Span) -> Res<bool> {
         match (v, self.prog.tys.kind(ty)) {
-            (Value::Variant(id, ..), TyKind::Adt(other, _)) => id == other,
-            (_, TyKind::ErrSet(members)) => members.iter().any(|m| self.is_of(v, *m)),
-            _ => false,
+            (Value::Variant(id, ..), TyKind::Adt(other, args)) if id == other => {
+                if args.is_empty() {
+                    Ok(true)
+                } else {
+                    self.cannot("an error with type arguments", span)
+                }
+            }
+            (_, TyKind::ErrSet(members)) => {
+                for m in members {
+                    if self.is_of(v, *m, span)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
         }
     }
 
@@ -573,7 +592,7 @@ impl<'p> Eval<'p> {
                 }
                 true
             }
-            (PatKind::Member(ty, sub), v) => self.is_of(v, *ty) && self.matches(sub, v)?,
+            (PatKind::Member(ty, sub), v) => self.is_of(v, *ty, p.span)? && self.matches(sub, v)?,
             (PatKind::Tuple(subs), Value::Tuple(vs)) => {
                 for (sub, v) in subs.iter().zip(vs.iter()) {
                     if !self.matches(sub, v)? {

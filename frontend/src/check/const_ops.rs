@@ -90,29 +90,31 @@ impl Eval<'_> {
         }
     }
 
-    pub(super) fn equal(&self, a: &Value, b: &Value, span: Span) -> Res<bool> {
-        Ok(match (a, b) {
-            (Value::Tuple(x), Value::Tuple(y)) => {
-                let mut same = x.len() == y.len();
-                for (a, b) in x.iter().zip(y.iter()) {
-                    same &= self.equal(a, b, span)?;
-                }
-                same
-            }
+    pub(super) fn equal(&mut self, a: &Value, b: &Value, span: Span) -> Res<bool> {
+        // Shared parts are compared as often as they stand there.
+        self.charge(1, span)?;
+        match (a, b) {
+            (Value::Tuple(x), Value::Tuple(y)) => self.all_equal(x, y, span),
             (Value::Variant(i, v, x), Value::Variant(j, w, y)) => {
                 if self.own_equality(*i) {
                     return self.cannot("an `==` of its own", span);
                 }
-                let mut same = i == j && v == w && x.len() == y.len();
-                if same {
-                    for (a, b) in x.iter().zip(y.iter()) {
-                        same &= self.equal(a, b, span)?;
-                    }
-                }
-                same
+                Ok(i == j && v == w && self.all_equal(x, y, span)?)
             }
-            _ => a == b,
-        })
+            _ => Ok(a == b),
+        }
+    }
+
+    fn all_equal(&mut self, x: &[Value], y: &[Value], span: Span) -> Res<bool> {
+        if x.len() != y.len() {
+            return Ok(false);
+        }
+        let mut same = true;
+        for (a, b) in x.iter().zip(y) {
+            // Beyond the first difference, too: an `==` of its own may stand there.
+            same &= self.equal(a, b, span)?;
+        }
+        Ok(same)
     }
 
     fn own_equality(&self, id: AdtId) -> bool {

@@ -33,7 +33,32 @@ pub(crate) struct ConstState {
     /// Constants without a value, with what they need.
     unknown: FxHashMap<ConstId, &'static str>,
     steps: u64,
+    /// Parts that values may still have.
+    parts: usize,
     nested: u32,
+}
+
+/// Parts of a constant's value, written out; of texts, pieces of 64 bytes. And of all values of a program.
+const MAX_PARTS: usize = 20_000;
+const MAX_TOTAL_PARTS: usize = 1_000_000;
+
+/// What is left of so many parts when a value, whose parts may be shared, is written out; `None` if they do not suffice.
+fn written_out(v: &Value, left: usize) -> Option<usize> {
+    fn take(v: &Value, left: usize) -> Option<usize> {
+        let own = match v {
+            Value::Str(s) => 1 + s.len() / 64,
+            _ => 1,
+        };
+        let left = left.checked_sub(own)?;
+        match v {
+            Value::Tuple(parts) | Value::Variant(_, _, parts) => {
+                parts.iter().try_fold(left, |left, part| take(part, left))
+            }
+            _ => Some(left),
+        }
+    }
+    let given = left.min(MAX_PARTS);
+    Some(left - given + take(v, given)?)
 }
 
 /// A constant whose needs are looked through.
@@ -49,6 +74,7 @@ impl<'a> Checker<'a, '_> {
     /// Checks and evaluates all constants.
     pub(super) fn constants(&mut self) {
         self.const_state.steps = MAX_TOTAL_STEPS;
+        self.const_state.parts = MAX_TOTAL_PARTS;
         self.const_state.values = vec![None; self.consts.len()];
         for i in 0..self.consts.len() {
             self.const_body(ConstId(id32(i)));
@@ -176,10 +202,19 @@ impl<'a> Checker<'a, '_> {
         let given = self.const_state.steps.min(MAX_STEPS);
         let mut steps = given;
         let made = Eval::new(&self.prog, &self.const_state.values, &mut steps)
-            .constant(&def.value, &def.locals);
+            .constant(&def.value, &def.locals)
+            .and_then(|v| match written_out(&v, self.const_state.parts) {
+                Some(left) => Ok((v, left)),
+                None => Err(Box::new(Stopped {
+                    why: Stop::Limit,
+                    at: def.value.span,
+                    inner: None,
+                })),
+            });
         self.const_state.steps -= given - steps;
         match made {
-            Ok(v) => {
+            Ok((v, left)) => {
+                self.const_state.parts = left;
                 let (ty, span) = (def.ty, def.value.span);
                 match self.expr_of(&v, ty, span) {
                     Some(e) => {
@@ -220,7 +255,7 @@ impl<'a> Checker<'a, '_> {
                 Diagnostic::error(
                     codes::BAD_CONST,
                     s.at,
-                    "computing this constant takes too much work, nests too deep, or makes too long a text",
+                    "computing this constant takes too much work, nests too deep, or makes too large a value",
                 )
                 .note(format!(
                     "a constant takes at most {MAX_STEPS} steps, all of a program {MAX_TOTAL_STEPS}"

@@ -7,9 +7,10 @@
 use crate::thir::{AdtKind, Arm, Pat, PatKind, Program, Ty, TyKind, TyTable};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Steps that one `match` may take before it counts as too complex.
-const MAX_WORK: u32 = 200_000;
+const MAX_WORK: u32 = 400_000;
 
 /// From this many arms on, a match on plain values is checked by sets of them.
 const FLAT_ARMS: usize = 64;
@@ -71,7 +72,8 @@ pub fn irrefutable(prog: &mut Program, ty: Ty, pat: &Pat) -> Result<(), String> 
 enum P {
     Wild,
     Ctor(C, Vec<P>),
-    Or(Vec<P>),
+    /// Alternatives, shared: rows are copied for each.
+    Or(Rc<[P]>),
 }
 
 /// A constructor: how a value of the type may be built.
@@ -221,7 +223,7 @@ fn plain(p: &P) -> Option<Option<Vec<&C>>> {
             .then(|| Some(vec![c])),
         P::Or(alts) => {
             let mut out = Vec::new();
-            for alt in alts {
+            for alt in alts.iter() {
                 match plain(alt)? {
                     Some(cs) => out.extend(cs),
                     None => return Some(None),
@@ -280,7 +282,11 @@ impl Cx<'_> {
 
     /// A witness that `q` matches and no row does, one pattern a column.
     fn useful(&mut self, rows: &[Vec<P>], tys: &[Ty], q: &[P]) -> Option<Vec<P>> {
-        self.work = self.work.saturating_add(1 + rows.len() as u32 / 8);
+        // Every column of every row is copied below.
+        let cells = (rows.len() + 1).saturating_mul(q.len()) / 8;
+        self.work = self
+            .work
+            .saturating_add(1 + cells.min(MAX_WORK as usize) as u32);
         if self.work > MAX_WORK {
             return None;
         }

@@ -324,13 +324,46 @@ impl<'a> Checker<'a, '_> {
         if mg.iter().all(|m| mw.contains(m)) && !self.prog.tys.has_infer(want) {
             return true;
         }
-        if self.prog.tys.has_infer(want) {
+        // A generic error whose arguments are open is the one member of its type.
+        for m in &mg {
+            if mw.contains(m) || !self.open_error(*m) {
+                continue;
+            }
+            let mut same = mw.iter().copied().filter(|w| self.same_adt(*w, *m));
+            if let (Some(w), None) = (same.next(), same.next())
+                && !self.unify(w, *m)
+            {
+                return false;
+            }
+        }
+        let (want, given) = (self.zonk(want), self.zonk(given));
+        let mw = self.prog.tys.err_members(want);
+        let mg = self.prog.tys.err_members(given);
+        let is_open = |cx: &Self, members: &[Ty]| {
+            let mut members = members.iter();
+            members.any(|m| matches!(cx.prog.tys.kind(*m), TyKind::Infer(_)))
+        };
+        if is_open(self, &mw) {
             return self.solve_open(&mw, &mg);
         }
-        if self.prog.tys.has_infer(given) {
-            return self.solve_open(&mg, &mw);
+        let fits =
+            |cx: &Self, m: &Ty| mw.contains(m) || matches!(cx.prog.tys.kind(*m), TyKind::Infer(_));
+        if !mg.iter().all(|m| fits(self, m)) {
+            return false;
         }
-        false
+        !is_open(self, &mg) || self.solve_open(&mg, &mw)
+    }
+
+    /// Whether this is an error type with arguments that are not known yet.
+    fn open_error(&self, ty: Ty) -> bool {
+        matches!(self.prog.tys.kind(ty), TyKind::Adt(..)) && self.prog.tys.has_infer(ty)
+    }
+
+    fn same_adt(&self, a: Ty, b: Ty) -> bool {
+        match (self.prog.tys.kind(a), self.prog.tys.kind(b)) {
+            (TyKind::Adt(a, _), TyKind::Adt(b, _)) => a == b,
+            _ => false,
+        }
     }
 
     /// Whether two types can be made equal, without doing so.

@@ -107,7 +107,7 @@ impl<'a> Checker<'a, '_> {
                 let n = self.adt_arity(id);
                 let vars = tys.unwrap_or_else(|| (0..n).map(|_| self.fresh(false)).collect());
                 let ty = self.mk(TyKind::Adt(id, vars));
-                let inherent = self.find_inherent(ty, name.name, true);
+                let inherent = self.find_inherent(ty, name.name);
                 if inherent.is_none()
                     && let Some(call) = self.trait_static(ty, name, type_args, args, want, span)
                 {
@@ -137,7 +137,7 @@ impl<'a> Checker<'a, '_> {
         want: Want,
         span: Span,
     ) -> Expr {
-        if let Some((f, enc)) = self.find_inherent(t, name.name, true) {
+        if let Some((f, enc)) = self.find_inherent(t, name.name) {
             if !self.visible(f) {
                 self.private(name);
                 return bad(span);
@@ -212,19 +212,13 @@ impl<'a> Checker<'a, '_> {
 
     pub(super) fn has_method(&mut self, ty: Ty, name: Symbol) -> bool {
         let mark = self.mark();
-        let had = self.sink_len();
         let hit = self.find_method(ty, name);
         self.rollback(mark);
-        let _ = had;
         matches!(hit, Hit::Fn(..) | Hit::Trait(..) | Hit::Dyn(..))
     }
 
-    fn sink_len(&self) -> usize {
-        self.sink.diagnostics().len()
-    }
-
     /// A method of an `impl` without trait (standard library) and its enclosing type arguments.
-    fn find_inherent(&mut self, ty: Ty, name: Symbol, _static: bool) -> Option<(FnId, Vec<Ty>)> {
+    fn find_inherent(&mut self, ty: Ty, name: Symbol) -> Option<(FnId, Vec<Ty>)> {
         let zty = self.zonk(ty);
         let of = head(&self.prog.tys, zty);
         let count = self.inherent_fns.get(&name)?.len();
@@ -289,7 +283,7 @@ impl<'a> Checker<'a, '_> {
                 return Hit::Fn(f, args);
             }
         }
-        if let Some((f, args)) = self.find_inherent(ty, name, false) {
+        if let Some((f, args)) = self.find_inherent(ty, name) {
             return Hit::Fn(f, args);
         }
         if let Some((_, f, args, _)) = self.find_field(ty, name) {

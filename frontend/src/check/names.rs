@@ -39,6 +39,11 @@ impl<'a> Checker<'a, '_> {
                 "compute the value before",
             );
         }
+        let held = if attenuator {
+            self.held_caps(ty)
+        } else {
+            Vec::new()
+        };
         let mut complaint: Option<(Rule, &'static str, String)> = None;
         for f in self.cx.frames.iter_mut().skip(info.frame + 1) {
             if second || info.mutable {
@@ -50,6 +55,7 @@ impl<'a> Checker<'a, '_> {
                     None => f.unknown = true,
                 }
             }
+            f.caps.extend(held.iter().copied());
             if f.kind == super::cx::LitKind::Storable && complaint.is_none() {
                 if second {
                     complaint = Some((

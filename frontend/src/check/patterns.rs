@@ -300,7 +300,11 @@ impl<'a> Checker<'a, '_> {
         let b = if inclusive || hi.is_none() {
             Some(b)
         } else {
-            b.checked_sub(1)
+            // No character stands between the two parts of Unicode.
+            b.checked_sub(1).map(|b| match b {
+                0xD800..=0xDFFF if is_char => 0xD7FF,
+                b => b,
+            })
         };
         match b {
             Some(b) if a <= b && a >= min && b <= max => PatKind::Range(a, b),

@@ -37,8 +37,9 @@ mod tests;
 use crate::diag::codes;
 use crate::source::{FileId, SourceMap, Span};
 use crate::thir::*;
+use crate::unique::Names;
 use jet_bytecode::builder::{BuildError, FnRef, PackageBuilder};
-use jet_bytecode::format::{EncodedPackage, encode_package};
+use jet_bytecode::format::{EncodedPackage, MAX_MODULE_BYTES, encode_package};
 use jet_bytecode::module::{Bundle, Input, NominalIx, PackageIx, TraitIx, TypeIx};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
@@ -106,8 +107,10 @@ fn growing<T>(span: Span, what: impl std::fmt::Display) -> Res<T> {
 
 /// Most functions of one package, instances and literals included.
 const MAX_FUNCTIONS: usize = 40_000;
-/// Longest name of a function.
-const MAX_NAME: usize = 2_000;
+/// Longest name of a function: it is for stack traces.
+const MAX_NAME: usize = 400;
+/// Most words of code of one package: what a bundle can hold.
+const MAX_CODE_WORDS: usize = MAX_MODULE_BYTES / 8;
 /// Deepest type that instantiation may make.
 const MAX_TYPE_DEPTH: u32 = 48;
 /// Deepest nesting of expressions and literals.
@@ -165,7 +168,7 @@ struct Unit {
     pending: VecDeque<(NominalIx, Ty)>,
     fns: FxHashMap<FnKey, FnRef>,
     queue: VecDeque<(FnKey, FnRef, String)>,
-    names: FxHashSet<String>,
+    names: Names,
     impls: FxHashSet<(Slot, Ty)>,
 }
 
@@ -271,7 +274,7 @@ impl<'p> Cx<'p> {
                 pending: VecDeque::new(),
                 fns: FxHashMap::default(),
                 queue: VecDeque::new(),
-                names: FxHashSet::default(),
+                names: Names::default(),
                 impls: FxHashSet::default(),
             });
         }
@@ -360,6 +363,12 @@ impl<'p> Cx<'p> {
             if let Some((key, at, name)) = self.unit()?.queue.pop_front() {
                 let place = self.key_span(&key);
                 self.compile(key, at, name).map_err(|e| e.within(place))?;
+                if self.unit()?.b.code_words() > MAX_CODE_WORDS {
+                    return growing(
+                        place,
+                        "the program needs too much code, instances of generic functions included",
+                    );
+                }
             } else if let Some((ix, ty)) = self.unit()?.pending.pop_front() {
                 let place = self.ty_span(ty);
                 self.describe(ix, ty).map_err(|e| e.within(place))?;
@@ -488,12 +497,7 @@ impl<'p> Cx<'p> {
                 "the program needs too many instances of generic functions",
             );
         }
-        let mut unique = name.clone();
-        let mut n = 1;
-        while !u.names.insert(unique.clone()) {
-            n += 1;
-            unique = format!("{name}#{n}");
-        }
+        let unique = u.names.unique(name);
         let f = u.b.declare(unique.clone());
         Ok((f, unique))
     }

@@ -285,7 +285,8 @@ impl<'a> Parser<'a, '_> {
                 _ => return false,
             }
             if depth <= 0 {
-                if self.token(self.pos + n + 1).kind != T::LParen {
+                // `A < B >> (c)` closes more than it opened: a comparison with something shifted.
+                if depth < 0 || self.token(self.pos + n + 1).kind != T::LParen {
                     return false;
                 }
                 let span = self.here();

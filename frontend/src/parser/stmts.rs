@@ -681,6 +681,7 @@ impl<'a> Parser<'a, '_> {
 
     fn assert_stmt(&mut self) -> StmtKind<'a> {
         self.bump();
+        let word = self.prev_span();
         let cond = self.expression();
         if let ExprKind::Tuple([condition, message]) = cond.kind
             && !self.panicking
@@ -693,7 +694,7 @@ impl<'a> Parser<'a, '_> {
                     "the condition and the text of `assert` stand without parentheses",
                 )
                 .help("write `assert c, text`")
-                .fix(span.to(condition.span.before()), "")
+                .fix(word.after().to(condition.span.before()), " ")
                 .fix(message.span.after().to(span.after()), ""),
             );
         }

@@ -7,7 +7,7 @@ use jet_bytecode::format::signature;
 use jet_bytecode::{asm, disasm as text, format};
 
 use super::program;
-use super::{FAILED, OK, REFUSED, USAGE, say, show};
+use super::{FAILED, OK, REFUSED, USAGE, not_loaded, say, show};
 use crate::audit;
 use crate::engine::{Refusal, Verified};
 use crate::inspect as inspection;
@@ -109,13 +109,9 @@ fn write(style: Style, output: &Path, bytes: &[u8]) -> u8 {
 
 /// The bytes of a bundle, or what is said and the exit code.
 fn read(input: &Path, style: Style) -> Result<Vec<u8>, u8> {
-    crate::sources::read_bundle(input).map_err(|error| {
-        say(&style.load_error(&error));
-        if error.code == crate::sources::UNREADABLE {
-            USAGE
-        } else {
-            REFUSED
-        }
+    crate::sources::read_bundle(input).map_err(|error| match not_loaded(&error, style) {
+        FAILED => REFUSED,
+        code => code,
     })
 }
 

@@ -12,7 +12,7 @@ use jet_frontend::source::SourceMap;
 use serde_json::{Value, json};
 
 use super::args::{DocArgs, DocFormat};
-use super::{FAILED, OK, USAGE, say, show};
+use super::{FAILED, OK, USAGE, not_loaded, say, show};
 use crate::render::{Style, clean};
 use crate::sources::{self, Input, Texts};
 
@@ -30,14 +30,7 @@ pub(super) fn doc(args: &DocArgs, style: Style) -> u8 {
                 say(&style.plain("", &message, Some("name its sources"), &[]));
                 return USAGE;
             }
-            Err(error) => {
-                say(&style.load_error(&error));
-                return if error.code == sources::UNREADABLE {
-                    USAGE
-                } else {
-                    FAILED
-                };
-            }
+            Err(error) => return not_loaded(&error, style),
         },
     };
     let mut modules = Vec::new();

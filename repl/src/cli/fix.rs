@@ -6,17 +6,16 @@
 //! one. Only the program's own package is changed, never a dependency.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jet_frontend::diag::{Diagnostic, Edit, Severity};
 use jet_frontend::driver::{self, CompileOutput};
 use jet_frontend::source::SourceMap;
 
-use super::{FAILED, USAGE, check, say};
+use super::{FAILED, USAGE, check, not_loaded, say};
 use crate::render::Style;
+use crate::replace::replace;
 use crate::sources::{self, Input, Texts};
 
 /// Rounds at most; a path of calls takes one each.
@@ -24,21 +23,14 @@ const MAX_ROUNDS: usize = 200;
 
 /// Repairs what can be repaired, says what is left, and gives the exit code.
 pub(super) fn fix(input: &Path, style: Style) -> u8 {
-    let fail = |message: &str| {
+    let fail = |code: u8, message: &str| {
         say(&style.plain("", message, None, &[]));
-        USAGE
+        code
     };
     let mut texts = match sources::load(input) {
         Ok(Input::Texts(texts)) => texts,
-        Ok(Input::Bundle(_)) => return fail("a bundle has no sources to repair"),
-        Err(error) => {
-            say(&style.load_error(&error));
-            return if error.code == sources::UNREADABLE {
-                USAGE
-            } else {
-                FAILED
-            };
-        }
+        Ok(Input::Bundle(_)) => return fail(USAGE, "a bundle has no sources to repair"),
+        Err(error) => return not_loaded(&error, style),
     };
     let (repaired, changed) = repair(&mut texts);
     let written: BTreeMap<&str, &str> = texts
@@ -53,7 +45,7 @@ pub(super) fn fix(input: &Path, style: Style) -> u8 {
     for (path, text) in &written {
         let place = texts.display(path);
         if let Err(error) = replace(Path::new(place), text) {
-            return fail(&format!("cannot write `{place}`: {error}"));
+            return fail(FAILED, &format!("cannot write `{place}`: {error}"));
         }
     }
     if repaired > 0 {
@@ -134,7 +126,17 @@ fn fits(
     };
     // Two insertions at one place touch: the second waits for the next round.
     let apart = |a: &Edit, b: &Edit| a.span.end < b.span.start || b.span.end < a.span.start;
+    // Of one fix, too: edits that overlap would eat what stands behind them.
+    let within = |i: usize, edit: &Edit| {
+        let others = diagnostic.fix.iter().take(i);
+        others.into_iter().all(|other| {
+            edit.span.file != other.span.file
+                || edit.span.end <= other.span.start
+                || other.span.end <= edit.span.start
+        })
+    };
     !diagnostic.fix.is_empty()
+        && diagnostic.fix.iter().enumerate().all(|(i, e)| within(i, e))
         && diagnostic.fix.iter().all(|edit| {
             let path = sources.path(edit.span.file);
             let others = taken.get(path).into_iter().flatten();
@@ -158,27 +160,4 @@ fn apply(texts: &mut Texts, path: &str, mut edits: Vec<Edit>) -> bool {
         }
     }
     true
-}
-
-/// Puts a text in the place of a file, whole or not at all.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let real = path.canonicalize()?;
-    let folder = real.parent().unwrap_or(Path::new("."));
-    let name = real.file_name().unwrap_or_default().to_string_lossy();
-    let temporary: PathBuf = folder.join(format!(".{name}.{}", std::process::id()));
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(fs::metadata(&real)?.permissions())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &real)
-    };
-    let done = write();
-    if done.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    done
 }

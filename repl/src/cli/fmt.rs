@@ -5,16 +5,17 @@
 //! stays as it is and the others are formatted nevertheless. Links to folders are not followed, and a
 //! link to a file is not replaced: the file that it leads to is.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jet_frontend::fmt::{self, Failure};
 use jet_frontend::source::{MAX_SOURCE_BYTES, SourceMap};
 
 use super::args::FmtArgs;
-use super::{BUG, FAILED, OK, USAGE, report_bug, say, show};
+use super::{BUG, FAILED, OK, USAGE, not_loaded, report_bug, say, show};
 use crate::render::Style;
+use crate::replace::replace;
 use crate::sources::{self, Texts};
 
 /// Folders inside each other.
@@ -88,14 +89,7 @@ fn collect(path: &Path, named: bool, depth: usize, out: &mut Vec<PathBuf>) -> Re
 
 /// Formats a file. Whether it was, or would be, changed.
 fn file(path: &Path, check: bool, style: Style) -> Result<bool, u8> {
-    let text = sources::read_source(path).map_err(|error| {
-        say(&style.load_error(&error));
-        if error.code == sources::UNREADABLE {
-            USAGE
-        } else {
-            FAILED
-        }
-    })?;
+    let text = sources::read_source(path).map_err(|error| not_loaded(&error, style))?;
     let name = path.display().to_string();
     let result = format(&name, &text, style)?;
     if result == text {
@@ -126,30 +120,6 @@ fn format(name: &str, text: &str, style: Style) -> Result<String, u8> {
             Err(BUG)
         }
     }
-}
-
-/// Puts a text in the place of a file's.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let permissions = fs::metadata(&path)?.permissions();
-    if permissions.readonly() {
-        return Err(io::Error::from(io::ErrorKind::PermissionDenied));
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(permissions)?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)
-    });
-    if let Err(why) = &written
-        && why.kind() != io::ErrorKind::AlreadyExists
-    {
-        // The file itself is whole; what is left beside it is of no use.
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }
 
 fn stdin(check: bool, style: Style) -> u8 {

@@ -28,6 +28,7 @@ use jet_vm::host::interrupt;
 use crate::audit;
 use crate::audit_diff;
 use crate::render::{Style, clean_line};
+use crate::sources::{self, LoadError};
 use program::Loaded;
 
 /// Fine.
@@ -103,6 +104,16 @@ fn style(format: MessageFormat) -> Style {
 
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Says why a program cannot be loaded, and gives the exit code.
+fn not_loaded(error: &LoadError, style: Style) -> u8 {
+    say(&style.load_error(error));
+    if error.code == sources::UNREADABLE {
+        USAGE
+    } else {
+        FAILED
+    }
 }
 
 /// Writes what a subcommand was asked to show.

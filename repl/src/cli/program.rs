@@ -5,7 +5,7 @@ use std::path::Path;
 use jet_bytecode::linked::Program;
 use jet_frontend::driver::{CompileOutput, Named};
 
-use super::{BUG, FAILED, REFUSED, USAGE, report_bug, say};
+use super::{BUG, FAILED, REFUSED, not_loaded, report_bug, say};
 use crate::engine::{Module, Refusal, Verified};
 use crate::render::Style;
 use crate::sources::{self, Ceiling, Input, Texts};
@@ -24,14 +24,7 @@ pub(super) struct Loaded {
 
 /// Loads, compiles and verifies; or says what is wrong and gives the exit code.
 pub(super) fn load(path: &Path, style: Style) -> Result<Loaded, u8> {
-    let input = sources::load(path).map_err(|error| {
-        say(&style.load_error(&error));
-        if error.code == sources::UNREADABLE {
-            USAGE
-        } else {
-            FAILED
-        }
-    })?;
+    let input = sources::load(path).map_err(|error| not_loaded(&error, style))?;
     match input {
         Input::Bundle(bytes) => match Verified::from_bytes(&bytes) {
             Ok(module) => Ok(Loaded {

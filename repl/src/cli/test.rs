@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::args::{TestArgs, TestFormat};
 use super::program;
-use super::{FAILED, INTERRUPTED, OK, USAGE, say, show};
+use super::{FAILED, INTERRUPTED, OK, not_loaded, show};
 use crate::engine::{Config, End, Module};
-use crate::render::{Style, clean, clean_line};
+use crate::render::{Style, clean, clean_line, json_line};
 use crate::sources::{self, Texts};
 use crate::trap_text::{Ending, Lines};
 
@@ -32,7 +32,7 @@ struct Ran<'a> {
 
 /// Why a test failed.
 struct Failure {
-    /// `trap`, or the limit's name.
+    /// The name of the trap or limit; `error` for one that left the test, `start` if it did not begin, `bug` for ours.
     kind: String,
     message: String,
     /// Places, innermost first: function, place and line of source.
@@ -44,14 +44,7 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
     let texts = match &args.input {
         Some(path) => match sources::load_for_tests(path) {
             Ok(texts) => texts,
-            Err(error) => {
-                say(&style.load_error(&error));
-                return if error.code == sources::UNREADABLE {
-                    USAGE
-                } else {
-                    FAILED
-                };
-            }
+            Err(error) => return not_loaded(&error, style),
         },
         None => {
             let mut texts = Texts::default();
@@ -233,11 +226,11 @@ fn as_json(ran: &[Ran<'_>], texts: &Texts, all: usize) -> String {
             "dbg": r.debugged,
             "seconds": r.seconds,
         });
-        let _ = writeln!(out, "{object}");
+        out.push_str(&json_line(&object));
     }
     let (passed, failed, skipped) = summary(ran, all);
     let total = json!({ "passed": passed, "failed": failed, "filtered_out": skipped });
-    let _ = writeln!(out, "{total}");
+    out.push_str(&json_line(&total));
     out
 }
 

@@ -4,9 +4,10 @@
 //! reported with its seed. Failures are kept in `--dir` (default `target/jet-fuzz`), one folder each; the log there
 //! has a line for each run, written after each batch: command, generator, first seed, count, failures. `--resume`
 //! goes on behind the last line of the mode, also after a run that was ended. `--show` prints the program of a seed
-//! and what it has to print.
+//! and what it has to print. `--jit=off` leaves out the modes that make machine code.
 
 use jet_tests::generate::census::Census;
+use jet_tests::generate::oracle::Which;
 use jet_tests::generate::rng::Rng;
 use jet_tests::generate::{mutate, oracle, program, sources_hash, world};
 use std::fmt::Write as _;
@@ -46,6 +47,7 @@ struct Options {
     show: bool,
     child: bool,
     census: bool,
+    which: Which,
 }
 
 fn options() -> Result<Options, String> {
@@ -58,6 +60,7 @@ fn options() -> Result<Options, String> {
         show: false,
         child: false,
         census: false,
+        which: Which::All,
     };
     for arg in std::env::args().skip(1) {
         let (name, value) = arg.split_once('=').unwrap_or((&arg, ""));
@@ -75,6 +78,13 @@ fn options() -> Result<Options, String> {
             "--show" => o.show = true,
             "--census" => o.census = true,
             "--child" => o.child = true,
+            "--jit" => {
+                o.which = match value {
+                    "off" => Which::Interpreted,
+                    "on" => Which::All,
+                    _ => return Err(format!("{arg}: `on` or `off`")),
+                }
+            }
             _ => return Err(format!("{arg}: unknown option")),
         }
     }
@@ -154,7 +164,7 @@ fn child(o: &Options) {
         let (modules, result) = if o.mode == "programs" {
             let p = program::program(seed);
             let rare = o.census || seed % RARE == 0;
-            let result = oracle::check(&p, rare).map(|bundle| {
+            let result = oracle::check(&p, rare, o.which).map(|bundle| {
                 if rare {
                     census.add_program(&p, &bundle);
                 }
@@ -164,7 +174,7 @@ fn child(o: &Options) {
             (p.modules, result)
         } else {
             let modules = mutant(seed, &corpus);
-            let result = mutate::check(&modules).map(|c| compiled += u64::from(c));
+            let result = mutate::check(&modules, o.which).map(|c| compiled += u64::from(c));
             (modules, result)
         };
         if let Err(why) = result {
@@ -203,6 +213,7 @@ fn batch(o: &Options, seed: u64, count: u64) -> (String, Option<String>) {
             format!("--dir={}", o.dir.display()),
         ])
         .args(o.census.then_some("--census"))
+        .args((o.which == Which::Interpreted).then_some("--jit=off"))
         .stdout(out)
         .stderr(err)
         .spawn()
@@ -327,8 +338,13 @@ fn main() {
             at = seed + 1;
         }
         line = format!(
-            "jet-fuzz --mode={} generator={:08x} seed={} count={} failures={} compiled={compiled} predicted={known} seconds={}",
+            "jet-fuzz --mode={}{} generator={:08x} seed={} count={} failures={} compiled={compiled} predicted={known} seconds={}",
             o.mode,
+            if o.which == Which::All {
+                ""
+            } else {
+                " --jit=off"
+            },
             sources_hash(),
             o.seed,
             at - o.seed,

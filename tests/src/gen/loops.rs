@@ -215,6 +215,9 @@ impl Gen {
         let body = self.block(3, d - 1);
         let fails = std::mem::replace(&mut self.fails, outer);
         self.fails |= fails;
+        // What would fail may have been left out again.
+        let raises = |l: &String| l.contains(")?") || l.contains("raise ");
+        let fails = fails && body.lines.iter().any(raises);
         self.vars.truncate(vars);
         self.cx = cx;
         let mut lines = vec![format!("{}.copy().each(fn({name}):", xs.text_as_receiver())];

@@ -1,6 +1,6 @@
 //! Mutations of source texts: the compiler has to answer each with a bundle or with errors.
 
-use super::oracle::{self, Compiled};
+use super::oracle::{self, Compiled, Which};
 use super::rng::Rng;
 
 /// Splits a text into words, numbers, spaces and signs.
@@ -276,13 +276,13 @@ pub fn mutate(rng: &mut Rng, text: &str, other: &str) -> String {
 }
 
 /// Everything that has to hold for a mutant: true if it still compiles.
-pub fn check(modules: &[(String, String)]) -> Result<bool, String> {
+pub fn check(modules: &[(String, String)], which: Which) -> Result<bool, String> {
     match oracle::compile(modules)? {
         Compiled::Refused(_) => Ok(false),
         Compiled::Program(bundle, bytes) => {
             let loaded = oracle::load(*bundle, &bytes)?;
             if loaded[0].program().entry.is_some() {
-                match oracle::run_modes(&loaded, &[]) {
+                match oracle::run_modes(&loaded, &[], which) {
                     Ok(_) => {}
                     // A mutant may ask for what is not granted.
                     Err(e) if e.starts_with("no instance") && e.contains("is not granted") => {}

@@ -141,6 +141,22 @@ pub const MODES: &[Mode] = &[
     },
 ];
 
+/// Which of the modes are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// All.
+    #[default]
+    All,
+    /// Those without machine code: several times as many programs in the same time.
+    Interpreted,
+}
+
+impl Which {
+    fn has(self, mode: &Mode) -> bool {
+        self == Which::All || mode.from != From::Counting
+    }
+}
+
 /// What compiling came to.
 #[derive(Debug)]
 pub enum Compiled {
@@ -416,10 +432,11 @@ pub fn load(bundle: Bundle, bytes: &[u8]) -> Result<Loads, String> {
     ])
 }
 
-/// Runs in every mode and compares.
-pub fn run_modes(loads: &Loads, args: &[String]) -> Result<(Run, Ending), String> {
+/// Runs in these modes and compares.
+pub fn run_modes(loads: &Loads, args: &[String], which: Which) -> Result<(Run, Ending), String> {
     let mut first: Option<Seen> = None;
-    for (mode, made) in MODES.iter().zip(&REGIONS) {
+    let asked = MODES.iter().zip(&REGIONS).filter(|(m, _)| which.has(m));
+    for (mode, made) in asked {
         let program = &loads[mode.from as usize];
         let period = match (&first, mode.collections) {
             // Objects have some 40 bytes. Where there are few, each is a collection; a long run gets them at
@@ -503,13 +520,13 @@ fn compare(
 
 /// Everything that has to hold for a generated program. What takes long and says little (compiling twice, the
 /// tests, the formatter) is done for one program of `rare`.
-pub fn check(program: &Program, rare: bool) -> Result<Bundle, String> {
+pub fn check(program: &Program, rare: bool, which: Which) -> Result<Bundle, String> {
     let (bundle, bytes) = match compile(&program.modules)? {
         Compiled::Program(bundle, bytes) => (bundle, bytes),
         Compiled::Refused(why) => return Err(format!("does not check:\n{why}")),
     };
     let both = load((*bundle).clone(), &bytes)?;
-    let (run, ending) = run_modes(&both, &[])?;
+    let (run, ending) = run_modes(&both, &[], which)?;
     if let Some(expected) = &program.expected {
         compare(&run, &ending, expected, "main")?;
     }
@@ -518,14 +535,14 @@ pub fn check(program: &Program, rare: bool) -> Result<Bundle, String> {
             Compiled::Program(_, again) if again == bytes => {}
             _ => return Err("building twice gives different bytes".into()),
         }
-        tests(program)?;
+        tests(program, which)?;
         formatted(program, &run, &ending)?;
     }
     Ok(*bundle)
 }
 
 /// The `test` blocks.
-fn tests(program: &Program) -> Result<(), String> {
+fn tests(program: &Program, which: Which) -> Result<(), String> {
     if program.tests.is_empty() {
         return Ok(());
     }
@@ -538,7 +555,7 @@ fn tests(program: &Program) -> Result<(), String> {
         return Err(format!("{n} tests instead of {}", program.tests.len()));
     }
     for (i, expected) in program.tests.iter().enumerate() {
-        let (run, ending) = run_modes(&both, &[i.to_string()])?;
+        let (run, ending) = run_modes(&both, &[i.to_string()], which)?;
         if let Some(expected) = expected {
             compare(&run, &ending, expected, &format!("test {i}"))?;
         }

@@ -443,7 +443,13 @@ pub fn show(v: &Val) -> String {
     match v {
         Val::Unit => String::from("()"),
         Val::Int(n) => n.to_string(),
-        Val::Float(x) => format!("{x:?}"),
+        // As Rust, but for the sign of a large exponent.
+        Val::Float(x) => match format!("{x:?}").split_once('e') {
+            Some((digits, exponent)) if !exponent.starts_with('-') => {
+                format!("{digits}e+{exponent}")
+            }
+            _ => format!("{x:?}"),
+        },
         Val::Bool(b) => b.to_string(),
         Val::Char(c) => c.to_string(),
         Val::Byte(b) => b.to_string(),

@@ -3,7 +3,7 @@
 //! A [`HostCapability`] implements one interface. At instantiation the VM matches its methods to
 //! the program's by name and compares the signatures; afterwards a call names a method by its
 //! index in [`HostCapability::methods`]. Invariants: a capability is called only through the
-//! capability table (which has checked generation, scope and quota); arguments have the declared
+//! capability table (which has checked revocation and quota; what is in its scope, it checks itself); arguments have the declared
 //! types; an answer is checked against them before it enters the heap; a host panic is contained
 //! by the caller; a call may answer now or later, and the VM may wait, suspend or give up.
 
