@@ -8,6 +8,7 @@
 pub mod host;
 
 mod builtins;
+mod calls;
 mod capability;
 mod code;
 mod ctx;
@@ -38,7 +39,8 @@ mod slow;
 mod strings;
 mod trap;
 
-pub use capability::AuditSink;
+pub use calls::{AuditEvent, AuditSink, Verdict};
+pub use capability::Quota;
 pub use instance::{Binding, Config, Failure, Instance, InstanceError, Outcome, RunStats};
 pub use jet_gc::{Collection, CollectionLog, GcMode, Pauses, Stats as HeapStats};
 pub use load::{LoadError, Loaded};
