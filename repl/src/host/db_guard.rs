@@ -374,6 +374,8 @@ pub(super) fn statements(sql: &str) -> Statements {
                 at + 1
             }
             _ if ended => return Statements::More,
+            // A named place may hold anything in parentheses, quotes and semicolons too; values have `?`.
+            b'$' => return Statements::More,
             b'\'' | b'"' | b'`' => find(at + 1, &[byte]),
             b'[' => find(at + 1, b"]"),
             _ => at + 1,
@@ -415,6 +417,7 @@ mod tests {
             "select 1;/**/x",
             "select 1;--\nattach 'x' as y",
             "select '\0'",
+            "select $a('); select 1; --')",
         ] {
             assert_eq!(statements(sql), Statements::More, "{sql}");
         }

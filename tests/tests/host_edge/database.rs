@@ -142,6 +142,7 @@ const REFUSED: &[&str] = &[
     "savepoint a",
     "release a",
     "select 1; drop table orders",
+    "select $a('); drop table orders; --')",
     "select 1; select secret from users",
     ";select secret from users; delete from users",
     "explain select * from users",

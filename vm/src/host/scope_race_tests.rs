@@ -105,7 +105,7 @@ fn races_with_renames_and_links_reach_nothing_outside() {
     let seconds: f64 = std::env::var("JET_RACE_SECONDS").map_or(2.0, |s| s.parse().unwrap());
     let root = std::env::temp_dir().join(format!("jet-race-{}", std::process::id()));
     let _ = fs::remove_dir_all(&root);
-    for dir in ["in/sub/deep", "in/spare", "out/deep"] {
+    for dir in ["in/sub/deep", "in/spare", "in/quiet", "out/deep"] {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
     let root = root.canonicalize().unwrap();
@@ -113,7 +113,13 @@ fn races_with_renames_and_links_reach_nothing_outside() {
     for name in ["f.txt", "g.txt", "deep/f.txt", "only_outside"] {
         fs::write(away.join(name), SECRET).unwrap();
     }
-    for name in ["f.txt", "sub/f.txt", "sub/g.txt", "sub/deep/f.txt"] {
+    for name in [
+        "f.txt",
+        "sub/f.txt",
+        "sub/g.txt",
+        "sub/deep/f.txt",
+        "quiet/f.txt",
+    ] {
         fs::write(inside.join(name), "harmless").unwrap();
     }
     symlink("../out", inside.join("door")).unwrap();
@@ -184,6 +190,8 @@ fn races_with_renames_and_links_reach_nothing_outside() {
             "in/sub/deep/f.txt",
             "in/sub/../f.txt",
             "in/door/f.txt",
+            // Nobody meddles with this one.
+            "in/quiet/f.txt",
         ] {
             caller.text(false, "read_text", &[path]);
             caller.text(true, "write_text", &[path, MARK]);
@@ -197,7 +205,7 @@ fn races_with_renames_and_links_reach_nothing_outside() {
                 caller.call(false, "close", &[file]);
             }
         }
-        for path in ["in/sub", "in/sub/deep", "in/door"] {
+        for path in ["in/sub", "in/sub/deep", "in/door", "in/quiet"] {
             caller.text(false, "list", &[path]);
         }
         caller.text(true, "write_text", &["in/sub/new", MARK]);
