@@ -14,6 +14,9 @@ pub const PRELUDE_MODULES: &[&str] = &[
     "caps",
     "fakes",
     "attenuators",
+    "database",
+    "net",
+    "process",
 ];
 
 macro_rules! modules {
@@ -31,6 +34,9 @@ modules!(
     "caps",
     "fakes",
     "attenuators",
+    "database",
+    "net",
+    "process",
     "math",
     "iter",
     "json",

@@ -46,6 +46,9 @@ impl Request {
             "Clock" => "--allow-clock",
             "Timer" => "--allow-timer",
             "Entropy" => "--allow-entropy",
+            "Database" => "--allow-db",
+            "Net" => "--allow-net",
+            "Process" => "--allow-run",
             _ => return None,
         })
     }
@@ -370,7 +373,7 @@ fn local_name(program: &Program, package: PackageId, name: &str) -> String {
 }
 
 /// Standard capabilities, those to come included.
-const STANDARD: &[&str] = &[
+pub const STANDARD: &[&str] = &[
     "Console",
     "FileRead",
     "FileWrite",

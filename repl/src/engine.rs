@@ -10,7 +10,7 @@ use jet_bytecode::opcodes::TrapKind;
 use jet_bytecode::verify::{self, VerifiedProgram, VerifyError};
 use jet_jit::Compiler;
 use jet_vm::host::{HostCapability, HostUsage, LimitKind, Limits, interrupt};
-use jet_vm::{Binding, GcMode, Instance, LoadError, Loaded, Outcome, TraceFrame, Trap};
+use jet_vm::{AuditSink, Binding, GcMode, Instance, LoadError, Loaded, Outcome, TraceFrame, Trap};
 
 use jet_vm::plug::{Jit, JitStats};
 
@@ -305,6 +305,18 @@ impl Module {
         args: &[String],
         config: &Config,
     ) -> Result<Report, InstanceError> {
+        let grants = grants.into_iter().map(Binding::from).collect();
+        self.run_bound(grants, args, config, None)
+    }
+
+    /// The same under grants that may have quotas and may be taken back, with somebody who is told of each call.
+    pub fn run_bound(
+        &self,
+        grants: Vec<Binding>,
+        args: &[String],
+        config: &Config,
+        audit: Option<AuditSink>,
+    ) -> Result<Report, InstanceError> {
         let compiles = config.jit.mode != jet_jit::Mode::Off
             && jet_jit::supported()
             && !self.loaded.is_observed();
@@ -323,9 +335,9 @@ impl Module {
             debug: config.debug.clone(),
             observe: config.observe,
             jit: compiles.then(|| Box::new(Compiler::new(config.jit.clone())) as Box<dyn Jit>),
+            audit,
             ..jet_vm::Config::default()
         };
-        let grants = grants.into_iter().map(Binding::from).collect();
         let mut instance = match Instance::new(self.ready(compiles), vm_config, grants) {
             Ok(instance) => instance,
             Err(InstanceError::Constants(why)) => {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jet_frontend::diag::{Severity, codes};
 use jet_frontend::driver::{CompileOutput, PackageInput, ProgramInput, SourceInput};
 use jet_frontend::session::{self, Bound, Findings, Part, RUN, Shape, Written, alias};
-use jet_vm::host::{GrantError, HostCapability, interrupt};
+use jet_vm::host::{HostCapability, interrupt};
 use jet_vm::{DebugLog, Debugged};
 
 use crate::audit::{self, Request};
@@ -123,10 +123,7 @@ impl Session {
     pub fn new(options: RunOptions, style: Style, seed: u64) -> Result<Session, String> {
         let cwd = std::env::current_dir()
             .map_err(|error| format!("cannot tell the working directory: {error}"))?;
-        let hosts = options
-            .grants
-            .capabilities(&cwd)
-            .map_err(|error: GrantError| error.to_string())?;
+        let hosts = crate::host::capabilities(&options.grants, &cwd)?;
         let tape = Tape::default();
         let mut session = Session {
             hosts: hosts.into_iter().map(|h| Recorded::new(h, &tape)).collect(),

@@ -2,7 +2,7 @@
 //!
 //! A capability value is a binding of the host (a record whose word is its entry of the table) or an object
 //! whose type implements the interface. [`call`] is the only function that reaches the host: it checks
-//! revocation, then quota, then tells the audit sink, then calls. A call of an object enters its method like
+//! revocation, then quota, then calls, then tells the audit sink. A call of an object enters its method like
 //! any other call; where data crosses, a *boundary* frame stands between, whose return copies what comes back
 //! (registers: call site, receiver, result). What must stay true: nothing here is skipped for speed; a host
 //! panic does not pass.
@@ -10,11 +10,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use jet_bytecode::linked::{CapId, LMethod, LNominalKind, LType, NominalId, Program, TypeId};
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::{Header, Ref};
 
+use crate::calls::{AuditEvent, AuditSink, Verdict, weight};
 use crate::code::{BOUNDARY, Word};
 use crate::ctx::{Ctx, HOST_BINDING};
 use crate::dispatch::{CONTINUE, S, TRAPPED, WAITING, handler};
@@ -25,13 +27,19 @@ use crate::host::{
 };
 use crate::load::{Crossing, Loaded};
 use crate::marshal::{HANDLE_HEADER, Marshal, wrong_answer, wrong_handle};
-use crate::slow::{Done, SlowOp, Vm};
+use crate::slow::{Done, SlowOp, Stop, Vm};
 
 /// Words of a boundary's frame, the header of the next one included.
 const BOUNDARY_FRAME: usize = 5;
 
-/// Told of each call that is about to reach the host: capability and method, with the package.
-pub type AuditSink = Box<dyn FnMut(&str, &str) + Send>;
+/// How much of a grant may be used; `None` is any amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Calls.
+    pub calls: Option<u64>,
+    /// Bytes of text and data in arguments and answers.
+    pub bytes: Option<u64>,
+}
 
 /// An entry of the capability table.
 pub(crate) struct CapEntry {
@@ -43,8 +51,19 @@ pub(crate) struct CapEntry {
     pub methods: Vec<usize>,
     /// Set by whoever takes the grant back.
     pub revoked: Arc<AtomicBool>,
-    /// Calls that are left.
-    pub quota: Option<u64>,
+    /// What is left.
+    pub quota: Quota,
+}
+
+impl CapEntry {
+    /// The name of a variant of one of the host's errors.
+    fn variant(&self, error: &str, variant: u8) -> &'static str {
+        let mut errors = self.host.methods().iter().flat_map(|m| m.errors);
+        errors
+            .find(|e| e.name == error)
+            .and_then(|e| e.variants.get(usize::from(variant)))
+            .map_or("?", |v| v.name)
+    }
 }
 
 /// The capability table and what its calls share.
@@ -57,6 +76,8 @@ pub(crate) struct CapTable {
     pub usage: HostUsage,
     /// Audit sink.
     pub audit: Option<AuditSink>,
+    /// Whether it missed something.
+    pub unheard: bool,
     /// Call that waits for its answer.
     pub waiting: Option<Pending>,
 }
@@ -67,6 +88,9 @@ pub(crate) struct Pending {
     pub ticket: Option<Ticket>,
     entry: usize,
     site: usize,
+    started: Instant,
+    /// What the audit will be told.
+    args: Vec<HostValue>,
 }
 
 // Lane b: the call site; lane c: number of arguments, the receiver first.
@@ -136,12 +160,11 @@ unsafe fn start(ctx: *mut Ctx, pc: *const Word, regs: *mut u64, fuel: i64) -> u6
         // SAFETY: a binding.
         let entry = unsafe { vm.ctx.heap_box.word_field(receiver, 0) } as usize;
         match call(&mut vm, entry, site, receiver) {
-            Ok(HostAnswer::Now(result)) => finish(&mut vm, entry, site, result),
-            Ok(HostAnswer::Later(ticket)) => {
+            Ok((HostAnswer::Now(result), call)) => finish(&mut vm, result, &call),
+            Ok((HostAnswer::Later(ticket), call)) => {
                 vm.ctx.caps.waiting = Some(Pending {
                     ticket: Some(ticket),
-                    entry,
-                    site,
+                    ..call
                 });
                 WAITING
             }
@@ -165,7 +188,8 @@ fn method_of(loaded: &Loaded, site: usize) -> Option<&LMethod> {
 }
 
 /// Calls the host. The only place that does.
-fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostAnswer> {
+fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<(HostAnswer, Pending)> {
+    let started = Instant::now();
     let loaded = Arc::clone(&vm.ctx.loaded);
     let program = &loaded.program;
     let info = &loaded.cap_sites[site];
@@ -177,17 +201,18 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostA
         return Err(vm.trap(TrapKind::Unreachable, "no such capability"));
     };
     let name = &cap.name;
-    if known.revoked.load(Ordering::Acquire) {
-        return Err(vm.trap(
-            TrapKind::Revoked,
-            format!("the grant of {name} was revoked"),
-        ));
-    }
-    if known.quota == Some(0) {
-        return Err(vm.trap(
-            TrapKind::Revoked,
-            format!("the granted number of calls of {name} is used up"),
-        ));
+    let stopped = if known.revoked.load(Ordering::Acquire) {
+        Some(format!("the grant of {name} was revoked"))
+    } else if known.quota.calls == Some(0) {
+        Some(format!("the granted number of calls of {name} is used up"))
+    } else if vm.ctx.caps.unheard {
+        Some("calls cannot be recorded any more".to_owned())
+    } else {
+        None
+    };
+    if let Some(why) = stopped {
+        tell(vm, site, &[], Verdict::Trap(&why), started);
+        return Err(vm.trap(TrapKind::Revoked, why));
     }
     let Some(host_method) = known.methods.get(usize::from(info.method)).copied() else {
         return Err(vm.trap(TrapKind::Unreachable, "no such method"));
@@ -208,29 +233,111 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<HostA
             }
         }
     }
-    let deadline = vm.ctx.meter.deadline;
-    let caps = &mut vm.ctx.caps;
-    if let Some(audit) = &mut caps.audit {
-        let package = program.package_name(cap.package);
-        audit(&format!("{package}.{name}"), &method.name);
+    if !pay_bytes(&mut vm.ctx.caps.entries[entry], &args) {
+        vm.ctx.heap_box.refund_host(marshal.charged());
+        return Err(out_of_bytes(vm, name, site, &args, started));
     }
+    let meter = &vm.ctx.meter;
+    let deadline = meter.deadline;
+    let fuel = meter.left.saturating_add(vm.ctx.fuel.max(0) as u64);
+    let cancel = Arc::clone(&meter.cancel);
+    let caps = &mut vm.ctx.caps;
     caps.usage.calls += 1;
     let known = &mut caps.entries[entry];
-    if let Some(quota) = &mut known.quota {
-        *quota -= 1;
+    if let Some(calls) = &mut known.quota.calls {
+        *calls -= 1;
     }
     let handles = caps.usage.handles;
-    let mut cx = HostCx::new(&caps.limits, &mut caps.usage, memory_left, deadline);
+    let mut cx =
+        HostCx::new(&caps.limits, &mut caps.usage, memory_left, deadline).with_work(fuel, cancel);
     let host = &mut known.host;
     let answer = catch_unwind(AssertUnwindSafe(|| host.call(host_method, &args, &mut cx)));
+    let work = cx.work();
     vm.ctx.heap_box.refund_host(marshal.charged());
     if vm.ctx.caps.usage.handles < handles {
         given::closed(&mut vm.ctx.roots.given, entry, &args);
     }
-    answer.map_err(|_| {
+    if let Err(stop) = vm.charge(work) {
+        tell(
+            vm,
+            site,
+            &args,
+            Verdict::Trap("the fuel limit is reached"),
+            started,
+        );
+        return Err(stop);
+    }
+    let Ok(answer) = answer else {
         let text = format!("the host's {name}.{} panicked", method.name);
-        vm.trap(TrapKind::Panic, text)
-    })
+        tell(vm, site, &args, Verdict::Trap(&text), started);
+        return Err(vm.trap(TrapKind::Panic, text));
+    };
+    let call = Pending {
+        ticket: None,
+        entry,
+        site,
+        started,
+        args: if vm.ctx.caps.audit.is_some() {
+            args
+        } else {
+            Vec::new()
+        },
+    };
+    Ok((answer, call))
+}
+
+/// Tells the audit sink, if there is one, how a call ended.
+fn tell(vm: &mut Vm<'_>, site: usize, args: &[HostValue], verdict: Verdict<'_>, started: Instant) {
+    if vm.ctx.caps.audit.is_none() {
+        return;
+    }
+    let duration = started.elapsed();
+    vm.ctx.pc = vm.pc;
+    let place = crate::trap::here(vm.ctx);
+    let loaded = Arc::clone(&vm.ctx.loaded);
+    let cap = loaded.cap_sites.get(site);
+    let cap = cap.and_then(|info| loaded.program.cap(info.cap));
+    let (Some(cap), Some(method)) = (cap, method_of(&loaded, site)) else {
+        return;
+    };
+    let capability = format!("{}.{}", loaded.program.package_name(cap.package), cap.name);
+    let event = AuditEvent {
+        capability: &capability,
+        method: &method.name,
+        args,
+        file: &place.file,
+        line: place.line,
+        verdict,
+        duration,
+    };
+    if let Some(audit) = &mut vm.ctx.caps.audit {
+        let kept = catch_unwind(AssertUnwindSafe(|| audit(&event)));
+        vm.ctx.caps.unheard |= !kept.unwrap_or(false);
+    }
+}
+
+/// Takes the weight of values off a grant's bytes; `false` if there are not enough left.
+fn pay_bytes(entry: &mut CapEntry, values: &[HostValue]) -> bool {
+    let Some(left) = &mut entry.quota.bytes else {
+        return true;
+    };
+    let weight = weight(values);
+    let enough = weight <= *left;
+    *left = left.saturating_sub(weight);
+    enough
+}
+
+#[cold]
+fn out_of_bytes(
+    vm: &mut Vm<'_>,
+    name: &str,
+    site: usize,
+    args: &[HostValue],
+    started: Instant,
+) -> Stop {
+    let why = format!("the granted number of bytes of {name} is used up");
+    tell(vm, site, args, Verdict::Trap(&why), started);
+    vm.trap(TrapKind::Revoked, why)
 }
 
 /// Collects where the host's copies of the arguments that are texts or bytes would not fit otherwise: reading them
@@ -270,8 +377,31 @@ fn memory_left(vm: &mut Vm<'_>) -> Done<u64> {
 }
 
 /// Puts an answer into the frame of the call at `vm.pc`.
-fn finish(vm: &mut Vm<'_>, entry: usize, site: usize, result: HostResult) -> u64 {
-    match deliver(vm, entry, site, result) {
+fn finish(vm: &mut Vm<'_>, result: HostResult, call: &Pending) -> u64 {
+    if let Ok(value) = &result
+        && !pay_bytes(
+            &mut vm.ctx.caps.entries[call.entry],
+            std::slice::from_ref(value),
+        )
+    {
+        let loaded = Arc::clone(&vm.ctx.loaded);
+        let cap = loaded.program.cap(loaded.cap_sites[call.site].cap);
+        let name = cap.map_or("capability", |c| c.name.as_str());
+        out_of_bytes(vm, name, call.site, &call.args, call.started);
+        return TRAPPED;
+    }
+    if vm.ctx.caps.audit.is_some() {
+        let verdict = match &result {
+            Ok(_) => Verdict::Ok,
+            Err(HostFailure::Error { error, variant, .. }) => Verdict::Error(
+                error,
+                vm.ctx.caps.entries[call.entry].variant(error, *variant),
+            ),
+            Err(HostFailure::Trap(_, why)) => Verdict::Trap(why),
+        };
+        tell(vm, call.site, &call.args, verdict, call.started);
+    }
+    match deliver(vm, call.entry, call.site, result) {
         Ok(()) => CONTINUE,
         Err(_) => TRAPPED,
     }
@@ -344,7 +474,7 @@ pub(crate) fn answer(ctx: &mut Ctx, result: HostResult) -> u64 {
     };
     let (pc, regs) = (ctx.pc, ctx.regs);
     let mut vm = Vm::new(ctx, pc, regs);
-    let status = finish(&mut vm, pending.entry, pending.site, result);
+    let status = finish(&mut vm, result, &pending);
     ctx.roots.temps.clear();
     status
 }

@@ -6,8 +6,8 @@
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use jet_bytecode::linked::{LNominalKind, NominalId};
 use jet_bytecode::module::Const;
@@ -15,7 +15,8 @@ use jet_bytecode::opcodes::TrapKind;
 use jet_gc::{Format, GcMode, Header, Ref};
 use jet_gc::{Heap, HeapConfig, Watch};
 
-use crate::capability::{AuditSink, CapEntry, CapTable};
+use crate::calls::AuditSink;
+use crate::capability::{CapEntry, CapTable, Quota};
 use crate::code::HALT;
 use crate::ctx::{Ctx, HOST_BINDING};
 use crate::dispatch::{CONTINUE, FAILED, FINISHED, WAITING};
@@ -38,6 +39,9 @@ const MIN_STACK: usize = 1 << 16;
 const MAX_STACK: usize = 1 << 25;
 /// Words of stack that are not charged.
 const FREE_STACK: usize = 16 << 10;
+
+/// How often a run that waits for the host looks whether it is cancelled.
+const WAIT_SLICE: Duration = Duration::from_millis(20);
 
 /// How an instance runs.
 pub struct Config {
@@ -96,8 +100,8 @@ impl fmt::Debug for Config {
 pub struct Binding {
     /// What answers.
     pub host: Box<dyn HostCapability>,
-    /// How many calls are granted; `None` is any number.
-    pub quota: Option<u64>,
+    /// How much of it is granted.
+    pub quota: Quota,
     /// Set to take the grant back: calls that start afterwards trap.
     pub revoked: Arc<AtomicBool>,
 }
@@ -106,7 +110,7 @@ impl From<Box<dyn HostCapability>> for Binding {
     fn from(host: Box<dyn HostCapability>) -> Binding {
         Binding {
             host,
-            quota: None,
+            quota: Quota::default(),
             revoked: Arc::default(),
         }
     }
@@ -302,6 +306,7 @@ impl Instance {
                 limits: config.limits,
                 usage: HostUsage::default(),
                 audit: config.audit,
+                unheard: false,
                 waiting: None,
             },
             monitor: loaded.behind.is_some().then(Box::default),
@@ -321,12 +326,28 @@ impl Instance {
     pub fn run(&mut self, args: &[String]) -> Outcome {
         let mut outcome = self.run_main(args);
         while let Outcome::Waiting(ticket) = outcome {
-            outcome = match ticket.wait(self.ctx.meter.deadline) {
-                Some(result) => self.resume(result),
-                None => self.fail(TrapKind::Time, "the time limit is reached"),
-            };
+            outcome = self.wait(&ticket);
         }
         outcome
+    }
+
+    /// Waits for an answer, looking at the time limit and at whether the run is cancelled.
+    fn wait(&mut self, ticket: &Ticket) -> Outcome {
+        loop {
+            let now = Instant::now();
+            let deadline = self.ctx.meter.deadline;
+            let look = now + WAIT_SLICE;
+            let until = deadline.map_or(look, |d| d.min(look));
+            if let Some(result) = ticket.wait(Some(until)) {
+                return self.resume(result);
+            }
+            if self.ctx.meter.cancel.load(Ordering::Relaxed) {
+                return self.fail(TrapKind::Cancelled, "cancelled");
+            }
+            if deadline.is_some_and(|d| Instant::now() >= d) {
+                return self.fail(TrapKind::Time, "the time limit is reached");
+            }
+        }
     }
 
     /// Runs `main` until it ends or waits.

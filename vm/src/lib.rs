@@ -8,6 +8,7 @@
 pub mod host;
 
 mod builtins;
+mod calls;
 mod capability;
 mod code;
 mod ctx;
@@ -41,7 +42,8 @@ mod snapshot;
 mod strings;
 mod trap;
 
-pub use capability::AuditSink;
+pub use calls::{AuditEvent, AuditSink, Verdict};
+pub use capability::Quota;
 pub use debug_log::{DebugLog, Debugged};
 pub use instance::{Binding, Config, Failure, Instance, InstanceError, Outcome, RunStats};
 pub use jet_gc::{BLOCKS_FROM, Collection, CollectionLog, GcMode, Pauses, Stats as HeapStats};

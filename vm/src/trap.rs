@@ -106,6 +106,11 @@ fn backtrace(ctx: &Ctx) -> (Vec<TraceFrame>, Option<(usize, u64)>) {
     (stack, elided)
 }
 
+/// The place of the instruction at `ctx.pc`.
+pub(crate) fn here(ctx: &Ctx) -> TraceFrame {
+    place(&ctx.loaded, ctx.loaded.code.index_of(ctx.pc))
+}
+
 /// The place of an instruction.
 pub(crate) fn place(loaded: &Loaded, index: usize) -> TraceFrame {
     let (f, pc) = loaded.code.locate(index);

@@ -276,7 +276,8 @@ fn grants_are_counted_and_revoked() {
     }
     let loaded = p.finish_main(f);
     let revoked = Arc::new(AtomicBool::new(false));
-    let calls = |quota, revoke: bool| {
+    let calls = |calls: Option<u64>, bytes: Option<u64>, revoke: bool, deaf: bool| {
+        let quota = jet_vm::Quota { calls, bytes };
         let host: Box<dyn HostCapability> = Box::new(out(&Log::default()));
         let binding = jet_vm::Binding {
             host,
@@ -287,8 +288,15 @@ fn grants_are_counted_and_revoked() {
         let audited = Arc::new(std::sync::Mutex::new(vec![]));
         let sink = Arc::clone(&audited);
         let config = Config {
-            audit: Some(Box::new(move |cap, method| {
-                sink.lock().unwrap().push(format!("{cap}.{method}"));
+            audit: Some(Box::new(move |event: &jet_vm::AuditEvent<'_>| {
+                let ends = match event.verdict {
+                    jet_vm::Verdict::Ok => "ok",
+                    jet_vm::Verdict::Error(..) => "error",
+                    jet_vm::Verdict::Trap(_) => "stopped",
+                };
+                let call = format!("{}.{} {ends}", event.capability, event.method);
+                sink.lock().unwrap().push(call);
+                !deaf
             })),
             ..Config::default()
         };
@@ -297,11 +305,21 @@ fn grants_are_counted_and_revoked() {
         let seen = audited.lock().unwrap().clone();
         (outcome, seen)
     };
-    let (outcome, seen) = calls(Some(2), false);
+    let (outcome, seen) = calls(Some(2), None, false, false);
     assert!(matches!(outcome, Outcome::Trapped(t) if t.kind == TrapKind::Revoked));
-    assert_eq!(seen, ["app.Out.int", "app.Out.int"]);
-    let (outcome, seen) = calls(None, true);
+    assert_eq!(
+        seen,
+        ["app.Out.int ok", "app.Out.int ok", "app.Out.int stopped"]
+    );
+    let (outcome, seen) = calls(None, None, true, false);
     assert!(matches!(outcome, Outcome::Trapped(t) if t.kind == TrapKind::Revoked));
-    assert!(seen.is_empty());
-    assert!(matches!(calls(Some(3), false).0, Outcome::Finished));
+    assert_eq!(seen, ["app.Out.int stopped"]);
+    assert!(matches!(
+        calls(Some(3), Some(0), false, false).0,
+        Outcome::Finished
+    ));
+    // What could not be recorded is the last thing that happens.
+    let (outcome, seen) = calls(None, None, false, true);
+    assert!(matches!(outcome, Outcome::Trapped(t) if t.message.contains("recorded")));
+    assert_eq!(seen, ["app.Out.int ok", "app.Out.int stopped"]);
 }

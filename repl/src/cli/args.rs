@@ -4,19 +4,23 @@
 //! after `=`, so that a word without dashes is always a subcommand, FILE or an argument. What the
 //! architecture names and this version lacks is refused by name.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use jet_vm::Quota;
 use jet_vm::host::limits::MEMORY_RANGE;
-use jet_vm::host::{EnvGrant, Grants, Limits, PathGrant};
+use jet_vm::host::{Grants, Limits};
 
 use super::bundle::{AsmArgs, BuildArgs, DisasmArgs, InspectArgs, KeyArgs, VerifyArgs};
+use super::grants::{EVERYTHING, GrantArgs};
 use super::observed::Observations;
 use super::quantity::{count, duration, size};
+use crate::audit_log::Arguments;
 use crate::engine::GcChoice;
+use crate::policy::{Policy, PolicyLimits};
 
 /// The Jet virtual machine: checks, builds, audits and runs programs that hold no authority but
 /// what you grant them.
@@ -109,11 +113,13 @@ pub struct ReplArgs {
 
 impl ReplArgs {
     /// The flags, put together. The limits are those of one entry.
-    #[must_use]
-    pub fn options(&self) -> RunOptions {
-        let mut options = RunOptions::of(&self.grants, &self.limits, &self.modes);
+    pub fn options(&self) -> Result<RunOptions, String> {
+        let mut options = RunOptions::of(&self.grants, &self.limits, &self.modes)?;
+        if !options.quotas.is_empty() || !options.arguments.is_empty() {
+            return Err("quotas and audits of a policy hold for `jetvm run` only".to_owned());
+        }
         options.limits.time = options.limits.time.or(Some(REPL_TIME));
-        options
+        Ok(options)
     }
 }
 
@@ -237,6 +243,9 @@ pub struct RunArgs {
     /// Tells at the end which lines allocated how much: a table, or JSON in a file.
     #[arg(long, value_name = "FILE", require_equals = true, num_args = 0..=1, default_missing_value = EVERYTHING)]
     pub alloc_profile: Option<PathBuf>,
+    /// Writes a line of JSON for each call of the host behind what the file holds.
+    #[arg(long, value_name = "FILE", require_equals = true)]
+    pub audit_log: Option<PathBuf>,
     /// Arguments of the program, after `--`.
     #[arg(last = true, value_name = "ARGS")]
     pub program_args: Vec<OsString>,
@@ -295,7 +304,9 @@ impl TestArgs {
     pub fn options(&self) -> RunOptions {
         RunOptions {
             grants: Grants::default(),
-            limits: self.limits.limits(),
+            quotas: BTreeMap::new(),
+            arguments: BTreeMap::new(),
+            limits: self.limits.limits(&PolicyLimits::default()),
             jit: self.modes.jit.into(),
             jit_log: self.modes.jit_log,
             jit_dump: self.modes.jit_dump.clone(),
@@ -307,83 +318,6 @@ impl TestArgs {
             untrusted: self.limits.untrusted,
         }
     }
-}
-
-/// What clap sees where a flag stands without value. No argument of a process can contain it, so that
-/// `--allow-read=$UNSET` is an error and not a grant of everything.
-const EVERYTHING: &str = "\0";
-
-/// An entry of a grant's list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Entry<T> {
-    /// The flag has no list.
-    Everything,
-    /// This.
-    Named(T),
-}
-
-fn path_entry() -> impl TypedValueParser<Value = Entry<PathBuf>> {
-    OsStringValueParser::new().try_map(|text| match text {
-        text if text == EVERYTHING => Ok(Entry::Everything),
-        text if text.is_empty() => {
-            Err("the path is empty; without `=` the flag stands for everything")
-        }
-        text => Ok(Entry::Named(PathBuf::from(text))),
-    })
-}
-
-fn name_entry() -> impl TypedValueParser<Value = Entry<String>> {
-    StringValueParser::new().try_map(|text| match text {
-        text if text == EVERYTHING => Ok(Entry::Everything),
-        text if text.is_empty() => {
-            Err("the name is empty; without `=` the flag stands for everything")
-        }
-        text => Ok(Entry::Named(text)),
-    })
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Grants")]
-struct GrantArgs {
-    /// Reading files: everything, or what is below the paths.
-    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
-    allow_read: Option<Vec<Entry<PathBuf>>>,
-    /// Changing files.
-    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
-    allow_write: Option<Vec<Entry<PathBuf>>>,
-    /// Environment variables: all, or those named.
-    #[arg(long, value_name = "NAME,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
-    allow_env: Option<Vec<Entry<String>>>,
-    /// The clock, in milliseconds.
-    #[arg(long)]
-    allow_clock: bool,
-    /// The fine timer.
-    #[arg(long)]
-    allow_timer: bool,
-    /// Random numbers of the system.
-    #[arg(long)]
-    allow_entropy: bool,
-    /// No reading, or not below the paths.
-    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
-    deny_read: Option<Vec<Entry<PathBuf>>>,
-    /// No changing of files, or not below the paths.
-    #[arg(long, value_name = "PATH,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = path_entry())]
-    deny_write: Option<Vec<Entry<PathBuf>>>,
-    /// No environment variables, or not those named.
-    #[arg(long, value_name = "NAME,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
-    deny_env: Option<Vec<Entry<String>>>,
-    /// No clock.
-    #[arg(long)]
-    deny_clock: bool,
-    /// No timer.
-    #[arg(long)]
-    deny_timer: bool,
-    /// No random numbers.
-    #[arg(long)]
-    deny_entropy: bool,
-    /// No console.
-    #[arg(long)]
-    deny_console: bool,
 }
 
 #[derive(Debug, Args)]
@@ -534,6 +468,10 @@ fn gc_mode(text: &str) -> Result<GcChoice, String> {
 pub struct RunOptions {
     /// What the program is granted.
     pub grants: Grants,
+    /// How much of each grant may be used, by capability.
+    pub quotas: BTreeMap<String, Quota>,
+    /// What the audit keeps of arguments, by capability; `None` of all others.
+    pub arguments: BTreeMap<Option<String>, Arguments>,
     /// What it may cost.
     pub limits: Limits,
     /// `--jit`.
@@ -575,11 +513,17 @@ impl RunOptions {
         }
     }
 
-    fn of(grants: &GrantArgs, limits: &LimitArgs, modes: &ModeArgs) -> RunOptions {
-        RunOptions {
-            grants: grants.grants(),
-            limits: limits.limits(),
-            untrusted: limits.untrusted,
+    fn of(grants: &GrantArgs, limits: &LimitArgs, modes: &ModeArgs) -> Result<RunOptions, String> {
+        let policy = match &grants.policy {
+            Some(path) => Policy::read(path)?,
+            None => Policy::default(),
+        };
+        Ok(RunOptions {
+            grants: policy.scopes.merge(grants.scopes())?,
+            quotas: policy.quotas,
+            arguments: policy.arguments,
+            limits: limits.limits(&policy.limits),
+            untrusted: limits.untrusted || policy.limits.untrusted,
             jit: modes.jit.into(),
             jit_log: modes.jit_log,
             jit_dump: modes.jit_dump.clone(),
@@ -588,14 +532,13 @@ impl RunOptions {
             gc_log: modes.gc_log,
             monitor: modes.monitor,
             seed: modes.seed,
-        }
+        })
     }
 }
 
 impl RunArgs {
-    /// The flags, put together.
-    #[must_use]
-    pub fn options(&self) -> RunOptions {
+    /// The flags and the policy that they name, put together.
+    pub fn options(&self) -> Result<RunOptions, String> {
         RunOptions::of(&self.grants, &self.limits, &self.modes)
     }
 
@@ -610,60 +553,30 @@ impl RunArgs {
     }
 }
 
-/// The names of a list; `None` if it stands for everything.
-fn names<T: Clone>(entries: &[Entry<T>]) -> Option<Vec<T>> {
-    let name = |entry: &Entry<T>| match entry {
-        Entry::Everything => None,
-        Entry::Named(name) => Some(name.clone()),
-    };
-    entries.iter().map(name).collect()
-}
-
-/// An allow list and a deny list; `None` if nothing is granted.
-fn scoped<T: Clone>(
-    allow: Option<&Vec<Entry<T>>>,
-    deny: Option<&Vec<Entry<T>>>,
-) -> Option<(Option<Vec<T>>, Vec<T>)> {
-    let allow = names(allow?);
-    match deny {
-        None => Some((allow, Vec::new())),
-        Some(deny) => names(deny).map(|deny| (allow, deny)),
-    }
-}
-
-impl GrantArgs {
-    fn grants(&self) -> Grants {
-        let paths = |allow: &Option<Vec<Entry<PathBuf>>>, deny: &Option<Vec<Entry<PathBuf>>>| {
-            scoped(allow.as_ref(), deny.as_ref()).map(|(allow, deny)| PathGrant { allow, deny })
-        };
-        Grants {
-            console: !self.deny_console,
-            read: paths(&self.allow_read, &self.deny_read),
-            write: paths(&self.allow_write, &self.deny_write),
-            env: scoped(self.allow_env.as_ref(), self.deny_env.as_ref())
-                .map(|(allow, deny)| EnvGrant { allow, deny }),
-            clock: self.allow_clock && !self.deny_clock,
-            timer: self.allow_timer && !self.deny_timer,
-            entropy: self.allow_entropy && !self.deny_entropy,
-        }
-    }
-}
-
 impl LimitArgs {
-    fn limits(&self) -> Limits {
-        let base = if self.untrusted {
+    /// The flags' limits within the policy's.
+    fn limits(&self, policy: &PolicyLimits) -> Limits {
+        let base = if self.untrusted || policy.untrusted {
             Limits::untrusted()
         } else {
             Limits::default()
         };
         Limits {
-            fuel: self.fuel.or(base.fuel),
-            memory: self.max_memory.unwrap_or(base.memory),
-            depth: self.max_depth.unwrap_or(base.depth),
-            time: self.max_time.or(base.time),
-            output: self.max_output.unwrap_or(base.output),
+            fuel: smaller(self.fuel, policy.fuel).or(base.fuel),
+            memory: smaller(self.max_memory, policy.memory).unwrap_or(base.memory),
+            depth: smaller(self.max_depth, policy.depth).unwrap_or(base.depth),
+            time: smaller(self.max_time, policy.time).or(base.time),
+            output: smaller(self.max_output, policy.output).unwrap_or(base.output),
             handles: base.handles,
         }
+    }
+}
+
+/// The smaller of two limits, where they are given.
+fn smaller<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -679,16 +592,10 @@ const LATER_COMMANDS: &[&str] = &[
 
 /// Flags to come.
 const LATER_FLAGS: &[&str] = &[
-    "--allow-net",
-    "--allow-run",
-    "--allow-db",
     "--allow-tasks",
     "--allow-plugins",
     "--allow-ffi",
     "--allow-listen",
-    "--deny-net",
-    "--deny-run",
-    "--deny-db",
     "--deny-tasks",
     "--deny-plugins",
     "--deny-ffi",
@@ -697,7 +604,6 @@ const LATER_FLAGS: &[&str] = &[
     "--max-tasks",
     "--link",
     "--profile",
-    "--audit-log",
 ];
 
 /// Flags whose value may stand behind a space; every other flag has its value inside.

@@ -9,6 +9,7 @@ mod doc;
 mod explain;
 mod fix;
 mod fmt;
+pub mod grants;
 mod new;
 pub mod observed;
 mod program;
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
         report_bug(&format!("{} at {place}", text.unwrap_or("panic")));
     }));
     interrupt::install();
+    interrupt::outlive_file_size_limit();
     let work = || dispatch(std::env::args_os().skip(1).collect());
     let code = match std::thread::Builder::new()
         .name("jetvm".into())

@@ -38,7 +38,13 @@ enum Input {
 
 /// Runs a session and gives the exit code.
 pub(super) fn repl(args: &ReplArgs, style: Style) -> u8 {
-    let options = args.options();
+    let options = match args.options() {
+        Ok(options) => options,
+        Err(message) => {
+            say(&style.plain("", &message, None, &[]));
+            return USAGE;
+        }
+    };
     let seed = options.seed.unwrap_or_else(super::run::random_seed);
     let mut session = match Session::new(options, style, seed) {
         Ok(session) => session,

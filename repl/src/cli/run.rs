@@ -1,16 +1,18 @@
 //! `jetvm run`: grants are checked against what the program asks for, then it runs, then its end
 //! becomes an exit code.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use jet_vm::{Collection, CollectionLog, Pauses};
+use jet_vm::{Binding, Collection, CollectionLog, Pauses};
 
 use super::args::{MessageFormat, RunArgs, RunOptions, StatsFormat};
 use super::program;
 use super::{FAILED, INTERRUPTED, LIMIT, OK, REFUSED, USAGE, report_bug, say};
 use crate::audit::{self, Request};
+use crate::audit_log::{self, Arguments};
 use crate::engine::{Config, End, Report};
 use crate::keys;
 use crate::render::{Style, clean_line};
@@ -19,10 +21,13 @@ use crate::trap_text::{Lines, refused};
 
 /// Runs a program and gives the exit code.
 pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
-    let options = args.options();
     let fail = |code: u8, message: &str, help: Option<&str>| {
         say(&style.plain("", message, help, &[]));
         code
+    };
+    let options = match args.options() {
+        Ok(options) => options,
+        Err(message) => return fail(USAGE, &message, None),
     };
     let mut program_args = Vec::new();
     for arg in &args.program_args {
@@ -74,12 +79,7 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
     }
     let capabilities = std::env::current_dir()
         .map_err(|error| format!("cannot tell the working directory: {error}"))
-        .and_then(|cwd| {
-            options
-                .grants
-                .capabilities(&cwd)
-                .map_err(|error| error.to_string())
-        });
+        .and_then(|cwd| crate::host::capabilities(&options.grants, &cwd));
     let capabilities = match capabilities {
         Ok(capabilities) => capabilities,
         Err(message) => return fail(USAGE, &message, None),
@@ -98,9 +98,36 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         }),
         jit: options.compiler(seed),
     };
+    let audit = match &args.audit_log {
+        None => None,
+        Some(path) => {
+            let (mut others, mut by_capability) = (Arguments::default(), BTreeMap::new());
+            for (name, keep) in &options.arguments {
+                match name {
+                    None => others = *keep,
+                    Some(name) => drop(by_capability.insert(name.clone(), *keep)),
+                }
+            }
+            match audit_log::sink(path, others, by_capability) {
+                Ok(sink) => Some(sink),
+                Err(error) => {
+                    let message =
+                        format!("cannot write the audit log `{}`: {error}", path.display());
+                    return fail(USAGE, &message, None);
+                }
+            }
+        }
+    };
     let prepared = started.elapsed();
     let started = Instant::now();
-    let report = match module.run(capabilities, &program_args, &config) {
+    let bindings = capabilities.into_iter().map(|host| {
+        let quota = options.quotas.get(host.interface().1).copied();
+        Binding {
+            quota: quota.unwrap_or_default(),
+            ..Binding::from(host)
+        }
+    });
+    let report = match module.run_bound(bindings.collect(), &program_args, &config, audit) {
         Ok(report) => report,
         Err(why) => return fail(REFUSED, &format!("the program cannot start: {why}"), None),
     };

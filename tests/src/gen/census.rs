@@ -52,6 +52,18 @@ pub const NEVER: &[(&str, &str)] = &[
     ),
     ("std json.part", "called by what `derive Json` writes alone"),
     ("std json.tag", "called by what `derive Json` writes alone"),
+    (
+        "std database.",
+        "of databases: generated programs have none, what they do is not computed",
+    ),
+    (
+        "std net.",
+        "of the network: generated programs have none, what they do is not computed",
+    ),
+    (
+        "std process.",
+        "of programs outside: generated programs run none, what they do is not computed",
+    ),
     ("Sign.Space", "no form is written so"),
     ("builtin debug_line", "`dbg` stands in tests alone"),
     (

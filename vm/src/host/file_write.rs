@@ -1,15 +1,18 @@
 //! `FileWrite`: creating, changing and removing files inside a granted scope.
 //!
-//! What is written counts as output, before it is written. A rename never carries a file from
-//! where the program may not read to where it may.
+//! What is written counts as output, before it is written. A file is replaced whole or not at all: the new content
+//! goes to a file of its own beside the old one, which takes the old one's name when it is complete; what could not be
+//! appended whole is taken back. A rename never carries a file from where the program may not read to where it may.
 
+use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::sync::Arc;
 
-use cap_std::fs::{File, OpenOptions};
+use cap_std::fs::{File, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
 
 use super::io_error::{IO_ERROR, IoFail};
-use super::scope::{Last, Scope};
+use super::scope::{Last, Place, Scope};
 use super::{HostAnswer, HostCapability, HostCx, HostEnum, HostMethod, HostType, HostValue};
 
 static ERRORS: [&HostEnum; 1] = [&IO_ERROR];
@@ -50,28 +53,70 @@ impl FileWrite {
         FileWrite { scope, view }
     }
 
-    fn open(&self, path: &str, options: &mut OpenOptions) -> Result<File, IoFail> {
+    /// The place of a file that is to be written.
+    fn place(&self, path: &str) -> Result<Place, IoFail> {
         let place = self.scope.locate(path, Last::Follow)?;
         if place.meta.is_none() && path.ends_with('/') {
             return Err(IoFail::Invalid("the path names a directory".into()));
         }
-        let (file, _) = self.scope.open_file(&place, options.create(true))?;
-        Ok(file)
+        Ok(place)
     }
 
     fn write(&self, path: &str, data: &[u8], cx: &mut HostCx<'_>) -> Result<(), IoFail> {
-        // Emptied only after it is known to be a regular file inside the scope.
-        let file = self.open(path, OpenOptions::new().write(true))?;
+        let place = self.place(path)?;
+        // What is there must be a regular file that may be written, though it is not written itself.
+        let old = match place.meta {
+            None => None,
+            Some(_) => Some(
+                self.scope
+                    .open_file(&place, OpenOptions::new().write(true))?,
+            ),
+        };
+        let Some(name) = &place.name else {
+            return Err(IoFail::Invalid("is a directory".into()));
+        };
         cx.charge_output(data.len())?;
-        file.set_len(0)
-            .and_then(|()| (&file).write_all(data))
-            .map_err(|e| IoFail::from_io(&e))
+        let (mut file, beside) = create_beside(&place)?;
+        let done = file
+            .write_all(data)
+            .and_then(|()| match &old {
+                // Who may read it stays; that it runs as somebody does not.
+                Some((_, meta)) => {
+                    let mode = meta.permissions().mode() & 0o777;
+                    file.set_permissions(Permissions::from_mode(mode))
+                }
+                None => Ok(()),
+            })
+            .and_then(|()| place.dir.rename(&beside, &place.dir, name));
+        done.map_err(|error| {
+            // If that fails too, a file with a name of ours is left, which does no harm.
+            let _ = place.dir.remove_file(&beside);
+            IoFail::from_io(&error)
+        })
     }
 
     fn append(&self, path: &str, data: &[u8], cx: &mut HostCx<'_>) -> Result<(), IoFail> {
-        let mut file = self.open(path, OpenOptions::new().append(true))?;
+        let place = self.place(path)?;
+        let mut options = OpenOptions::new();
+        let (mut file, meta) = self
+            .scope
+            .open_file(&place, options.append(true).create(true))?;
         cx.charge_output(data.len())?;
-        file.write_all(data).map_err(|e| IoFail::from_io(&e))
+        let mut rest = data;
+        while !rest.is_empty() {
+            match file.write(rest) {
+                Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                other => {
+                    let error = other
+                        .err()
+                        .unwrap_or_else(|| std::io::ErrorKind::WriteZero.into());
+                    take_back(&file, meta.len(), data.len() - rest.len());
+                    return Err(IoFail::from_io(&error));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn create_dir(&self, path: &str) -> Result<(), IoFail> {
@@ -114,6 +159,38 @@ impl FileWrite {
             .dir
             .rename(source_name, &target.dir, target_name)
             .map_err(|e| (IoFail::from_io(&e), to))
+    }
+}
+
+/// Takes back what was appended to a file, unless somebody else wrote to it meanwhile.
+fn take_back(file: &File, before: u64, written: usize) {
+    if written > 0
+        && file
+            .metadata()
+            .is_ok_and(|m| m.len() == before + written as u64)
+    {
+        let _ = file.set_len(before);
+    }
+}
+
+/// A new file in the directory of `place`, and its name, which nobody can foresee.
+fn create_beside(place: &Place) -> Result<(File, OsString), IoFail> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create_new(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY);
+    let mut tries = 0;
+    loop {
+        let random = std::collections::hash_map::RandomState::new();
+        let name = OsString::from(format!(".jet-{:016x}.tmp", random.build_hasher().finish()));
+        match place.dir.open_with(&name, &options) {
+            Ok(file) => return Ok((file, name)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && tries < 16 => {
+                tries += 1;
+            }
+            Err(error) => return Err(IoFail::from_io(&error)),
+        }
     }
 }
 

@@ -25,6 +25,37 @@ pub struct EnvGrant {
     pub deny: Vec<String>,
 }
 
+/// Which database is granted, and what of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DbGrant {
+    /// The file; `:memory:` is an empty database that ends with the program.
+    pub file: PathBuf,
+    /// Tables and views; `None` is all of them, and making others.
+    pub tables: Option<Vec<String>>,
+    /// Tables and views that stay closed whatever is allowed.
+    pub deny: Vec<String>,
+    /// Whether nothing may be changed.
+    pub read_only: bool,
+}
+
+/// Which hosts are granted: `HOST`, `HOST:PORT`, `ADDRESS/BITS`, `[ADDRESS]:PORT`. Without a port the ports of the web are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetGrant {
+    /// Hosts; `None` is the public internet.
+    pub allow: Option<Vec<String>>,
+    /// Hosts and addresses that stay closed whatever is allowed.
+    pub deny: Vec<String>,
+}
+
+/// Which programs are granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunGrant {
+    /// Programs, each with the arguments that it has to begin with; `None` is every program.
+    pub allow: Option<Vec<Vec<String>>>,
+    /// Programs that stay closed whatever is allowed.
+    pub deny: Vec<String>,
+}
+
 /// Grants of the standard capabilities. The default grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -42,6 +73,12 @@ pub struct Grants {
     pub timer: bool,
     /// `Entropy`.
     pub entropy: bool,
+    /// `Database`, which the crate `jetvm` makes.
+    pub database: Option<DbGrant>,
+    /// `Net`, which the crate `jetvm` makes.
+    pub net: Option<NetGrant>,
+    /// `Process`, which the crate `jetvm` makes of [`super::process`].
+    pub run: Option<RunGrant>,
 }
 
 impl Grants {
@@ -56,11 +93,14 @@ impl Grants {
             "Clock" => self.clock,
             "Timer" => self.timer,
             "Entropy" => self.entropy,
+            "Database" => self.database.is_some(),
+            "Net" => self.net.is_some(),
+            "Process" => self.run.is_some(),
             _ => false,
         }
     }
 
-    /// Makes the capabilities. Relative paths start at `cwd`.
+    /// Makes the capabilities of this crate. Relative paths start at `cwd`.
     pub fn capabilities(&self, cwd: &Path) -> Result<Vec<Box<dyn HostCapability>>, GrantError> {
         let scope = |grant: &Option<PathGrant>| -> Result<Option<Arc<Scope>>, GrantError> {
             grant

@@ -107,6 +107,14 @@ pub fn install() {
     }
 }
 
+/// From now on a file that may not grow further is an error of the write, not the end of the process.
+pub fn outlive_file_size_limit() {
+    // SAFETY: sets a disposition; no code of ours runs in a handler.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 fn wait(set: &libc::sigset_t) {
     let mut signal = 0;
     // SAFETY: both point to live values; the signal is blocked in this thread, as sigwait asks.

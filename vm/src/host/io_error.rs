@@ -72,6 +72,10 @@ impl IoFail {
             Kind::CrossesDevices => {
                 IoFail::Invalid("the two paths are on different file systems".into())
             }
+            Kind::StorageFull => IoFail::Other("the disk is full".into()),
+            Kind::QuotaExceeded => IoFail::Other("the disk quota is used up".into()),
+            Kind::FileTooLarge => IoFail::Other("the file may not grow that large".into()),
+            Kind::WriteZero => IoFail::Other("not everything could be written".into()),
             _ => IoFail::Other(error.to_string()),
         }
     }

@@ -18,15 +18,20 @@ pub mod interface;
 pub mod interrupt;
 pub mod io_error;
 pub mod limits;
+pub mod process;
 pub mod scope;
+#[cfg(test)]
+mod scope_race_tests;
 #[cfg(test)]
 mod scope_tests;
 pub mod ticket;
 pub mod value;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-pub use grants::{EnvGrant, Grants};
+pub use grants::{DbGrant, EnvGrant, Grants, NetGrant, RunGrant};
 pub use limits::{LimitKind, Limits};
 pub use scope::{GrantError, PathGrant};
 pub use ticket::{Completer, Ticket};
@@ -150,6 +155,9 @@ pub struct HostCx<'a> {
     usage: &'a mut HostUsage,
     memory_left: u64,
     deadline: Option<Instant>,
+    work_left: u64,
+    work: u64,
+    cancel: Option<Arc<AtomicBool>>,
 }
 
 impl<'a> HostCx<'a> {
@@ -165,7 +173,47 @@ impl<'a> HostCx<'a> {
             usage,
             memory_left,
             deadline,
+            work_left: u64::MAX,
+            work: 0,
+            cancel: None,
         }
+    }
+
+    /// The same with what is left of the program's fuel, and with the flag that ends its run.
+    #[must_use]
+    pub fn with_work(mut self, left: u64, cancel: Arc<AtomicBool>) -> Self {
+        self.work_left = left;
+        self.cancel = Some(cancel);
+        self
+    }
+
+    /// Units of fuel that the call may use up.
+    #[must_use]
+    pub fn work_left(&self) -> u64 {
+        self.work_left.saturating_sub(self.work)
+    }
+
+    /// Charges work that the call did. More than is left ends the run when the call returns.
+    pub fn charge_work(&mut self, units: u64) {
+        self.work = self.work.saturating_add(units);
+    }
+
+    /// What [`HostCx::charge_work`] added up.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Set when somebody ends the run from outside. Work that takes long looks at it.
+    #[must_use]
+    pub fn cancel(&self) -> Option<Arc<AtomicBool>> {
+        self.cancel.clone()
+    }
+
+    /// Limits of the instance.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        self.limits
     }
 
     /// Bytes that the program may still write.

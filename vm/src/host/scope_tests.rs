@@ -501,3 +501,75 @@ fn a_rename_shows_nothing_that_was_not_readable() {
     assert_eq!(files.call("rename", &["in/a.txt", "out/a.txt"]), "ok");
     assert!(Path::new(&world.root).join("in/sub/b.txt").exists());
 }
+
+#[test]
+fn a_file_is_replaced_whole() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let world = World::new();
+    let path = world.root.join("in/a.txt");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    // A name outside of the grant for the same file keeps the old content.
+    fs::hard_link(&path, world.root.join("out/same")).unwrap();
+    let mut reader = fs::File::open(&path).unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    let mut files = world.write(&["in"], &[]);
+    assert_eq!(files.call("write_text", &["in/a.txt", "new"]), "ok");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    let meta = fs::metadata(&path).unwrap();
+    assert_ne!(meta.ino(), inode);
+    assert_eq!(meta.permissions().mode() & 0o777, 0o640);
+    let mut old = String::new();
+    std::io::Read::read_to_string(&mut reader, &mut old).unwrap();
+    assert_eq!(old, "inside");
+    assert_eq!(
+        fs::read_to_string(world.root.join("out/same")).unwrap(),
+        "inside"
+    );
+    // Through a link the file that it leads to is replaced, and the link stays.
+    symlink("a.txt", world.root.join("in/link")).unwrap();
+    assert_eq!(files.call("write_text", &["in/link", "newer"]), "ok");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
+    assert!(
+        fs::symlink_metadata(world.root.join("in/link"))
+            .unwrap()
+            .is_symlink()
+    );
+    let names: Vec<_> = fs::read_dir(world.root.join("in"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[test]
+fn permission_that_is_lost_midway_is_a_typed_error() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let mut files = world.write(&["in"], &[]);
+    assert_eq!(files.call("write_text", &["in/a.txt", "one"]), "ok");
+    let mode = |path: &str, mode| {
+        fs::set_permissions(world.root.join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("in", 0o500);
+    let written = files.call("write_text", &["in/a.txt", "two"]);
+    let made = files.call("create_dir", &["in/x"]);
+    mode("in", 0o700);
+    // The superuser is refused nothing.
+    let root =
+        fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    let expected = if root {
+        ["ok", "ok"]
+    } else {
+        ["Denied", "Denied"]
+    };
+    assert_eq!([written.as_str(), made.as_str()], expected);
+    let content = fs::read_to_string(world.root.join("in/a.txt")).unwrap();
+    assert_eq!(content, if root { "two" } else { "one" });
+    // The directory goes away under the grant.
+    fs::remove_dir_all(world.root.join("in")).unwrap();
+    assert_eq!(files.call("write_text", &["in/a.txt", "three"]), "NotFound");
+    assert_eq!(
+        files.call("append_text", &["in/a.txt", "three"]),
+        "NotFound"
+    );
+}

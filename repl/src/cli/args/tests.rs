@@ -1,6 +1,7 @@
 //! Command lines, taken and refused.
 
 use super::*;
+use jet_vm::host::{EnvGrant, PathGrant};
 
 fn cli(line: &str) -> Result<Cli, String> {
     parse(line.split_whitespace().map(OsString::from)).map_err(|refused| match refused {
@@ -12,7 +13,7 @@ fn cli(line: &str) -> Result<Cli, String> {
 fn run(line: &str) -> (RunArgs, RunOptions) {
     match cli(line).unwrap().command {
         Command::Run(args) => {
-            let options = args.options();
+            let options = args.options().unwrap();
             (*args, options)
         }
         other => panic!("{other:?}"),

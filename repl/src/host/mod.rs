@@ -1,0 +1,27 @@
+//! Host capabilities that need more than the system: SQL, HTTP. Those of `jet_vm::host` are beside them here,
+//! so that a program's grants become its capabilities in one place.
+
+pub mod database;
+mod db_guard;
+pub mod net;
+mod net_scope;
+
+use std::path::Path;
+
+use jet_vm::host::process::Process;
+use jet_vm::host::{Grants, HostCapability};
+
+/// Makes the capabilities of the grants. Relative paths start at `cwd`.
+pub fn capabilities(grants: &Grants, cwd: &Path) -> Result<Vec<Box<dyn HostCapability>>, String> {
+    let mut out = grants.capabilities(cwd).map_err(|e| e.to_string())?;
+    if let Some(grant) = &grants.database {
+        out.push(Box::new(database::Database::open(grant, cwd)?));
+    }
+    if let Some(grant) = &grants.net {
+        out.push(Box::new(net::Net::new(grant)?));
+    }
+    if let Some(grant) = &grants.run {
+        out.push(Box::new(Process::new(grant, cwd)?));
+    }
+    Ok(out)
+}

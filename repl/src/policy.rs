@@ -1,0 +1,472 @@
+//! `--policy FILE.toml`: grants, denials, limits, quotas and what the audit keeps, as a file.
+//!
+//! What must stay true: a key that is not known is an error, never ignored; what a file or a flag denies stays denied whatever the
+//! other grants; of two limits the smaller one holds. Paths in the file start at its own folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jet_vm::Quota;
+use jet_vm::host::limits::MEMORY_RANGE;
+use jet_vm::host::{DbGrant, EnvGrant, Grants, NetGrant, PathGrant, RunGrant};
+use serde::Deserialize;
+
+use crate::audit::STANDARD;
+use crate::audit_log::Arguments;
+use crate::cli::quantity::{duration, size};
+
+/// A policy file, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What it grants and denies.
+    pub scopes: Scopes,
+    /// Limits that it sets.
+    pub limits: PolicyLimits,
+    /// Quotas by capability.
+    pub quotas: BTreeMap<String, Quota>,
+    /// What the audit keeps of arguments, by capability; `None` of all others.
+    pub arguments: BTreeMap<Option<String>, Arguments>,
+}
+
+/// Everything or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected true, false or a list of texts")]
+pub enum Names<T = String> {
+    /// `true`: everything; `false`: nothing.
+    All(bool),
+    /// These.
+    Some(Vec<T>),
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Names::All(false)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileText {
+    grants: GrantTable,
+    deny: DenyTable,
+    limits: LimitTable,
+    quotas: BTreeMap<String, QuotaTable>,
+    audit: AuditTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GrantTable {
+    read: Names<PathBuf>,
+    write: Names<PathBuf>,
+    env: Names,
+    clock: bool,
+    timer: bool,
+    entropy: bool,
+    db: Option<DbTable>,
+    net: Names,
+    run: Commands,
+}
+
+/// Every program or some, each with the arguments that it has to begin with.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected true, false or a list of commands, each a list of texts"
+)]
+enum Commands {
+    All(bool),
+    Some(Vec<Vec<String>>),
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        Commands::All(false)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct DbTable {
+    file: PathBuf,
+    tables: Option<Vec<String>>,
+    #[serde(default)]
+    read_only: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct DenyTable {
+    console: bool,
+    read: Names<PathBuf>,
+    write: Names<PathBuf>,
+    env: Names,
+    clock: bool,
+    timer: bool,
+    entropy: bool,
+    db: Names,
+    db_write: bool,
+    net: Names,
+    run: Names,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitTable {
+    untrusted: bool,
+    fuel: Option<u64>,
+    memory: Option<String>,
+    time: Option<String>,
+    depth: Option<u32>,
+    output: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct QuotaTable {
+    calls: Option<u64>,
+    bytes: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditTable {
+    arguments: Option<Arguments>,
+    capabilities: BTreeMap<String, Arguments>,
+}
+
+/// Grants and denials of one source: a file, or the flags.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes {
+    /// Grants.
+    pub grants: Grants,
+    /// Paths that may not be read.
+    pub deny_read: Names<PathBuf>,
+    /// Paths that may not be written.
+    pub deny_write: Names<PathBuf>,
+    /// Variables that may not be seen.
+    pub deny_env: Names,
+    /// Tables that may not be touched.
+    pub deny_db: Names,
+    /// Whether the database may not be changed.
+    pub deny_db_write: bool,
+    /// Hosts that may not be reached.
+    pub deny_net: Names,
+    /// Programs that may not be run.
+    pub deny_run: Names,
+    /// Names of capabilities that are not granted at all.
+    pub deny: Vec<&'static str>,
+}
+
+/// Limits of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyLimits {
+    /// As `--untrusted`.
+    pub untrusted: bool,
+    /// Units of work.
+    pub fuel: Option<u64>,
+    /// Bytes of heap.
+    pub memory: Option<u64>,
+    /// Wall time.
+    pub time: Option<Duration>,
+    /// Nested calls.
+    pub depth: Option<u32>,
+    /// Bytes written.
+    pub output: Option<u64>,
+}
+
+impl Policy {
+    /// Reads a policy file.
+    pub fn read(path: &Path) -> Result<Policy, String> {
+        let fail = |why: &dyn std::fmt::Display| format!("the policy `{}`: {why}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|e| fail(&e))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Policy::parse(&text, folder).map_err(|e| fail(&e))
+    }
+
+    /// The same from its text; its paths start at `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Policy, String> {
+        let file: FileText =
+            toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+        let paths = |names: &Names<PathBuf>| -> Option<PathGrant> {
+            let allow = match names {
+                Names::All(false) => return None,
+                Names::All(true) => None,
+                Names::Some(paths) => Some(paths.iter().map(|p| folder.join(p)).collect()),
+            };
+            Some(PathGrant {
+                allow,
+                deny: Vec::new(),
+            })
+        };
+        let env = match file.grants.env {
+            Names::All(false) => None,
+            Names::All(true) => Some(EnvGrant::default()),
+            Names::Some(names) => Some(EnvGrant {
+                allow: Some(names),
+                deny: Vec::new(),
+            }),
+        };
+        let net = match file.grants.net {
+            Names::All(false) => None,
+            Names::All(true) => Some(NetGrant::default()),
+            Names::Some(hosts) => Some(NetGrant {
+                allow: Some(hosts),
+                deny: Vec::new(),
+            }),
+        };
+        let run = match file.grants.run {
+            Commands::All(false) => None,
+            Commands::All(true) => Some(RunGrant::default()),
+            Commands::Some(commands) => Some(RunGrant {
+                allow: Some(commands),
+                deny: Vec::new(),
+            }),
+        };
+        let database = file.grants.db.map(|db| DbGrant {
+            file: match db.file.as_os_str() == ":memory:" {
+                true => db.file,
+                false => folder.join(db.file),
+            },
+            tables: db.tables,
+            deny: Vec::new(),
+            read_only: db.read_only,
+        });
+        let inside = |names: Names<PathBuf>| match names {
+            Names::Some(paths) => Names::Some(paths.iter().map(|p| folder.join(p)).collect()),
+            all => all,
+        };
+        let denied = [
+            ("Console", file.deny.console),
+            ("Clock", file.deny.clock),
+            ("Timer", file.deny.timer),
+            ("Entropy", file.deny.entropy),
+        ];
+        let limits = PolicyLimits {
+            untrusted: file.limits.untrusted,
+            fuel: file.limits.fuel,
+            memory: file.limits.memory.as_deref().map(memory).transpose()?,
+            time: file.limits.time.as_deref().map(duration).transpose()?,
+            depth: match file.limits.depth {
+                Some(0) => return Err("a depth of 0".to_owned()),
+                depth => depth,
+            },
+            output: file.limits.output.as_deref().map(size).transpose()?,
+        };
+        let mut quotas = BTreeMap::new();
+        for (name, quota) in file.quotas {
+            known(&name)?;
+            let bytes = quota.bytes.as_deref().map(size).transpose()?;
+            let calls = quota.calls;
+            quotas.insert(name, Quota { calls, bytes });
+        }
+        let mut arguments = BTreeMap::new();
+        for (name, keep) in file.audit.capabilities {
+            known(&name)?;
+            arguments.insert(Some(name), keep);
+        }
+        arguments.extend(file.audit.arguments.map(|keep| (None, keep)));
+        Ok(Policy {
+            scopes: Scopes {
+                grants: Grants {
+                    console: true,
+                    read: paths(&file.grants.read),
+                    write: paths(&file.grants.write),
+                    env,
+                    clock: file.grants.clock,
+                    timer: file.grants.timer,
+                    entropy: file.grants.entropy,
+                    database,
+                    net,
+                    run,
+                },
+                deny_read: inside(file.deny.read),
+                deny_write: inside(file.deny.write),
+                deny_env: file.deny.env,
+                deny_db: file.deny.db,
+                deny_db_write: file.deny.db_write,
+                deny_net: file.deny.net,
+                deny_run: file.deny.run,
+                deny: denied
+                    .iter()
+                    .filter(|(_, on)| *on)
+                    .map(|(n, _)| *n)
+                    .collect(),
+            },
+            limits,
+            quotas,
+            arguments,
+        })
+    }
+}
+
+/// Refuses names that are no standard capability: a quota for `Filesystem` would hold for nothing.
+fn known(name: &str) -> Result<(), String> {
+    if STANDARD.contains(&name) {
+        Ok(())
+    } else {
+        Err(format!("there is no capability `{name}`"))
+    }
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if MEMORY_RANGE.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(format!("`{text}` is no size for a heap"))
+    }
+}
+
+/// Two lists put together.
+fn both<T: Clone>(a: Option<Vec<T>>, b: Option<Vec<T>>) -> Option<Vec<T>> {
+    let mut all = a?;
+    all.extend(b?);
+    Some(all)
+}
+
+fn either<T>(a: Option<T>, b: Option<T>, merge: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(merge(a, b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// A grant without what is denied; `None` if that is everything.
+fn without<G, T>(grant: Option<G>, denied: &[&Names<T>], deny: impl Fn(&mut G, &T)) -> Option<G> {
+    let mut grant = grant?;
+    for names in denied {
+        match names {
+            Names::All(true) => return None,
+            Names::All(false) => {}
+            Names::Some(names) => names.iter().for_each(|n| deny(&mut grant, n)),
+        }
+    }
+    Some(grant)
+}
+
+impl Scopes {
+    /// What both sources grant together, without what either denies. Two databases are an error: there is one.
+    pub fn merge(self, other: Scopes) -> Result<Grants, String> {
+        let (a, b) = (self.grants, other.grants);
+        let denied = |name: &str| self.deny.contains(&name) || other.deny.contains(&name);
+        let paths = |x: PathGrant, y: PathGrant| PathGrant {
+            allow: both(x.allow, y.allow),
+            deny: [x.deny, y.deny].concat(),
+        };
+        let no_path = |grant: &mut PathGrant, path: &PathBuf| grant.deny.push(path.clone());
+        if a.database.is_some() && b.database.is_some() {
+            return Err("the policy and the flags grant a database each".to_owned());
+        }
+        let env = either(a.env, b.env, |x, y| EnvGrant {
+            allow: both(x.allow, y.allow),
+            deny: [x.deny, y.deny].concat(),
+        });
+        let net = either(a.net, b.net, |x, y| NetGrant {
+            allow: both(x.allow, y.allow),
+            deny: [x.deny, y.deny].concat(),
+        });
+        let run = either(a.run, b.run, |x, y| RunGrant {
+            allow: both(x.allow, y.allow),
+            deny: [x.deny, y.deny].concat(),
+        });
+        let database = a.database.or(b.database).map(|db| DbGrant {
+            read_only: db.read_only || self.deny_db_write || other.deny_db_write,
+            ..db
+        });
+        Ok(Grants {
+            console: !denied("Console"),
+            read: without(
+                either(a.read, b.read, paths),
+                &[&self.deny_read, &other.deny_read],
+                no_path,
+            ),
+            write: without(
+                either(a.write, b.write, paths),
+                &[&self.deny_write, &other.deny_write],
+                no_path,
+            ),
+            env: without(env, &[&self.deny_env, &other.deny_env], |g, n| {
+                g.deny.push(n.clone());
+            }),
+            clock: (a.clock || b.clock) && !denied("Clock"),
+            timer: (a.timer || b.timer) && !denied("Timer"),
+            entropy: (a.entropy || b.entropy) && !denied("Entropy"),
+            net: without(net, &[&self.deny_net, &other.deny_net], |g, n| {
+                g.deny.push(n.clone());
+            }),
+            run: without(run, &[&self.deny_run, &other.deny_run], |g, n| {
+                g.deny.push(n.clone());
+            }),
+            database: without(database, &[&self.deny_db, &other.deny_db], |g, n| {
+                g.deny.push(n.clone());
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Policy, String> {
+        Policy::parse(text, Path::new("/etc/jet"))
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_everywhere() {
+        for text in [
+            "grant = 1",
+            "[grants]\nreads = true",
+            "[grants]\nread = 1",
+            "[grants.db]\nfile = 'x'\ntable = ['y']",
+            "[grants.db]\ntables = ['y']",
+            "[deny]\nnetwork = true",
+            "[limits]\nfuel = -1",
+            "[limits]\nmemory = '1K'",
+            "[limits]\nmax-time = '1s'",
+            "[limits]\ndepth = 0",
+            "[quotas.Filesystem]\ncalls = 1",
+            "[quotas.FileRead]\ncall = 1",
+            "[audit]\narguments = 'all'",
+            "[audit.capabilities]\nFiles = 'text'",
+            "[grants]\nclock = true\nclock = false",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(parse("").is_ok());
+    }
+
+    #[test]
+    fn denials_of_either_side_win() {
+        let file = "[grants]\nread = ['in']\nclock = true\nenv = true\n[deny]\nread = ['in/key']\ntimer = true\nwrite = true\nenv = ['TOKEN']";
+        let policy = parse(file).unwrap();
+        let flags = Scopes {
+            grants: Grants {
+                read: Some(PathGrant {
+                    allow: Some(vec!["more".into()]),
+                    deny: vec![],
+                }),
+                write: Some(PathGrant::default()),
+                timer: true,
+                ..Grants::default()
+            },
+            deny: vec!["Clock"],
+            ..Scopes::default()
+        };
+        let grants = policy.scopes.merge(flags).unwrap();
+        let read = grants.read.unwrap();
+        assert_eq!(
+            read.allow.unwrap(),
+            [PathBuf::from("/etc/jet/in"), "more".into()]
+        );
+        assert_eq!(read.deny, [PathBuf::from("/etc/jet/in/key")]);
+        assert_eq!(
+            (grants.write, grants.clock, grants.timer),
+            (None, false, false)
+        );
+        assert_eq!(grants.env.unwrap().deny, ["TOKEN"]);
+        assert!(grants.console);
+    }
+}

@@ -1,0 +1,299 @@
+//! Policies, quotas and audit logs, as the command line has them.
+
+use super::{Attempt, SECRET, World};
+
+const READ: &str = r#"
+fn main(args: [string]) uses Console + FileRead:
+    for path in args:
+        Console.print(match FileRead.read_text(path):
+            Ok(text) => text
+            Err(e) => e.show())
+"#;
+
+/// Policies that are refused before anything runs.
+const WRONG: &[&str] = &[
+    "[grant]\nread = true",
+    "[grants]\nread = 'in'",
+    "[grants]\nnetwork = true",
+    "[grants]\nread = true\nread = false",
+    "[grants]\nrun = ['sh -c']",
+    "[deny]\nreads = ['in']",
+    "[limits]\nfuel = 'much'",
+    "[limits]\nmemory = '1'",
+    "[quotas.Files]\ncalls = 1",
+    "[quotas.FileRead]\ncalls = -1",
+    "[audit]\narguments = 'everything'",
+    "[audit.capabilities]\nfileread = 'text'",
+    "not toml",
+];
+
+pub fn attempts() -> Vec<Attempt> {
+    let wrong = WRONG.iter().map(|w| Attempt {
+        what: (*w).to_owned(),
+        ends: "the policy is refused".to_owned(),
+    });
+    let more = [
+        ("a flag that grants what the policy denies", "refused"),
+        ("a policy that grants what a flag denies", "refused"),
+        (
+            "a flag that raises a limit of the policy",
+            "the smaller one holds",
+        ),
+        ("one call more than the quota", "stopped"),
+        ("one byte more than the quota", "stopped"),
+        (
+            "line ends, escapes and right-to-left marks in what is audited",
+            "escaped",
+        ),
+        ("a call when the audit log cannot grow", "stopped"),
+    ];
+    let more = more.iter().map(|(what, ends)| Attempt {
+        what: (*what).to_owned(),
+        ends: (*ends).to_owned(),
+    });
+    wrong.chain(more).collect()
+}
+
+fn world(name: &str) -> World {
+    let world = World::new(name);
+    std::fs::create_dir_all(world.0.join("in")).expect("folder");
+    world.write("in/a", "inside");
+    world.write("in/key", SECRET);
+    world.write("other", "outside");
+    world.write("read.jet", READ);
+    world
+}
+
+#[test]
+fn policies_hold_and_denials_win() {
+    let world = world("policy");
+    for wrong in WRONG {
+        world.write("wrong.toml", wrong);
+        let ended = world.run(&[
+            "read.jet",
+            "--policy=wrong.toml",
+            "--allow-read",
+            "--",
+            "in/a",
+        ]);
+        assert_eq!(
+            (ended.code, ended.out.as_str()),
+            (Some(2), ""),
+            "{wrong}: {}",
+            ended.err
+        );
+        assert!(ended.err.contains("wrong.toml"), "{wrong}: {}", ended.err);
+    }
+    world.write("p.toml", "[grants]\nread = ['in']\n[deny]\nread = ['in/key']\n[limits]\nfuel = 100000\ntime = '10s'\n");
+    let tried = ["--", "in/a", "in/key", "other"];
+    let run = |flags: &[&str]| {
+        let mut args = vec!["read.jet", "--policy=p.toml"];
+        args.extend(flags);
+        args.extend(tried);
+        world.run(&args)
+    };
+    assert_eq!(
+        run(&[]).lines(),
+        [
+            "inside",
+            "IoError.Denied(\"in/key\")",
+            "IoError.Denied(\"other\")"
+        ]
+    );
+    let ended = run(&["--allow-read=other,in/key"]);
+    assert_eq!(
+        ended.lines(),
+        ["inside", "IoError.Denied(\"in/key\")", "outside"]
+    );
+    let ended = run(&["--deny-read=in/a"]);
+    assert!(ended.lines()[0].contains("Denied"), "{}", ended.out);
+    assert_eq!(run(&["--deny-read"]).code, Some(3));
+    // A loop needs more than the policy's fuel, whatever the flag says.
+    world.write("loop.jet", "fn main() uses Console:\n    let mut n = 0\n    while n < 1_000_000:\n        n += 1\n    Console.print(f\"{n}\")\n");
+    let ended = world.run(&["loop.jet", "--policy=p.toml", "--fuel=100000000"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.out);
+    // Paths of a policy start at its folder.
+    std::fs::create_dir(world.0.join("etc")).expect("folder");
+    world.write("etc/p.toml", "[grants]\nread = ['../in']\n");
+    let ended = world.run(&["read.jet", "--policy=etc/p.toml", "--", "in/a"]);
+    assert_eq!(ended.lines(), ["inside"]);
+}
+
+#[test]
+fn quotas_are_counted() {
+    let world = world("quotas");
+    world.write("calls.toml", "[quotas.FileRead]\ncalls = 2\n");
+    let ended = world.run(&[
+        "read.jet",
+        "--allow-read=in",
+        "--policy=calls.toml",
+        "--",
+        "in/a",
+        "in/none",
+        "in/a",
+    ]);
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.out, "inside\nIoError.NotFound(\"in/none\")\n");
+    assert!(
+        ended
+            .err
+            .contains("the granted number of calls of FileRead is used up"),
+        "{}",
+        ended.err
+    );
+    // Path and answer count: 4 + 6 bytes a call.
+    world.write("bytes.toml", "[quotas.FileRead]\nbytes = '19'\n");
+    let ended = world.run(&[
+        "read.jet",
+        "--allow-read=in",
+        "--policy=bytes.toml",
+        "--",
+        "in/a",
+        "in/a",
+    ]);
+    assert_eq!(ended.out, "inside\n");
+    assert!(
+        ended
+            .err
+            .contains("the granted number of bytes of FileRead is used up"),
+        "{}",
+        ended.err
+    );
+    world.write("bytes.toml", "[quotas.FileRead]\nbytes = '20'\n");
+    let ended = world.run(&[
+        "read.jet",
+        "--allow-read=in",
+        "--policy=bytes.toml",
+        "--",
+        "in/a",
+        "in/a",
+    ]);
+    assert_eq!(ended.lines(), ["inside", "inside"]);
+}
+
+#[test]
+fn every_call_is_in_the_audit_log() {
+    let world = world("audit");
+    let hostile = "in/\u{202e}x\u{1b}[2J\n{\"n\":99}";
+    world.write(
+        "p.toml",
+        "[audit]\narguments = 'text'\n[audit.capabilities]\nConsole = 'nothing'\n",
+    );
+    let ended = world.run(&[
+        "read.jet",
+        "--allow-read=in",
+        "--policy=p.toml",
+        "--audit-log=log.jsonl",
+        "--",
+        "in/a",
+        "other",
+        hostile,
+    ]);
+    assert_eq!(ended.lines().len(), 3, "{}", ended.out);
+    let log = std::fs::read_to_string(world.0.join("log.jsonl")).expect("log");
+    assert!(log.chars().all(|c| matches!(c, ' '..='~' | '\n')), "{log}");
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("a line of JSON"))
+        .collect();
+    assert_eq!(lines.len(), 6, "{log}");
+    for (i, line) in lines.iter().enumerate() {
+        assert_eq!(line["n"], i + 1);
+        assert!(
+            line["file"]
+                .as_str()
+                .is_some_and(|f| f.ends_with("read.jet")),
+            "{line}"
+        );
+        assert!(
+            line["micros"].is_u64() && line["time_ms"].is_u64(),
+            "{line}"
+        );
+        let console = i % 2 == 1;
+        assert_eq!(
+            line["capability"],
+            if console {
+                "std.Console"
+            } else {
+                "std.FileRead"
+            }
+        );
+        assert_eq!(line["line"], 4);
+        assert_eq!(line["arguments"].is_null(), console, "{line}");
+    }
+    assert_eq!(
+        (&lines[0]["verdict"], &lines[0]["arguments"][0]),
+        (&"ok".into(), &"in/a".into())
+    );
+    assert_eq!(
+        (&lines[2]["verdict"], &lines[2]["detail"]),
+        (&"error".into(), &"IoError.Denied".into())
+    );
+    assert_eq!(lines[4]["arguments"][0], hostile);
+    // Without a policy arguments are hashed; another run writes behind the first.
+    let ended = world.run(&[
+        "read.jet",
+        "--allow-read=in",
+        "--audit-log=log.jsonl",
+        "--",
+        "in/key",
+    ]);
+    assert_eq!(ended.code, Some(0));
+    let longer = std::fs::read_to_string(world.0.join("log.jsonl")).expect("log");
+    let added = longer.strip_prefix(&log).expect("what was there stays");
+    assert!(
+        !added.contains("in/key") && !added.contains(SECRET),
+        "{added}"
+    );
+    // A call that is stopped is told, too.
+    world.write("none.toml", "[quotas.FileRead]\ncalls = 0\n");
+    world.run(&[
+        "read.jet",
+        "--allow-read=in",
+        "--policy=none.toml",
+        "--audit-log=stopped.jsonl",
+        "--",
+        "in/a",
+    ]);
+    let log = std::fs::read_to_string(world.0.join("stopped.jsonl")).expect("log");
+    assert!(
+        log.contains("\"verdict\":\"stopped\"") && log.contains("used up"),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_cannot_be_recorded_does_not_happen() {
+    let world = world("audit-full");
+    let paths = vec!["in/a"; 60].join(" ");
+    // The log may not grow beyond 2 KiB.
+    let line = format!(
+        "ulimit -f 2 && exec {} run read.jet --allow-read=in --audit-log=log.jsonl -- {paths}",
+        super::JETVM
+    );
+    let run = std::process::Command::new("bash")
+        .args(["-c", &line])
+        .current_dir(&world.0)
+        .output()
+        .expect("bash");
+    let ended = super::ended(run);
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    assert!(
+        ended.err.contains("calls cannot be recorded any more"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.out.lines().count() < 60, "{}", ended.out);
+    assert_eq!(
+        world
+            .run(&[
+                "read.jet",
+                "--allow-read=in",
+                "--audit-log=none/log",
+                "--",
+                "in/a"
+            ])
+            .code,
+        Some(2)
+    );
+}
