@@ -29,6 +29,7 @@ pub mod exhaust;
 mod expr;
 mod habits;
 mod heads;
+mod held;
 mod impls;
 mod infer;
 mod local_fn;

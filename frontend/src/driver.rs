@@ -13,6 +13,7 @@ use crate::source::{FileId, Interner, SourceMap};
 use crate::std;
 use crate::testing::{self, TestInfo};
 use crate::thir::Program;
+use crate::unique::Names;
 use bumpalo::Bump;
 use jet_bytecode::format::{EncodedPackage, FormatError, assemble, content_hash};
 use jet_bytecode::module::{Bundle, Input};
@@ -372,23 +373,23 @@ fn inputs(
     std_package: &PackageInput,
     parsed: &[ParsedPackage<'_>],
 ) -> Vec<Vec<Input>> {
-    let of = |file: &SourceInput| Input {
-        name: file.path.clone(),
-        hash: content_hash(file.text.as_bytes()),
+    let all = |files: &mut dyn Iterator<Item = &SourceInput>| -> Vec<Input> {
+        // The examples of one page are files of one path.
+        let mut names = Names::default();
+        let of = |file: &SourceInput| Input {
+            name: names.unique(file.path.clone()),
+            hash: content_hash(file.text.as_bytes()),
+        };
+        files.map(of).collect()
     };
     let used: FxHashSet<&str> = parsed
         .first()
         .map(|std| std.modules.iter().map(|(name, _)| name.as_str()).collect())
         .unwrap_or_default();
     let std_files = std_package.files.iter();
-    let std_files = std_files.filter(|f| used.contains(f.module.as_str()));
-    let rest = input
-        .packages
-        .iter()
-        .map(|p| p.files.iter().map(of).collect());
-    ::std::iter::once(std_files.map(of).collect())
-        .chain(rest)
-        .collect()
+    let mut std_files = std_files.filter(|f| used.contains(f.module.as_str()));
+    let rest = input.packages.iter().map(|p| all(&mut p.files.iter()));
+    ::std::iter::once(all(&mut std_files)).chain(rest).collect()
 }
 
 /// Adds the modules of the standard library that something imports.

@@ -83,7 +83,7 @@ const KERNELS: &[(&str, u32, i64)] = &[
     ("NBody", 3000, -341_932_492),
     ("BinaryTrees", 6, 4143),
     ("Storage", 2, 55_762),
-    ("Graph", 100, 785),
+    ("Graph", 1000, 7961),
     ("IntMap", 1000, 502_384),
     ("StringMap", 1000, 12_100),
     ("StringBuild", 100, 8990),

@@ -100,6 +100,8 @@ fn code(files: &[(String, String)]) -> Option<jet_bytecode::module::Bundle> {
     };
     let mut bundle = crate::driver::compile(&program).bundle?;
     for package in &mut bundle.packages {
+        // The hashes of the sources.
+        package.inputs.clear();
         for function in &mut package.functions {
             function.lines.clear();
         }

@@ -351,6 +351,10 @@ pub(super) enum Statements {
 /// How many statements a text holds.
 pub(super) fn statements(sql: &str) -> Statements {
     let bytes = sql.as_bytes();
+    // SQLite reads up to a zero, also inside of quotes.
+    if bytes.contains(&0) {
+        return Statements::More;
+    }
     let mut at = 0;
     let (mut begun, mut ended) = (false, false);
     let find = |from: usize, what: &[u8]| {
@@ -363,7 +367,6 @@ pub(super) fn statements(sql: &str) -> Statements {
         let next = bytes.get(at + 1).copied();
         let at_before = at;
         at = match byte {
-            0 => return Statements::More,
             b'-' if next == Some(b'-') => find(at + 2, b"\n"),
             b'/' if next == Some(b'*') => find(at + 2, b"*/"),
             b' ' | b'\t' | b'\n' | b'\r' | 0x0c => at + 1,

@@ -202,7 +202,8 @@ fn endless_recursion_with_the_largest_frame() {
     let mut few = limits(1 << 30, 1 << 20);
     few.depth = 1_000_000;
     let ran = soon(|| run(&loaded, GcMode::Normal, few, false)).unwrap();
-    assert_eq!(ran.limit, Some(LimitKind::Depth));
+    // The frames count as memory.
+    assert_eq!(ran.limit, Some(LimitKind::Memory));
 }
 
 #[test]
