@@ -64,9 +64,12 @@ pub(super) fn check(prog: &Program, meter: &mut Meter) -> Result<()> {
     for (id, ty) in (0u32..).map(TypeId).zip(&prog.types) {
         structural(prog, id, ty, meter).map_err(|e| e.in_package(mentions(prog, id)))?;
     }
+    // What crosses an attenuator's edge is copied, and what these hold cannot be.
+    let stored = holders(prog, |t| matches!(t, LType::Fn(_) | LType::Dyn(_)));
     for n in &prog.nominals {
         let place = |e: VerifyError| e.in_package(prog.package_name(n.package));
         nominal(prog, n, meter).map_err(place)?;
+        attenuator_data(prog, n, &stored).map_err(place)?;
     }
     for t in &prog.traits {
         let place = |e: VerifyError| e.in_package(prog.package_name(t.package));
@@ -150,6 +153,24 @@ fn nominal(prog: &Program, n: &LNominal, meter: &mut Meter) -> Result<()> {
         }
         LNominalKind::Handle => Ok(()),
     }
+}
+
+/// The data of an attenuator holds no functions and no objects.
+fn attenuator_data(prog: &Program, n: &LNominal, stored: &[bool]) -> Result<()> {
+    let LNominalKind::Struct(fields) = &n.kind else {
+        return Ok(());
+    };
+    for f in fields.iter().filter(|_| n.attenuator) {
+        let holds = stored.get(f.ty.index()).copied().unwrap_or(true);
+        let data = !matches!(prog.kind(f.ty), Kind::Cap | Kind::Att);
+        ensure(!(data && holds), Rule::AttenuatorField, || {
+            format!(
+                "field `{}` holds a function or an object",
+                f.name.escape_debug()
+            )
+        })?;
+    }
+    Ok(())
 }
 
 fn record_fits(prog: &Program, id: NominalId, variant: u16) -> Result<()> {

@@ -48,7 +48,7 @@ rules! {
     Import "import" "An imported function exists, is named, and has the signature that the importer believes.";
     // Formation.
     FirstClass "first_class" "Elements, payloads, fields, results and errors are first class.";
-    AttenuatorField "attenuator_field" "Capability and attenuator fields are not assignable; no field is a borrowed function.";
+    AttenuatorField "attenuator_field" "Capability and attenuator fields are not assignable; no field is a borrowed function, and none with data holds functions or objects.";
     Parameter "parameter" "Parameters are first class or borrowed functions; capabilities are hidden parameters.";
     CapMethod "cap_method" "A capability's methods use nothing and pass plain data only, handles alone or optional.";
     Parent "parent" "A capability's methods begin with its parent's, and no capability is its own ancestor.";

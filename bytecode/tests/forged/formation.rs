@@ -120,6 +120,32 @@ pub fn formation(forge: &mut Forge) {
                 },
             );
         }
+        if name == "borrowed" {
+            // A function that is stored, in the data of an attenuator.
+            let rules = &[Rule::AttenuatorField];
+            for deep in [false, true] {
+                add(
+                    &format!("stored function in an attenuator, {deep}"),
+                    rules,
+                    &|p| {
+                        p.types.push(Type::Fn(empty(int, vec![])));
+                        let mut at = p.types.len() as u16 - 1;
+                        if deep {
+                            p.types.push(Type::List(at));
+                            at += 1;
+                        }
+                        let fs = vec![
+                            field(at, false),
+                            Field {
+                                name: "c".into(),
+                                ..field(cap, false)
+                            },
+                        ];
+                        p.nominals.push(nominal("Odd", NominalKind::Struct(fs)));
+                    },
+                );
+            }
+        }
         add("result of a function type", first, &|p| {
             p.types.push(Type::Fn(empty(second, vec![])))
         });

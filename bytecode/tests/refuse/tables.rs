@@ -181,6 +181,14 @@ pub fn formation(c: &mut Cases) {
         let fs = vec![field("c", w.out_ty, false), field("f", w.borrowed, false)];
         w.pb.define_nominal(n, NominalKind::Struct(fs));
     });
+    c.world(AttenuatorField, "function in a list", |w| {
+        let sig = w.pb.sig(vec![], vec![], w.unit, vec![]);
+        let stored = w.pb.ty(Type::Fn(sig));
+        let list = w.pb.ty(Type::List(stored));
+        let n = w.pb.nominal(0, "Hooked");
+        let fs = vec![field("c", w.out_ty, false), field("fs", list, false)];
+        w.pb.define_nominal(n, NominalKind::Struct(fs));
+    });
     c.world(Parameter, "capability", |w| {
         let sig = w.pb.sig(vec![w.out_ty], vec![], w.unit, vec![]);
         w.pb.ty(Type::Fn(sig));

@@ -32,7 +32,7 @@ mod shadow;
 use jet_bytecode::format::encode;
 use jet_bytecode::linked::FnId;
 use jet_bytecode::module::Bundle;
-use jet_bytecode::verify::{self, Rule, VerifyLimits, verify_with};
+use jet_bytecode::verify::{Rule, VerifyLimits, verify_with};
 use mutate::Mutant;
 use programs::Rng;
 use shadow::{End, Shadow, Stop};
@@ -199,8 +199,13 @@ fn a_promise_that_is_not_kept_is_noticed() {
         ),
     ] {
         let bundle = assemble(&format!("{head}{code}")).unwrap().bundle;
-        assert_eq!(verify::verify(bundle.clone()).unwrap_err().rule, rule);
-        let program = watch(Some(rule), || verify::verify(bundle)).unwrap();
+        assert_eq!(
+            jet_bytecode::verify::verify(bundle.clone())
+                .unwrap_err()
+                .rule,
+            rule
+        );
+        let program = watch(Some(rule), || jet_bytecode::verify::verify(bundle)).unwrap();
         let end = Shadow::new(&program, 100).run(FnId(0)).unwrap();
         assert!(
             matches!(end, End::Stopped(Stop::Violation(_))),
