@@ -269,7 +269,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Takes a token of this kind or tells that it is missing.
-    fn expect(&mut self, kind: T) -> bool {
+    fn need(&mut self, kind: T) -> bool {
         let found = self.eat(kind);
         if !found {
             self.unexpected(kind.describe());

@@ -2,23 +2,19 @@
 //! bounded stack, and the change from one kind of old space to the other.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use jet_gc::{Format, GcMode, Header, Heap, HeapConfig, OutOfMemory, Ref, SliceRoots};
+mod common;
+
+use common::{config, roots};
+use jet_gc::{Format, GcMode, Header, Heap, HeapConfig, OutOfMemory, Ref};
 
 const NODE: Header = Header::record(1, 0, 2, 1);
 
 fn heap(limit: u64, blocks_from: u64, mode: GcMode) -> Heap {
     Heap::new(HeapConfig {
-        limit,
-        mode,
         blocks_from,
-        ..HeapConfig::default()
+        ..config(limit, mode)
     })
     .unwrap()
-}
-
-fn roots(slots: &mut [u64]) -> SliceRoots<'_> {
-    // SAFETY: the tests keep live references or immediates in the slots, and none elsewhere.
-    unsafe { SliceRoots::new(slots) }
 }
 
 /// A node with references to what is in `slots[a]` and `slots[b]`.

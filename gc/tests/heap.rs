@@ -1,50 +1,20 @@
 //! Single properties of the heap: limits, deep graphs, barriers, stress modes, external buffers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
+use common::{NODE, config, push, roots, values};
 use jet_gc::layout::{GC_BITS, GC_OLD};
-use jet_gc::{
-    Format, GcMode, Header, Heap, HeapConfig, HeapError, NoRoots, OutOfMemory, OutOfMemoryCause,
-    Ref, SliceRoots,
-};
+use jet_gc::{Format, GcMode, Heap, HeapError, NoRoots, OutOfMemoryCause, Ref};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const NODE: Header = Header::record(1, 0, 1, 1);
-
 fn heap(limit: u64, mode: GcMode) -> Heap {
-    Heap::new(HeapConfig {
-        limit,
-        mode,
-        ..HeapConfig::default()
-    })
-    .unwrap()
+    Heap::new(config(limit, mode)).unwrap()
 }
 
-fn roots(slots: &mut [u64]) -> SliceRoots<'_> {
-    // SAFETY: the tests keep live references or immediates in the slots, and none elsewhere.
-    unsafe { SliceRoots::new(slots) }
-}
-
-/// Puts a node before the list in `slots[0]`.
-fn push(heap: &mut Heap, slots: &mut [u64], value: u64) -> Result<(), OutOfMemory> {
-    let node = heap.alloc_record(NODE, &mut roots(slots))?;
-    // SAFETY: the node is fresh, the slot's reference current.
-    unsafe {
-        heap.init_ref_field(node, 0, Ref::from_word(slots[0]));
-        heap.set_word_field(node, 0, value);
-    }
-    slots[0] = node.to_word();
-    Ok(())
-}
-
-fn list_len(heap: &Heap, mut r: Ref) -> u64 {
-    let mut n = 0;
-    while r.is_address() {
-        n += 1;
-        // SAFETY: a live list.
-        r = unsafe { heap.ref_field(r, 0) };
-    }
-    n
+fn list_len(heap: &Heap, list: Ref) -> u64 {
+    values(heap, list.to_word()).len() as u64
 }
 
 #[test]

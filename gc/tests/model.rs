@@ -2,6 +2,9 @@
 //! random points and in every mode; after each collection and at the end the graphs must be equal.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod common;
+
+use common::{config, roots};
 use jet_gc::layout::MAX_REFS;
 use jet_gc::{Format, GcMode, Handle, Header, Heap, HeapConfig, OutOfMemory, Ref, SliceRoots};
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
@@ -186,11 +189,6 @@ struct World {
     model_slots: [Value; ROOTS],
     model_handles: [Option<Value>; HANDLES],
     seed: u8,
-}
-
-fn roots(slots: &mut [u64]) -> SliceRoots<'_> {
-    // SAFETY: the slots hold live references or immediates, and no reference is kept elsewhere.
-    unsafe { SliceRoots::new(slots) }
 }
 
 impl World {
@@ -548,14 +546,6 @@ fn check(tests: u64, size: usize, config: HeapConfig) {
         .tests(tests)
         .rng(Gen::new(size))
         .quickcheck(Property(property(config)));
-}
-
-fn config(limit: u64, mode: GcMode) -> HeapConfig {
-    HeapConfig {
-        limit,
-        mode,
-        ..HeapConfig::default()
-    }
 }
 
 #[test]

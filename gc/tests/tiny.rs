@@ -2,11 +2,12 @@
 //! The figures: `cargo test --release -p jet-gc --test tiny -- --nocapture`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use jet_gc::{Cage, GcMode, Header, Heap, HeapConfig, Ref, SliceRoots};
-use std::sync::Arc;
+mod common;
+
+use common::{cage, config, push_all, roots, values};
+use jet_gc::{GcMode, Heap};
 use std::time::Instant;
 
-const NODE: Header = Header::record(1, 0, 1, 1);
 const HEAPS: usize = 10_000;
 
 // One test, so that nothing else in the process takes memory or time.
@@ -14,48 +15,6 @@ const HEAPS: usize = 10_000;
 fn many_and_fast() {
     ten_thousand_at_once();
     made_and_dropped_fast();
-}
-
-fn cage() -> Arc<Cage> {
-    Arc::new(Cage::new(1 << 33).unwrap())
-}
-
-fn config(mode: GcMode) -> HeapConfig {
-    HeapConfig {
-        limit: 64 << 20,
-        mode,
-        ..HeapConfig::default()
-    }
-}
-
-fn roots(slots: &mut [u64]) -> SliceRoots<'_> {
-    // SAFETY: the tests keep live references or immediates in the slots, and none elsewhere.
-    unsafe { SliceRoots::new(slots) }
-}
-
-/// Puts `n` nodes with values from `first` before the list in `slots[0]`.
-fn push(heap: &mut Heap, slots: &mut [u64], first: u64, n: u64) {
-    for value in first..first + n {
-        let node = heap.alloc_record(NODE, &mut roots(slots)).unwrap();
-        // SAFETY: the node is fresh, the slot's reference current.
-        unsafe {
-            heap.init_ref_field(node, 0, Ref::from_word(slots[0]));
-            heap.set_word_field(node, 0, value);
-        }
-        slots[0] = node.to_word();
-    }
-}
-
-fn values(heap: &Heap, slot: u64) -> Vec<u64> {
-    let (mut r, mut out) = (Ref::from_word(slot), Vec::new());
-    while r.is_address() {
-        // SAFETY: a live list.
-        unsafe {
-            out.push(heap.word_field(r, 0));
-            r = heap.ref_field(r, 0);
-        }
-    }
-    out
 }
 
 /// Resident bytes of this process, where the system tells.
@@ -70,9 +29,9 @@ fn ten_thousand_at_once() {
     let before = resident();
     let mut heaps: Vec<(Box<Heap>, u64)> = Vec::with_capacity(HEAPS);
     for i in 0..HEAPS {
-        let mut heap = Box::new(Heap::new_in(&cage, config(GcMode::Normal)));
+        let mut heap = Box::new(Heap::new_in(&cage, config(64 << 20, GcMode::Normal)));
         let mut slots = [0];
-        push(&mut heap, &mut slots, i as u64, 40);
+        push_all(&mut heap, &mut slots, i as u64, 40);
         assert!(heap.stats().committed <= 4096);
         heaps.push((heap, slots[0]));
     }
@@ -84,9 +43,9 @@ fn ten_thousand_at_once() {
     // They are independent: some grow and collect, the others keep what they had.
     for (i, (heap, slot)) in heaps.iter_mut().enumerate().step_by(97) {
         let mut slots = [*slot];
-        push(heap, &mut slots, 1_000_000, 3_000);
+        push_all(heap, &mut slots, 1_000_000, 3_000);
         heap.collect_minor(&mut roots(&mut slots)).unwrap();
-        push(heap, &mut slots, 2_000_000, 10);
+        push_all(heap, &mut slots, 2_000_000, 10);
         heap.collect(&mut roots(&mut slots)).unwrap();
         heap.check(&mut roots(&mut slots)).unwrap();
         assert_eq!(values(heap, slots[0]).len(), 3_050, "heap {i}");
@@ -107,9 +66,9 @@ fn made_and_dropped_fast() {
     let n = 200_000;
     let start = Instant::now();
     for i in 0..n {
-        let mut heap = Heap::new_in(&cage, config(GcMode::Normal));
+        let mut heap = Heap::new_in(&cage, config(64 << 20, GcMode::Normal));
         let mut slots = [0];
-        push(&mut heap, &mut slots, i, 10);
+        push_all(&mut heap, &mut slots, i, 10);
         assert_eq!(heap.stats().bytes_allocated, 240);
     }
     let rate = n as f64 / start.elapsed().as_secs_f64();

@@ -49,6 +49,16 @@ pub(crate) fn ty(t: Ty) -> Type {
     if t == Ty::F { types::F64 } else { types::I64 }
 }
 
+/// A block that is seldom reached, with two words.
+fn cold_block(b: &mut FunctionBuilder<'_>) -> Block {
+    let block = b.create_block();
+    b.set_cold_block(block);
+    for _ in 0..2 {
+        b.append_block_param(block, types::I64);
+    }
+    block
+}
+
 impl<'a> Emit<'a> {
     pub(crate) fn new(
         mut b: FunctionBuilder<'a>,
@@ -236,30 +246,14 @@ impl<'a> Emit<'a> {
         self.b.ins().return_(&[code, zero]);
     }
 
-    pub(crate) fn leave(&mut self) -> Block {
-        if let Some(b) = self.leave {
-            return b;
-        }
-        let b = self.b.create_block();
-        self.b.set_cold_block(b);
-        for _ in 0..2 {
-            self.b.append_block_param(b, types::I64);
-        }
-        self.leave = Some(b);
-        b
+    fn leave(&mut self) -> Block {
+        let b = &mut self.b;
+        *self.leave.get_or_insert_with(|| cold_block(b))
     }
 
     pub(crate) fn give_back(&mut self) -> Block {
-        if let Some(b) = self.give_back {
-            return b;
-        }
-        let b = self.b.create_block();
-        self.b.set_cold_block(b);
-        for _ in 0..2 {
-            self.b.append_block_param(b, types::I64);
-        }
-        self.give_back = Some(b);
-        b
+        let b = &mut self.b;
+        *self.give_back.get_or_insert_with(|| cold_block(b))
     }
 
     pub(crate) fn offset(&mut self, base: Value, bytes: i64) -> Value {

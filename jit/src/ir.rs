@@ -9,6 +9,8 @@
 use jet_bytecode::linked::{FnId, TypeId};
 use jet_vm::plug::Left;
 
+use crate::Abort;
+
 /// A value: index into [`Graph::ops`].
 pub type Val = u32;
 /// Index into [`Graph::blocks`].
@@ -112,18 +114,17 @@ impl Cc {
         }
     }
 
-    /// The condition on exchanged operands.
+    /// The condition on exchanged operands, if it has a name here.
     #[must_use]
-    pub fn swap(self) -> Cc {
-        match self {
+    pub fn swap(self) -> Option<Cc> {
+        Some(match self {
             Cc::Eq | Cc::Ne => self,
             Cc::Lt => Cc::Gt,
             Cc::Le => Cc::Ge,
             Cc::Gt => Cc::Lt,
             Cc::Ge => Cc::Le,
-            // Not needed by anybody with these two; the exact opposites have no name here.
-            Cc::Ult | Cc::Uge => self,
-        }
+            Cc::Ult | Cc::Uge => return None,
+        })
     }
 
     /// Its value on constants.
@@ -373,6 +374,15 @@ pub struct Edge {
     pub args: Vec<Val>,
 }
 
+impl Edge {
+    /// To a block without parameters.
+    #[must_use]
+    pub fn to(block: BlockId) -> Edge {
+        let args = Vec::new();
+        Edge { block, args }
+    }
+}
+
 /// End of a block.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Term {
@@ -474,6 +484,17 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Makes the edge with number `which` of a block's end lead there.
+    ///
+    /// # Errors
+    /// If the block ends with fewer edges.
+    pub fn set_edge(&mut self, from: BlockId, which: usize, edge: Edge) -> Result<(), Abort> {
+        let mut edges = self.blocks[from].term.edges_mut();
+        let slot = edges.get_mut(which);
+        **slot.ok_or(Abort::Internal("no such edge"))? = edge;
+        Ok(())
+    }
+
     /// A new block.
     pub fn block(&mut self) -> BlockId {
         self.blocks.push(Block {

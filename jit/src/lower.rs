@@ -452,12 +452,7 @@ impl<'a> Lower<'a> {
             self.incoming[to].push((from, which, self.env.clone()));
             Vec::new()
         };
-        let mut edges = self.g.blocks[from].term.edges_mut();
-        let edge = edges
-            .get_mut(which)
-            .ok_or(Abort::Internal("no such edge"))?;
-        **edge = Edge { block, args };
-        Ok(())
+        self.g.set_edge(from, which, Edge { block, args })
     }
 
     /// Joins environments at a block: parameters where they differ or `varies` says so.
@@ -507,11 +502,7 @@ impl<'a> Lower<'a> {
                 let v = e.frames[*k].regs[usize::from(*r)];
                 args.push(v.ok_or(Abort::Internal("a joined register without value"))?);
             }
-            let mut edges = self.g.blocks[from].term.edges_mut();
-            let edge = edges
-                .get_mut(which)
-                .ok_or(Abort::Internal("no such edge"))?;
-            **edge = Edge { block, args };
+            self.g.set_edge(from, which, Edge { block, args })?;
         }
         self.env = env;
         Ok(params)
@@ -562,14 +553,7 @@ impl<'a> Lower<'a> {
             }
         } else {
             let (from, which, _) = incoming[0];
-            let mut edges = self.g.blocks[from].term.edges_mut();
-            let edge = edges
-                .get_mut(which)
-                .ok_or(Abort::Internal("no such edge"))?;
-            **edge = Edge {
-                block,
-                args: Vec::new(),
-            };
+            self.g.set_edge(from, which, Edge::to(block))?;
             for (frame, live) in self.env.frames.iter_mut().zip(&live) {
                 for r in 0..frame.regs.len() {
                     if !live.contains(r as u16) {
@@ -627,14 +611,7 @@ impl<'a> Lower<'a> {
                 let exit = self.exit(true);
                 let block = self.g.block();
                 self.g.blocks[block].term = Term::Exit(exit);
-                let mut edges = self.g.blocks[from].term.edges_mut();
-                let edge = edges
-                    .get_mut(which)
-                    .ok_or(Abort::Internal("no such edge"))?;
-                **edge = Edge {
-                    block,
-                    args: Vec::new(),
-                };
+                self.g.set_edge(from, which, Edge::to(block))?;
             }
             (Some(key), None) => {
                 let to = self
@@ -645,14 +622,7 @@ impl<'a> Lower<'a> {
             }
             (Some(key), Some(cost)) => {
                 let block = self.g.block();
-                let mut edges = self.g.blocks[from].term.edges_mut();
-                let edge = edges
-                    .get_mut(which)
-                    .ok_or(Abort::Internal("no such edge"))?;
-                **edge = Edge {
-                    block,
-                    args: Vec::new(),
-                };
+                self.g.set_edge(from, which, Edge::to(block))?;
                 self.cur = block;
                 self.charge_cost(cost);
                 self.go_to(key)?;

@@ -16,14 +16,6 @@ use crate::lower_ops::Done;
 use crate::paths::after_call;
 use crate::region::CtxId;
 
-/// An edge without arguments.
-fn to(block: BlockId) -> Edge {
-    Edge {
-        block,
-        args: Vec::new(),
-    }
-}
-
 impl Lower<'_> {
     /// An inlined call of one of several functions.
     pub(crate) fn call_inlined(&mut self, i: &Instr, callees: &[(FnId, CtxId)]) -> Done {
@@ -115,7 +107,8 @@ impl Lower<'_> {
         for k in ids {
             let k = self.int(i64::from(*k));
             let miss = self.g.block();
-            self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, to(hit), to(miss));
+            self.g.blocks[self.cur].term =
+                Term::Branch(Cc::Eq, id, k, Edge::to(hit), Edge::to(miss));
             self.cur = miss;
         }
         Ok(std::mem::replace(&mut self.cur, hit))
@@ -126,7 +119,7 @@ impl Lower<'_> {
     fn unbind(&mut self, object: Val, id: Val, callee: FnId) -> (Val, Vec<Val>, BlockId) {
         let [bound, hit, miss] = [(); 3].map(|()| self.g.block());
         let k = self.int(i64::from(BOUND));
-        self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, to(bound), to(miss));
+        self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, Edge::to(bound), Edge::to(miss));
         self.cur = bound;
         let known = self.push(Op::Known(object));
         let uses = self.program.functions[callee.index()].sig.uses.len() as u32;
@@ -136,7 +129,7 @@ impl Lower<'_> {
         let inner = fields.remove(0);
         let id = self.type_id(inner);
         let k = self.int(i64::from(callee.0));
-        self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, to(hit), to(miss));
+        self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, Edge::to(hit), Edge::to(miss));
         self.cur = hit;
         let inner = self.push(Op::Known(inner));
         (inner, fields, miss)

@@ -163,10 +163,7 @@ impl Lower<'_> {
                     let first = self.int(i64::from(FIRST_ADDRESS));
                     let next = self.g.block();
                     let at = self.cur;
-                    let to = Edge {
-                        block: next,
-                        args: Vec::new(),
-                    };
+                    let to = Edge::to(next);
                     self.g.blocks[at].term = Term::Branch(Cc::Ult, r, first, Edge::default(), to);
                     edges.push((at, 0, negate));
                     self.cur = next;

@@ -112,10 +112,7 @@ impl Lower<'_> {
         no: impl FnOnce(&mut Self) -> Val,
     ) -> Val {
         let [y, n, join] = [self.g.block(), self.g.block(), self.g.block()];
-        let edge = |block| Edge {
-            block,
-            args: Vec::new(),
-        };
+        let edge = Edge::to;
         self.g.blocks[self.cur].term = Term::Branch(cc, a, b, edge(y), edge(n));
         self.cur = y;
         let v = yes(self);
@@ -143,10 +140,7 @@ impl Lower<'_> {
         let slow = self.g.block();
         for (cc, a, b) in slow_if {
             let next = self.g.block();
-            let edge = |block| Edge {
-                block,
-                args: Vec::new(),
-            };
+            let edge = Edge::to;
             self.g.blocks[self.cur].term = Term::Branch(*cc, *a, *b, edge(slow), edge(next));
             self.cur = next;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jet_vm::Quota;
 use jet_vm::host::limits::MEMORY_RANGE;
-use jet_vm::host::{DbGrant, EnvGrant, Grants, NetGrant, PathGrant, RunGrant};
+use jet_vm::host::{DbGrant, Grants, Listed};
 use serde::Deserialize;
 
 use crate::audit::STANDARD;
@@ -31,7 +31,10 @@ pub struct Policy {
 
 /// Everything or a list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "expected true, false or a list of texts")]
+#[serde(
+    untagged,
+    expecting = "expected true, false or a list: of texts, of commands each a list of texts"
+)]
 pub enum Names<T = String> {
     /// `true`: everything; `false`: nothing.
     All(bool),
@@ -42,6 +45,17 @@ pub enum Names<T = String> {
 impl<T> Default for Names<T> {
     fn default() -> Self {
         Names::All(false)
+    }
+}
+
+impl<T> Names<T> {
+    /// What a grant of these is.
+    fn granted<D>(self) -> Option<Listed<T, D>> {
+        match self {
+            Names::All(false) => None,
+            Names::All(true) => Some(Listed::default()),
+            Names::Some(names) => Some(Listed::of(Some(names))),
+        }
     }
 }
 
@@ -66,24 +80,7 @@ struct GrantTable {
     entropy: bool,
     db: Option<DbTable>,
     net: Names,
-    run: Commands,
-}
-
-/// Every program or some, each with the arguments that it has to begin with.
-#[derive(Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected true, false or a list of commands, each a list of texts"
-)]
-enum Commands {
-    All(bool),
-    Some(Vec<Vec<String>>),
-}
-
-impl Default for Commands {
-    fn default() -> Self {
-        Commands::All(false)
-    }
+    run: Names<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,41 +186,6 @@ impl Policy {
     pub fn parse(text: &str, folder: &Path) -> Result<Policy, String> {
         let file: FileText =
             toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
-        let paths = |names: &Names<PathBuf>| -> Option<PathGrant> {
-            let allow = match names {
-                Names::All(false) => return None,
-                Names::All(true) => None,
-                Names::Some(paths) => Some(paths.iter().map(|p| folder.join(p)).collect()),
-            };
-            Some(PathGrant {
-                allow,
-                deny: Vec::new(),
-            })
-        };
-        let env = match file.grants.env {
-            Names::All(false) => None,
-            Names::All(true) => Some(EnvGrant::default()),
-            Names::Some(names) => Some(EnvGrant {
-                allow: Some(names),
-                deny: Vec::new(),
-            }),
-        };
-        let net = match file.grants.net {
-            Names::All(false) => None,
-            Names::All(true) => Some(NetGrant::default()),
-            Names::Some(hosts) => Some(NetGrant {
-                allow: Some(hosts),
-                deny: Vec::new(),
-            }),
-        };
-        let run = match file.grants.run {
-            Commands::All(false) => None,
-            Commands::All(true) => Some(RunGrant::default()),
-            Commands::Some(commands) => Some(RunGrant {
-                allow: Some(commands),
-                deny: Vec::new(),
-            }),
-        };
         let database = file.grants.db.map(|db| DbGrant {
             file: match db.file.as_os_str() == ":memory:" {
                 true => db.file,
@@ -271,15 +233,15 @@ impl Policy {
             scopes: Scopes {
                 grants: Grants {
                     console: true,
-                    read: paths(&file.grants.read),
-                    write: paths(&file.grants.write),
-                    env,
+                    read: inside(file.grants.read).granted(),
+                    write: inside(file.grants.write).granted(),
+                    env: file.grants.env.granted(),
                     clock: file.grants.clock,
                     timer: file.grants.timer,
                     entropy: file.grants.entropy,
                     database,
-                    net,
-                    run,
+                    net: file.grants.net.granted(),
+                    run: file.grants.run.granted(),
                 },
                 deny_read: inside(file.deny.read),
                 deny_write: inside(file.deny.write),
@@ -319,31 +281,24 @@ fn memory(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Two lists put together.
-fn both<T: Clone>(a: Option<Vec<T>>, b: Option<Vec<T>>) -> Option<Vec<T>> {
-    let mut all = a?;
-    all.extend(b?);
-    Some(all)
-}
-
-fn either<T>(a: Option<T>, b: Option<T>, merge: impl FnOnce(T, T) -> T) -> Option<T> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(merge(a, b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// A grant without what is denied; `None` if that is everything.
-fn without<G, T>(grant: Option<G>, denied: &[&Names<T>], deny: impl Fn(&mut G, &T)) -> Option<G> {
-    let mut grant = grant?;
+/// What two sources grant together, without what either denies; `None` if that is nothing.
+fn together<A, D: Clone>(
+    a: Option<Listed<A, D>>,
+    b: Option<Listed<A, D>>,
+    denied: [&Names<D>; 2],
+) -> Option<Listed<A, D>> {
+    let mut all = match (a, b) {
+        (Some(a), Some(b)) => a.and(b),
+        (a, b) => a.or(b)?,
+    };
     for names in denied {
         match names {
             Names::All(true) => return None,
             Names::All(false) => {}
-            Names::Some(names) => names.iter().for_each(|n| deny(&mut grant, n)),
+            Names::Some(names) => all.deny.extend(names.iter().cloned()),
         }
     }
-    Some(grant)
+    Some(all)
 }
 
 impl Scopes {
@@ -351,57 +306,33 @@ impl Scopes {
     pub fn merge(self, other: Scopes) -> Result<Grants, String> {
         let (a, b) = (self.grants, other.grants);
         let denied = |name: &str| self.deny.contains(&name) || other.deny.contains(&name);
-        let paths = |x: PathGrant, y: PathGrant| PathGrant {
-            allow: both(x.allow, y.allow),
-            deny: [x.deny, y.deny].concat(),
-        };
-        let no_path = |grant: &mut PathGrant, path: &PathBuf| grant.deny.push(path.clone());
         if a.database.is_some() && b.database.is_some() {
             return Err("the policy and the flags grant a database each".to_owned());
         }
-        let env = either(a.env, b.env, |x, y| EnvGrant {
-            allow: both(x.allow, y.allow),
-            deny: [x.deny, y.deny].concat(),
-        });
-        let net = either(a.net, b.net, |x, y| NetGrant {
-            allow: both(x.allow, y.allow),
-            deny: [x.deny, y.deny].concat(),
-        });
-        let run = either(a.run, b.run, |x, y| RunGrant {
-            allow: both(x.allow, y.allow),
-            deny: [x.deny, y.deny].concat(),
-        });
-        let database = a.database.or(b.database).map(|db| DbGrant {
-            read_only: db.read_only || self.deny_db_write || other.deny_db_write,
-            ..db
+        let database = a.database.or(b.database).and_then(|db| {
+            let tables = Listed {
+                allow: db.tables,
+                deny: db.deny,
+            };
+            let tables = together(Some(tables), None, [&self.deny_db, &other.deny_db])?;
+            Some(DbGrant {
+                file: db.file,
+                tables: tables.allow,
+                deny: tables.deny,
+                read_only: db.read_only || self.deny_db_write || other.deny_db_write,
+            })
         });
         Ok(Grants {
             console: !denied("Console"),
-            read: without(
-                either(a.read, b.read, paths),
-                &[&self.deny_read, &other.deny_read],
-                no_path,
-            ),
-            write: without(
-                either(a.write, b.write, paths),
-                &[&self.deny_write, &other.deny_write],
-                no_path,
-            ),
-            env: without(env, &[&self.deny_env, &other.deny_env], |g, n| {
-                g.deny.push(n.clone());
-            }),
+            read: together(a.read, b.read, [&self.deny_read, &other.deny_read]),
+            write: together(a.write, b.write, [&self.deny_write, &other.deny_write]),
+            env: together(a.env, b.env, [&self.deny_env, &other.deny_env]),
             clock: (a.clock || b.clock) && !denied("Clock"),
             timer: (a.timer || b.timer) && !denied("Timer"),
             entropy: (a.entropy || b.entropy) && !denied("Entropy"),
-            net: without(net, &[&self.deny_net, &other.deny_net], |g, n| {
-                g.deny.push(n.clone());
-            }),
-            run: without(run, &[&self.deny_run, &other.deny_run], |g, n| {
-                g.deny.push(n.clone());
-            }),
-            database: without(database, &[&self.deny_db, &other.deny_db], |g, n| {
-                g.deny.push(n.clone());
-            }),
+            net: together(a.net, b.net, [&self.deny_net, &other.deny_net]),
+            run: together(a.run, b.run, [&self.deny_run, &other.deny_run]),
+            database,
         })
     }
 }
@@ -409,6 +340,7 @@ impl Scopes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jet_vm::host::PathGrant;
 
     fn parse(text: &str) -> Result<Policy, String> {
         Policy::parse(text, Path::new("/etc/jet"))

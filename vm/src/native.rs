@@ -42,6 +42,18 @@ pub(crate) struct Engine {
     natives: Box<[*const ()]>,
 }
 
+impl Engine {
+    /// The compiler, and what it may see and change.
+    fn parts(&mut self, bound: bool) -> (&mut dyn Jit, Plug<'_>) {
+        let plug = Plug {
+            bound,
+            counters: &mut self.counters,
+            natives: &mut self.natives,
+        };
+        (&mut *self.jit, plug)
+    }
+}
+
 /// An entry to machine code: (context, registers, cage, fuel).
 #[cfg(target_arch = "x86_64")]
 type Entry = unsafe extern "sysv64" fn(*mut Ctx, *mut u64, *mut u8, i64) -> Back;
@@ -206,16 +218,7 @@ unsafe fn consult(ctx: *mut Ctx, pc: *const Word) -> bool {
     let Some(engine) = &mut ctx.jit else {
         return false;
     };
-    let Engine {
-        jit,
-        counters,
-        natives,
-    } = &mut **engine;
-    let mut plug = Plug {
-        bound: false,
-        counters,
-        natives,
-    };
+    let (jit, mut plug) = engine.parts(false);
     if ctx.mode != GO {
         plug.count(at, 64);
         return false;
@@ -290,19 +293,8 @@ unsafe fn settle(ctx: *mut Ctx) -> (u64, f64) {
         && ctx.mode == GO
         && let Some(engine) = &mut ctx.jit
     {
-        let Engine {
-            jit,
-            counters,
-            natives,
-        } = &mut **engine;
-        if jit.exited(
-            exit,
-            &mut Plug {
-                bound: false,
-                counters,
-                natives,
-            },
-        ) {
+        let (jit, mut plug) = engine.parts(false);
+        if jit.exited(exit, &mut plug) {
             start_recording(ctx);
             ctx.pc = ctx.pc.wrapping_byte_add(ctx.copy_bytes);
         }
@@ -364,21 +356,8 @@ unsafe fn note(ctx: *mut Ctx, original: *const Word, regs: *mut u64) -> bool {
     let Some(engine) = &mut ctx.jit else {
         return false;
     };
-    let Engine {
-        jit,
-        counters,
-        natives,
-    } = &mut **engine;
-    let bound = std::mem::take(&mut ctx.bound);
-    let goes_on = jit.step(
-        at,
-        regs.addr(),
-        &mut Plug {
-            bound,
-            counters,
-            natives,
-        },
-    );
+    let (jit, mut plug) = engine.parts(std::mem::take(&mut ctx.bound));
+    let goes_on = jit.step(at, regs.addr(), &mut plug);
     if !goes_on {
         end_recording(ctx);
     }

@@ -107,9 +107,9 @@ impl<'a> Parser<'a> {
             "line" => {
                 let pc = self.place_in_code(here)?;
                 let file = self.u16("a file's number")?;
-                self.expect(':')?;
+                self.need(':')?;
                 let line = self.u32("a line")?;
-                self.expect(':')?;
+                self.need(':')?;
                 let col = self.u32("a column")?;
                 c.f.lines.push(LineEntry {
                     pc,
@@ -237,7 +237,7 @@ impl<'a> Parser<'a> {
                 continue;
             }
             if !std::mem::take(&mut first) {
-                self.expect(',')?;
+                self.need(',')?;
             }
             let mut set = |k: usize, v: u16| {
                 if let Some(l) = lanes.get_mut(k) {

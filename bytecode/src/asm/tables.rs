@@ -101,7 +101,7 @@ impl<'a> Parser<'a> {
         yes
     }
 
-    pub(super) fn expect(&mut self, c: char) -> Result<()> {
+    pub(super) fn need(&mut self, c: char) -> Result<()> {
         if self.eat(c) {
             return Ok(());
         }
@@ -212,11 +212,11 @@ impl<'a> Parser<'a> {
         [open, close]: [char; 2],
         mut item: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
-        self.expect(open)?;
+        self.need(open)?;
         let mut out = Vec::new();
         while !self.eat(close) {
             if !out.is_empty() {
-                self.expect(',')?;
+                self.need(',')?;
             }
             out.push(item(self)?);
         }
@@ -230,7 +230,7 @@ impl<'a> Parser<'a> {
     /// `(params) -> ret`, then `uses (…)` and `raises (…)` unless empty.
     pub(super) fn sig(&mut self) -> Result<Sig> {
         let params = self.refs(Table::Type)?;
-        self.expect('>')?;
+        self.need('>')?;
         let ret = self.ix(Table::Type)?;
         let mut sig = Sig {
             params,
@@ -321,7 +321,7 @@ impl<'a> Parser<'a> {
     /// The optional `%name =` of a definition.
     fn definition(&mut self, table: Table) -> Result<()> {
         self.defined(table)?;
-        self.expect('=')
+        self.need('=')
     }
 
     /// The optional `%name`, which must stand for this place in the table.

@@ -494,7 +494,7 @@ impl<'a> Parser<'a, '_> {
                 .fix(arrow, "=>"),
             );
         }
-        if self.panicking || !self.expect(T::FatArrow) {
+        if self.panicking || !self.need(T::FatArrow) {
             let error = self.error_expr();
             return FnBody::Expr(self.alloc(error));
         }

@@ -366,7 +366,7 @@ impl<'a> Parser<'a, '_> {
                     break;
                 }
             }
-            if !self.expect(T::Colon) {
+            if !self.need(T::Colon) {
                 return Some(self.error_expr());
             }
             return Some(self.closure(span, &params));

@@ -55,7 +55,7 @@ impl<'a> Parser<'a, '_> {
     pub(super) fn names_import(&mut self) -> Option<ItemKind<'a>> {
         self.bump();
         let path = self.path("the name of a module")?;
-        if !self.expect(T::Import) {
+        if !self.need(T::Import) {
             return None;
         }
         let mut names = Vec::new();

@@ -248,7 +248,7 @@ impl<'a> Parser<'a, '_> {
             }
             self.type_expr(name.span, TypeKind::Error)
         };
-        if self.panicking || !self.expect(T::Assign) {
+        if self.panicking || !self.need(T::Assign) {
             return None;
         }
         let value = self.expression();
@@ -446,7 +446,7 @@ impl<'a> Parser<'a, '_> {
             );
             return None;
         }
-        if !self.expect(T::Colon) {
+        if !self.need(T::Colon) {
             return None;
         }
         let ty = self.ty();
@@ -576,7 +576,7 @@ impl<'a> Parser<'a, '_> {
                 }
                 let name = p.ident("the name of a value")?;
                 p.cased(name, Names::Value("a value of a variant"));
-                p.expect(T::Colon);
+                p.need(T::Colon);
                 let ty = p.ty();
                 if p.at(T::Assign) && !p.panicking {
                     let span = p.here();
@@ -743,7 +743,7 @@ impl<'a> Parser<'a, '_> {
         self.bump();
         let name = self.ident("the name of the set")?;
         self.cased(name, Names::Type("a set of capabilities"));
-        if !self.expect(T::Assign) {
+        if !self.need(T::Assign) {
             return None;
         }
         let caps = self.cap_list();

@@ -751,7 +751,7 @@ impl<'a> Parser<'a, '_> {
             SelectKind::Timeout(self.expression())
         } else if self.arm_binds() {
             let pat = self.pattern();
-            self.expect(T::Assign);
+            self.need(T::Assign);
             let op = self.expression();
             SelectKind::Recv { pat, op }
         } else {

@@ -553,7 +553,7 @@ impl<'a> Parser<'a, '_> {
             if self.panicking {
                 break;
             }
-            if !self.expect(T::Colon) {
+            if !self.need(T::Colon) {
                 break;
             }
             let bounds = self.bounds();

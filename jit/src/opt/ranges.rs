@@ -132,12 +132,7 @@ impl Walk<'_> {
     fn hold(&mut self, cc: Cc, a: Val, b: Val) {
         self.facts.entry(a).or_default().push((cc, b));
         self.trail.push(a);
-        let swapped = match cc {
-            Cc::Ult => None,
-            Cc::Uge => None,
-            other => Some(other.swap()),
-        };
-        if let Some(cc) = swapped {
+        if let Some(cc) = cc.swap() {
             self.facts.entry(b).or_default().push((cc, a));
             self.trail.push(b);
         }
@@ -145,9 +140,26 @@ impl Walk<'_> {
 
     /// Interval of a value here.
     fn of(&self, v: Val) -> Range {
+        // The other side of a fact by its own facts, but for those about this value.
+        self.narrowed(v, |other| {
+            Some(self.narrowed(other, |third| (third != v).then(|| self.plain(third))))
+        })
+    }
+
+    fn plain(&self, v: Val) -> Range {
+        match self.g.ops[v as usize] {
+            Op::Const(k) => (k, k),
+            _ => self.range[v as usize],
+        }
+    }
+
+    /// The interval of a value by its facts about others, of which `interval` says what is known, if it is to be used.
+    fn narrowed(&self, v: Val, interval: impl Fn(Val) -> Option<Range>) -> Range {
         let (mut lo, mut hi) = self.plain(v);
         for (cc, other) in self.facts.get(&v).map_or(&[][..], Vec::as_slice) {
-            let (a, b) = self.plain_with_facts(*other, v);
+            let Some((a, b)) = interval(*other) else {
+                continue;
+            };
             match cc {
                 Cc::Eq => {
                     lo = lo.max(a);
@@ -163,40 +175,6 @@ impl Walk<'_> {
                 }
                 Cc::Ne if a == b && lo == a => lo = lo.saturating_add(1),
                 Cc::Ne if a == b && hi == a => hi = hi.saturating_sub(1),
-                _ => {}
-            }
-        }
-        (lo, hi)
-    }
-
-    fn plain(&self, v: Val) -> Range {
-        match self.g.ops[v as usize] {
-            Op::Const(k) => (k, k),
-            _ => self.range[v as usize],
-        }
-    }
-
-    /// The interval of `v` by its facts against constants and whole intervals, but for those about `not`.
-    fn plain_with_facts(&self, v: Val, not: Val) -> Range {
-        let (mut lo, mut hi) = self.plain(v);
-        for (cc, other) in self.facts.get(&v).map_or(&[][..], Vec::as_slice) {
-            if *other == not {
-                continue;
-            }
-            let (a, b) = self.plain(*other);
-            match cc {
-                Cc::Eq => {
-                    lo = lo.max(a);
-                    hi = hi.min(b);
-                }
-                Cc::Lt => hi = hi.min(b.saturating_sub(1)),
-                Cc::Le => hi = hi.min(b),
-                Cc::Gt => lo = lo.max(a.saturating_add(1)),
-                Cc::Ge => lo = lo.max(a),
-                Cc::Ult if a >= 0 => {
-                    lo = lo.max(0);
-                    hi = hi.min(b.saturating_sub(1));
-                }
                 _ => {}
             }
         }
@@ -243,8 +221,8 @@ impl Walk<'_> {
                 for (cc, x, y) in self.edge_conditions(*from, b) {
                     if x == *arg {
                         here.push((cc, y));
-                    } else if y == *arg && !matches!(cc, Cc::Ult | Cc::Uge) {
-                        here.push((cc.swap(), x));
+                    } else if y == *arg {
+                        here.extend(cc.swap().map(|cc| (cc, x)));
                     }
                 }
                 common = Some(match common {

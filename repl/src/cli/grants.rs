@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
-use jet_vm::host::{DbGrant, EnvGrant, Grants, NetGrant, PathGrant, RunGrant};
+use jet_vm::host::{DbGrant, Grants, Listed};
 
 use crate::policy::{Names, Scopes};
 
@@ -148,6 +148,11 @@ fn words(command: &str) -> Vec<String> {
     command.split_whitespace().map(str::to_owned).collect()
 }
 
+/// What a grant says.
+fn granted<T: Clone>(entries: Option<&Vec<Entry<T>>>) -> Option<Listed<T>> {
+    entries.map(|entries| Listed::of(names(entries)))
+}
+
 /// What a denial says.
 fn denied<T: Clone>(entries: Option<&Vec<Entry<T>>>) -> Names<T> {
     match entries.map(|entries| names(entries)) {
@@ -161,12 +166,6 @@ impl GrantArgs {
     /// The flags, put together.
     #[must_use]
     pub fn scopes(&self) -> Scopes {
-        let paths = |allow: &Option<Vec<Entry<PathBuf>>>| {
-            allow.as_ref().map(|entries| PathGrant {
-                allow: names(entries),
-                deny: Vec::new(),
-            })
-        };
         let off = [
             ("Console", self.deny_console),
             ("Clock", self.deny_clock),
@@ -176,23 +175,17 @@ impl GrantArgs {
         Scopes {
             grants: Grants {
                 console: true,
-                read: paths(&self.allow_read),
-                write: paths(&self.allow_write),
-                env: self.allow_env.as_ref().map(|entries| EnvGrant {
-                    allow: names(entries),
-                    deny: Vec::new(),
-                }),
+                read: granted(self.allow_read.as_ref()),
+                write: granted(self.allow_write.as_ref()),
+                env: granted(self.allow_env.as_ref()),
                 clock: self.allow_clock,
                 timer: self.allow_timer,
                 entropy: self.allow_entropy,
                 database: self.allow_db.clone(),
-                net: self.allow_net.as_ref().map(|entries| NetGrant {
-                    allow: names(entries),
-                    deny: Vec::new(),
-                }),
-                run: self.allow_run.as_ref().map(|entries| RunGrant {
-                    allow: names(entries).map(|all| all.iter().map(|c| words(c)).collect()),
-                    deny: Vec::new(),
+                net: granted(self.allow_net.as_ref()),
+                run: self.allow_run.as_ref().map(|entries| {
+                    let commands = names(entries);
+                    Listed::of(commands.map(|all| all.iter().map(|c| words(c)).collect()))
                 }),
             },
             deny_read: denied(self.deny_read.as_ref()),

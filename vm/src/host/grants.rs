@@ -14,16 +14,55 @@ use super::entropy::Entropy;
 use super::env::Env;
 use super::file_read::FileRead;
 use super::file_write::FileWrite;
-use super::scope::{GrantError, PathGrant, Scope};
+use super::scope::{GrantError, Scope};
 
-/// Which environment variables are granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EnvGrant {
-    /// Names; `None` is every variable.
-    pub allow: Option<Vec<String>>,
-    /// Names that stay closed whatever is allowed.
-    pub deny: Vec<String>,
+/// What is granted of something that has names: everything or a list, without what is denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<A, D = A> {
+    /// What is granted; `None` is everything.
+    pub allow: Option<Vec<A>>,
+    /// What stays closed whatever is allowed.
+    pub deny: Vec<D>,
 }
+
+impl<A, D> Listed<A, D> {
+    /// These, or everything.
+    #[must_use]
+    pub fn of(allow: Option<Vec<A>>) -> Self {
+        let deny = Vec::new();
+        Listed { allow, deny }
+    }
+
+    /// What two grants give together; denials of both hold.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.allow = self.allow.zip(other.allow).map(|(mut all, more)| {
+            all.extend(more);
+            all
+        });
+        self.deny.extend(other.deny);
+        self
+    }
+}
+
+impl<A, D> Default for Listed<A, D> {
+    fn default() -> Self {
+        Listed::of(None)
+    }
+}
+
+/// Which directories and files are granted.
+pub type PathGrant = Listed<PathBuf>;
+
+/// Which environment variables are granted, by their names.
+pub type EnvGrant = Listed<String>;
+
+/// Which hosts are granted: `HOST`, `HOST:PORT`, `ADDRESS/BITS`, `[ADDRESS]:PORT`; everything is the public internet. Without a
+/// port the ports of the web are meant.
+pub type NetGrant = Listed<String>;
+
+/// Which programs are granted, each with the arguments that it has to begin with; denials are by program.
+pub type RunGrant = Listed<Vec<String>, String>;
 
 /// Which database is granted, and what of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,24 +75,6 @@ pub struct DbGrant {
     pub deny: Vec<String>,
     /// Whether nothing may be changed.
     pub read_only: bool,
-}
-
-/// Which hosts are granted: `HOST`, `HOST:PORT`, `ADDRESS/BITS`, `[ADDRESS]:PORT`. Without a port the ports of the web are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NetGrant {
-    /// Hosts; `None` is the public internet.
-    pub allow: Option<Vec<String>>,
-    /// Hosts and addresses that stay closed whatever is allowed.
-    pub deny: Vec<String>,
-}
-
-/// Which programs are granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunGrant {
-    /// Programs, each with the arguments that it has to begin with; `None` is every program.
-    pub allow: Option<Vec<Vec<String>>>,
-    /// Programs that stay closed whatever is allowed.
-    pub deny: Vec<String>,
 }
 
 /// Grants of the standard capabilities. The default grants nothing.

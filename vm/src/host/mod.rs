@@ -31,9 +31,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-pub use grants::{DbGrant, EnvGrant, Grants, NetGrant, RunGrant};
+pub use grants::{DbGrant, EnvGrant, Grants, Listed, NetGrant, PathGrant, RunGrant};
 pub use limits::{LimitKind, Limits};
-pub use scope::{GrantError, PathGrant};
+pub use scope::GrantError;
 pub use ticket::{Completer, Ticket};
 pub use value::{HostEnum, HostMethod, HostStruct, HostType, HostValue, HostVariant};
 

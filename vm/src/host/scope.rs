@@ -16,19 +16,11 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 
+use super::grants::PathGrant;
 use super::io_error::IoFail;
 
 /// Links followed in one resolution.
 const MAX_LINKS: usize = 40;
-
-/// What a file capability is granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PathGrant {
-    /// Directories and files; `None` is the whole file system.
-    pub allow: Option<Vec<PathBuf>>,
-    /// Directories and files that stay closed whatever is allowed.
-    pub deny: Vec<PathBuf>,
-}
 
 /// A grant that cannot be opened.
 #[derive(Debug)]

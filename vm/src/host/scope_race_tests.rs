@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::file_read::FileRead;
 use super::file_write::FileWrite;
-use super::scope::{PathGrant, Scope};
+use super::grants::PathGrant;
+use super::scope::Scope;
 use super::{HostAnswer, HostCapability, HostCx, HostFailure, HostUsage, HostValue, Limits};
 
 const SECRET: &str = "nobody inside may see this";

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::file_read::FileRead;
 use super::file_write::FileWrite;
-use super::scope::{PathGrant, Scope};
+use super::grants::PathGrant;
+use super::scope::Scope;
 use super::{
     HostAnswer, HostCapability, HostCx, HostFailure, HostTrap, HostUsage, HostValue, LimitKind,
     Limits,
