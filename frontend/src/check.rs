@@ -32,6 +32,7 @@ mod heads;
 mod held;
 mod impls;
 mod infer;
+mod interfaces;
 mod local_fn;
 mod methods;
 mod names;

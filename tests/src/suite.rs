@@ -22,6 +22,22 @@ pub fn sorted(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// Copies a folder with all that is in it.
+///
+/// # Panics
+/// Where something cannot be read or written.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in sorted(from) {
+        let target = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() {
+            copy(&entry, &target);
+        } else {
+            std::fs::copy(&entry, &target).expect("a copy");
+        }
+    }
+}
+
 /// The programs of a suite, `FAMILY/NAME`: what `jetvm` is given (a file, a folder with `main.jet`, a package), and
 /// the main module.
 ///

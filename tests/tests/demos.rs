@@ -2,25 +2,53 @@
 //! message that is recorded beside it (`ends.txt`: how it was run, its exit code, what it printed, what was said).
 //! `JET_BLESS=1` records.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
+
+use jet_tests::suite::{copy, root};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
 fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+    root().join("examples")
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("folder");
-    for entry in std::fs::read_dir(from).expect("folder") {
-        let entry = entry.expect("entry").path();
-        let target = to.join(entry.file_name().expect("name"));
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            std::fs::copy(&entry, &target).expect("copy");
+/// A demonstration: its folder, its honest program, and how it is run.
+struct Demo {
+    name: &'static str,
+    honest: &'static str,
+    flags: &'static [&'static str],
+    args: &'static [&'static str],
+}
+
+impl Demo {
+    fn run(&self, program: &str) -> String {
+        with_program(self.name, self.honest, program, self.flags, self.args)
+    }
+
+    /// Runs a program that wants more: it ends with this message, and nothing of what it wanted comes out. Gives what it
+    /// ended with.
+    fn stops(&self, program: &str, message: &str, wanted: &[&str]) -> String {
+        let ended = self.run(program);
+        assert!(
+            !ended.contains("exit code 0") && ended.contains(message),
+            "{program}: {ended}"
+        );
+        for secret in wanted {
+            assert!(!ended.contains(secret), "{program}, {secret}: {ended}");
         }
+        ended
+    }
+
+    /// The same, and it is as recorded.
+    fn stops_as_recorded(&self, program: &str, message: &str, wanted: &[&str]) {
+        let now = self.stops(program, message, wanted);
+        let path = examples().join(self.name).join(program).join("ends.txt");
+        if std::env::var_os("JET_BLESS").is_some() {
+            std::fs::write(&path, &now).expect("recorded");
+        }
+        let known = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(now, known, "{} differs", path.display());
     }
 }
 
@@ -63,21 +91,15 @@ fn with_program(demo: &str, honest: &str, program: &str, flags: &[&str], args: &
     out
 }
 
-fn recorded(demo: &str, program: &str, now: &str) {
-    let path = examples().join(demo).join(program).join("ends.txt");
-    if std::env::var_os("JET_BLESS").is_some() {
-        std::fs::write(&path, now).expect("recorded");
-    }
-    let known = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(now, known, "{} differs", path.display());
-}
-
 #[test]
 fn data_agent() {
-    let flags = ["--allow-db=:memory:", "--untrusted"];
-    let args = ["demo", "ada", "all cards"];
-    let run = |program| with_program("data_agent", "report", program, &flags, &args);
-    let honest = run("report");
+    let demo = Demo {
+        name: "data_agent",
+        honest: "report",
+        flags: &["--allow-db=:memory:", "--untrusted"],
+        args: &["demo", "ada", "all cards"],
+    };
+    let honest = demo.run("report");
     assert!(
         honest.contains("exit code 0\nada asks for all cards\n")
             && honest.contains("6550 cents in 3 orders"),
@@ -88,16 +110,7 @@ fn data_agent() {
         ("widens_owner", "E0601"),
         ("negative_limit", "OrderError.Refused(\"a negative limit\")"),
     ] {
-        let ended = run(program);
-        assert!(
-            !ended.contains("exit code 0") && ended.contains(message),
-            "{program}: {ended}"
-        );
-        assert!(
-            !ended.contains("card of") && !ended.contains("990000"),
-            "{program}: {ended}"
-        );
-        recorded("data_agent", program, &ended);
+        demo.stops_as_recorded(program, message, &["card of", "990000"]);
     }
 }
 
@@ -146,15 +159,19 @@ fn the_data_agent_needs_one_table_only() {
 
 #[test]
 fn process_monitor() {
-    let flags = [
-        "--allow-run=ps,uptime,df",
-        "--allow-read=notes",
-        "--allow-clock",
-        "--untrusted",
-        "--max-output=400",
-    ];
-    let run = |program| with_program("process_monitor", "summary", program, &flags, &["notes"]);
-    let honest = run("summary");
+    let demo = Demo {
+        name: "process_monitor",
+        honest: "summary",
+        flags: &[
+            "--allow-run=ps,uptime,df",
+            "--allow-read=notes",
+            "--allow-clock",
+            "--untrusted",
+            "--max-output=400",
+        ],
+        args: &["notes"],
+    };
+    let honest = demo.run("summary");
     let mut lines = honest.lines().skip(1);
     assert_eq!(lines.next(), Some("exit code 0"), "{honest}");
     assert!(
@@ -177,56 +194,33 @@ fn process_monitor() {
         ("kills", "E0601"),
         ("floods", "output"),
     ] {
-        let ended = run(program);
-        assert!(
-            !ended.contains("exit code 0") && ended.contains(message),
-            "{program}: {ended}"
-        );
-        assert!(!ended.contains("root:"), "{program}: {ended}");
-        recorded("process_monitor", program, &ended);
+        demo.stops_as_recorded(program, message, &["root:"]);
     }
 }
 
 #[test]
 fn sandbox_agent() {
-    let flags = [
-        "--allow-read=workspace",
-        "--allow-write=workspace",
-        "--allow-run=wc -l --,sort --",
-        "--audit-log=log.jsonl",
-        "--max-time=2s",
-    ];
-    let run = |program| {
-        with_program(
-            "sandbox_agent",
-            "tidy",
-            program,
-            &flags,
-            &["workspace", "tidy up"],
-        )
+    let demo = Demo {
+        name: "sandbox_agent",
+        honest: "tidy",
+        flags: &[
+            "--allow-read=workspace",
+            "--allow-write=workspace",
+            "--allow-run=wc -l --,sort --",
+            "--audit-log=log.jsonl",
+            "--max-time=2s",
+        ],
+        args: &["workspace", "tidy up"],
     };
-    let honest = run("tidy");
+    let honest = demo.run("tidy");
     assert!(
         honest.ends_with("exit code 0\ntask: tidy up\nb.list: 3 lines in order\n"),
         "{honest}"
     );
-    for (program, message) in [
-        ("takes_network", "Net"),
-        ("climbs_out", "AgentError.Refused(\"one more write\")"),
-        ("never_ends", "time"),
-    ] {
-        let ended = run(program);
-        assert!(
-            !ended.contains("exit code 0") && ended.contains(message),
-            "{program}: {ended}"
-        );
-        assert!(
-            !ended.contains("got ") && !ended.contains("root:") && !ended.contains("uid="),
-            "{program}: {ended}"
-        );
-        // Where the time is over differs from run to run.
-        if program != "never_ends" {
-            recorded("sandbox_agent", program, &ended);
-        }
-    }
+    let wanted = ["got ", "root:", "uid="];
+    demo.stops_as_recorded("takes_network", "Net", &wanted);
+    let message = "AgentError.Refused(\"one more write\")";
+    demo.stops_as_recorded("climbs_out", message, &wanted);
+    // Where the time is over differs from run to run.
+    demo.stops("never_ends", "time", &wanted);
 }

@@ -15,7 +15,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jet_tests::suite::root;
+use jet_tests::suite::{copy, root};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
@@ -30,19 +30,6 @@ fn markdown(dir: &Path, out: &mut Vec<PathBuf>) {
             markdown(&path, out);
         } else if path.extension().is_some_and(|e| e == "md") {
             out.push(path);
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("folder");
-    for entry in std::fs::read_dir(from).expect("folder") {
-        let entry = entry.expect("entry").path();
-        let target = to.join(entry.file_name().expect("name"));
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            std::fs::copy(&entry, &target).expect("copy");
         }
     }
 }

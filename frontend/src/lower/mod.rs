@@ -24,6 +24,7 @@ mod open;
 mod ops;
 mod pattern;
 mod resolve;
+mod shape;
 mod share;
 mod stmt;
 mod switching;
@@ -185,7 +186,7 @@ struct Cx<'p> {
     cap_impls: FxHashMap<CapId, Vec<usize>>,
     boxed: FxHashMap<FnId, Rc<FxHashSet<LocalId>>>,
     inlinable: FxHashMap<FnId, bool>,
-    shapes: FxHashMap<FnId, Option<Rc<fuse::Shape<'p>>>>,
+    shapes: FxHashMap<FnId, Option<Rc<shape::Shape<'p>>>>,
     resolved: FxHashMap<(TraitId, u32, Ty, Vec<Ty>), resolve::Found>,
     depth: u32,
     made: &'p open::Made,

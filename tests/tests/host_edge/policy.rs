@@ -1,6 +1,6 @@
 //! Policies, quotas and audit logs, as the command line has them.
 
-use super::{Attempt, SECRET, World};
+use super::{Attempt, Ended, SECRET, World};
 
 const READ: &str = r#"
 fn main(args: [string]) uses Console + FileRead:
@@ -122,52 +122,24 @@ fn policies_hold_and_denials_win() {
 #[test]
 fn quotas_are_counted() {
     let world = world("quotas");
-    world.write("calls.toml", "[quotas.FileRead]\ncalls = 2\n");
-    let ended = world.run(&[
-        "read.jet",
-        "--allow-read=in",
-        "--policy=calls.toml",
-        "--",
-        "in/a",
-        "in/none",
-        "in/a",
-    ]);
+    let run = |quota: &str, files: &[&str]| {
+        world.write("p.toml", &format!("[quotas.FileRead]\n{quota}\n"));
+        let flags = ["read.jet", "--allow-read=in", "--policy=p.toml", "--"];
+        world.run(&[&flags[..], files].concat())
+    };
+    let used_up = |ended: &Ended, what: &str| {
+        let why = format!("the granted number of {what} of FileRead is used up");
+        assert!(ended.err.contains(&why), "{}", ended.err);
+    };
+    let ended = run("calls = 2", &["in/a", "in/none", "in/a"]);
     assert_eq!(ended.code, Some(1));
     assert_eq!(ended.out, "inside\nIoError.NotFound(\"in/none\")\n");
-    assert!(
-        ended
-            .err
-            .contains("the granted number of calls of FileRead is used up"),
-        "{}",
-        ended.err
-    );
+    used_up(&ended, "calls");
     // Path and answer count: 4 + 6 bytes a call.
-    world.write("bytes.toml", "[quotas.FileRead]\nbytes = '19'\n");
-    let ended = world.run(&[
-        "read.jet",
-        "--allow-read=in",
-        "--policy=bytes.toml",
-        "--",
-        "in/a",
-        "in/a",
-    ]);
+    let ended = run("bytes = '19'", &["in/a", "in/a"]);
     assert_eq!(ended.out, "inside\n");
-    assert!(
-        ended
-            .err
-            .contains("the granted number of bytes of FileRead is used up"),
-        "{}",
-        ended.err
-    );
-    world.write("bytes.toml", "[quotas.FileRead]\nbytes = '20'\n");
-    let ended = world.run(&[
-        "read.jet",
-        "--allow-read=in",
-        "--policy=bytes.toml",
-        "--",
-        "in/a",
-        "in/a",
-    ]);
+    used_up(&ended, "bytes");
+    let ended = run("bytes = '20'", &["in/a", "in/a"]);
     assert_eq!(ended.lines(), ["inside", "inside"]);
 }
 
