@@ -119,7 +119,12 @@ impl Shadow<'_> {
             Op::PowInt => match u32::try_from(y) {
                 Ok(y) => or(x.checked_pow(y))?,
                 Err(_) if y < 0 => return trap(TrapKind::Overflow),
-                Err(_) => or((x.abs() <= 1).then_some(x.pow(2)))?,
+                Err(_) => or(match x {
+                    0 | 1 => Some(x),
+                    -1 if y % 2 == 0 => Some(1),
+                    -1 => Some(-1),
+                    _ => None,
+                })?,
             },
             Op::AddWrap => x.wrapping_add(y),
             Op::SubWrap => x.wrapping_sub(y),
