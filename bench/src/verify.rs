@@ -11,6 +11,7 @@ use std::time::Instant;
 use clap::Args;
 use jet_bytecode::builder::{FnRef, FunctionBuilder, PackageBuilder};
 use jet_bytecode::format;
+use jet_bytecode::joins::Joins;
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::{Op, Word};
 use jet_bytecode::verify;
@@ -144,7 +145,7 @@ fn ordinary(bytes: usize) -> Vec<u8> {
 }
 
 /// Raw code as the only function, `(int, [int]) -> int`.
-fn raw(registers: usize, code: Vec<u64>, joins: Vec<Join>) -> Vec<u8> {
+fn raw(registers: usize, code: Vec<u64>, joins: Joins) -> Vec<u8> {
     let w = World::new();
     let (int, ints) = (w.int, w.ints);
     let sig = w.p.sig(vec![int, ints], vec![], int, vec![]);
@@ -175,15 +176,11 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
         .map(|_| Word::abc(Op::JEqImm, 0, 0, 1).0)
         .collect();
     branches.push(ret);
-    let joins = |live: Vec<u16>, step: usize| -> Vec<Join> {
-        (1..=words)
-            .step_by(step)
-            .map(|pc| Join {
-                pc,
-                live: live.clone(),
-            })
-            .collect()
+    let joins = |live: Vec<u16>, step: usize| -> Joins {
+        let places = (1..=words).step_by(step);
+        places.map(|pc| (pc, live.clone())).collect()
     };
+    let one_join = |pc: u32| Joins::from_iter([(pc, vec![0])]);
     // All jump to one place, forwards and backwards.
     let mut star: Vec<u64> = (0..words)
         .map(|pc| Word::a32(Op::JmpIf, 2, words.wrapping_sub(pc)).0)
@@ -214,29 +211,12 @@ fn hostile() -> Vec<(&'static str, Vec<u8>)> {
             raw(1024, branches.clone(), joins(vec![0], 1)),
         ),
         ("everything jumps to one place", {
-            let mut b = raw(
-                1024,
-                star,
-                vec![Join {
-                    pc: words,
-                    live: vec![0],
-                }],
-            );
+            let mut b = raw(1024, star, one_join(words));
             b.shrink_to_fit();
             b
         }),
-        (
-            "switches of thousands",
-            raw(
-                1024,
-                switches,
-                vec![Join {
-                    pc: end,
-                    live: vec![0],
-                }],
-            ),
-        ),
-        ("thousands of operands", raw(1024, args, vec![])),
+        ("switches of thousands", raw(1024, switches, one_join(end))),
+        ("thousands of operands", raw(1024, args, Joins::default())),
         ("large error sets", error_sets()),
     ]
 }
@@ -482,7 +462,6 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
                 line: 1,
                 col: 1,
             };
-            let join = |pc| Join { pc, live: vec![0] };
             p.functions.push(Function {
                 name: format!("f{n}"),
                 kind: FnKind::Named,
@@ -490,7 +469,10 @@ fn shapes() -> Vec<(&'static str, Vec<u8>)> {
                 captures: vec![],
                 regs: regs.clone(),
                 code,
-                joins: (1..=words).filter(|_| !lines).map(join).collect(),
+                joins: (1..=words)
+                    .filter(|_| !lines)
+                    .map(|pc| (pc, vec![0]))
+                    .collect(),
                 lines: (0..words).filter(|_| lines).map(line).collect(),
             });
         }

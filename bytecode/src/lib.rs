@@ -19,6 +19,7 @@ pub mod builder;
 pub mod builtins;
 pub mod disasm;
 pub mod format;
+pub mod joins;
 pub mod layout;
 pub mod linked;
 pub mod module;

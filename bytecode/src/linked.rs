@@ -7,7 +7,8 @@
 //! of the program that they came from; an accessor that is given another program's id answers with
 //! an empty entry, never a panic.
 
-use crate::module::{Const, FnKind, Join, LineEntry};
+use crate::joins::Joins;
+use crate::module::{Const, FnKind, LineEntry};
 use std::collections::HashMap;
 
 macro_rules! ids {
@@ -215,7 +216,7 @@ pub struct LFunction {
     /// Instruction and extension words, operands local to the package.
     pub code: Vec<u64>,
     /// Initialised registers at each jump target, checked.
-    pub joins: Vec<Join>,
+    pub joins: Joins,
     /// Source positions, ascending.
     pub lines: Vec<LineEntry>,
 }

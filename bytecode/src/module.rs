@@ -5,6 +5,7 @@
 //! descriptions by (package, name, content). Names of instantiated generics spell their arguments,
 //! with the declaring package in front of each nominal one: `Map[string, app.Point]`.
 
+use crate::joins::Joins;
 use serde::{Deserialize, Serialize};
 
 /// Index into [`Package::types`].
@@ -204,16 +205,6 @@ pub struct LineEntry {
     pub col: u32,
 }
 
-/// Registers that are initialised where several paths meet. What is not listed counts as
-/// uninitialised from there on, so that one pass verifies the function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Join {
-    /// Jump target.
-    pub pc: u32,
-    /// Registers, strictly ascending.
-    pub live: Vec<u16>,
-}
-
 /// What kind of code a function is; fixes what its leading registers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FnKind {
@@ -240,7 +231,7 @@ pub struct Function {
     #[serde(skip)]
     pub code: Vec<u64>,
     /// Initialised registers at each jump target.
-    pub joins: Vec<Join>,
+    pub joins: Joins,
     /// Source positions, ascending by `pc`.
     pub lines: Vec<LineEntry>,
 }

@@ -61,10 +61,9 @@ fn what_is_broken_round_trips() {
                 0 => f.code[at] = rng.0,
                 1 => f.code[at] ^= 1 << rng.below(64),
                 2 => f.code.truncate(at),
-                3 => f.joins.push(Join {
-                    pc: rng.below(90) as u32,
-                    live: vec![rng.below(60_000) as u16, 0],
-                }),
+                3 => f
+                    .joins
+                    .push(rng.below(90) as u32, [rng.below(60_000) as u16, 0]),
                 4 => f.lines.insert(
                     rng.below(f.lines.len()),
                     LineEntry {

@@ -154,16 +154,20 @@ fn mutate(p: &mut Package, what: u8, x: u16, y: u16, z: u16) {
             }
         }
         6 => {
-            if let Some(j) = at(&mut f.joins, y) {
-                j.live.push(z % 32);
-                j.live.sort_unstable();
-                j.live.dedup();
-            }
+            f.joins.edit(|list| {
+                if let Some((_, live)) = at(list, y) {
+                    live.push(z % 32);
+                    live.sort_unstable();
+                    live.dedup();
+                }
+            });
         }
         7 => {
-            if let Some(j) = at(&mut f.joins, y) {
-                j.pc = u32::from(z % 64);
-            }
+            f.joins.edit(|list| {
+                if let Some((pc, _)) = at(list, y) {
+                    *pc = u32::from(z % 64);
+                }
+            });
         }
         8 => f.code.truncate(usize::from(y)),
         9 => f.sig.ret = y % types,

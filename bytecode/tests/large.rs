@@ -8,6 +8,7 @@
 
 use jet_bytecode::analysis::{fuel, liveness::Liveness};
 use jet_bytecode::format::{FormatError, decode, encode};
+use jet_bytecode::joins::Joins;
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::{Op, Word};
 use jet_bytecode::verify::{Rule, VerifyLimits, verify, verify_with};
@@ -37,7 +38,7 @@ fn function(name: String, params: usize, regs: Vec<TypeIx>, code: Vec<u64>) -> F
         captures: vec![],
         regs,
         code,
-        joins: vec![],
+        joins: Joins::default(),
         lines: vec![],
     }
 }
@@ -74,14 +75,7 @@ fn web(name: String, words: u32) -> Function {
     let all: Vec<u16> = (0..1020).collect();
     f.joins = targets
         .into_iter()
-        .map(|pc| Join {
-            pc,
-            live: if pc < start + 64 {
-                all.clone()
-            } else {
-                few.clone()
-            },
-        })
+        .map(|pc| (pc, if pc < start + 64 { &all } else { &few }.clone()))
         .collect();
     f
 }

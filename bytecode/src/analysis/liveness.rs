@@ -10,9 +10,9 @@
 //! register on the error edge only, so both are treated as a pair.
 
 use super::decode::{Instr, decode, instrs};
+use crate::joins::Joins;
 use crate::layout::{RegKind, reg_kind};
 use crate::linked::{LFunction, Program};
-use crate::module::Join;
 use crate::opcodes::Op;
 
 /// A set of registers. Most functions have few: the first 64 need no memory of their own.
@@ -112,12 +112,6 @@ impl RegSet {
         self.rest.fill(0);
     }
 
-    /// How many members it has.
-    fn len(&self) -> usize {
-        let words = std::iter::once(&self.first).chain(&self.rest);
-        words.map(|w| w.count_ones() as usize).sum()
-    }
-
     /// Members in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
         let words = std::iter::once(&self.first).chain(&self.rest);
@@ -192,7 +186,7 @@ impl Walk {
 
 /// The exact live-in sets of all jump targets of `code`, for a function with `regs` registers.
 /// Iterates to a fixpoint; for code of the builder, not for hostile code.
-pub fn joins_of(code: &[u64], regs: usize) -> Vec<Join> {
+pub fn joins_of(code: &[u64], regs: usize) -> Joins {
     let list: Vec<Instr> = instrs(code).map_while(Result::ok).collect();
     // By word: 0, or the number of its set and one more.
     let mut set_at = vec![0u32; code.len()];
@@ -241,15 +235,12 @@ pub fn joins_of(code: &[u64], regs: usize) -> Vec<Join> {
             break;
         }
     }
-    targets
-        .into_iter()
-        .zip(sets)
-        .map(|(pc, set)| {
-            let mut live = Vec::with_capacity(set.len());
-            live.extend(set.iter());
-            Join { pc, live }
-        })
-        .collect()
+    let mut joins = Joins::default();
+    for (pc, set) in targets.into_iter().zip(&sets) {
+        joins.push(pc, set.iter());
+    }
+    joins.shrink_to_fit();
+    joins
 }
 
 /// Instructions between two remembered sets.
@@ -284,10 +275,7 @@ impl Liveness {
                 set
             })
             .collect();
-        let find = |pc: u32| {
-            let i = f.joins.binary_search_by_key(&pc, |j| j.pc).ok()?;
-            sets.get(i)
-        };
+        let find = |pc: u32| sets.get(f.joins.find(pc)?);
         let mut points = Vec::new();
         let mut walk = Walk::new(RegSet::new(f.regs.len()));
         let mut since = 0;
@@ -337,9 +325,7 @@ impl Liveness {
             list.push(instr);
         }
         let join = |t: u32, into: &mut RegSet| {
-            if let Ok(i) = f.joins.binary_search_by_key(&t, |j| j.pc)
-                && let Some(j) = f.joins.get(i)
-            {
+            if let Some(j) = f.joins.find(t).and_then(|i| f.joins.get(i)) {
                 j.live.iter().for_each(|r| into.insert(*r));
             }
         };
@@ -347,7 +333,7 @@ impl Liveness {
         for instr in list.iter().rev() {
             if instr.pc != pc {
                 walk.step(instr, code, join);
-                if f.joins.binary_search_by_key(&instr.pc, |j| j.pc).is_ok() {
+                if f.joins.find(instr.pc).is_some() {
                     walk.live.clear();
                     join(instr.pc, &mut walk.live);
                 }

@@ -102,7 +102,7 @@ impl<'a> Parser<'a> {
             "join" => {
                 let pc = self.place_in_code(here)?;
                 let live = self.list(['(', ')'], Self::register)?;
-                c.f.joins.push(Join { pc, live });
+                c.f.joins.push(pc, live);
             }
             "line" => {
                 let pc = self.place_in_code(here)?;

@@ -5,6 +5,7 @@
 
 use super::lex::{Tok, Token};
 use super::{AsmError, Assembly, Place};
+use crate::joins::Joins;
 use crate::module::*;
 use std::collections::{HashMap, HashSet};
 
@@ -501,7 +502,7 @@ impl<'a> Parser<'a> {
             captures: Vec::new(),
             regs: Vec::new(),
             code: Vec::new(),
-            joins: Vec::new(),
+            joins: Joins::default(),
             lines: Vec::new(),
         })
     }

@@ -276,7 +276,7 @@ impl<'a> Writer<'a> {
                 line!(self, "L{pc}:");
             }
             while let Some(j) = joins.next_if(|j| j.pc <= pc) {
-                let live = join(&j.live, |r| format!("r{r}"));
+                let live = join(j.live, |r| format!("r{r}"));
                 line!(self, "  join {}({live})", at(Some(pc), j.pc));
             }
             while let Some(l) = lines.next_if(|l| l.pc <= pc) {
@@ -300,7 +300,7 @@ impl<'a> Writer<'a> {
             }
         }
         for j in joins {
-            let live = join(&j.live, |r| format!("r{r}"));
+            let live = join(j.live, |r| format!("r{r}"));
             line!(self, "  join {}({live})", at(None, j.pc));
         }
         for l in lines {

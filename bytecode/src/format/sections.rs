@@ -5,6 +5,7 @@
 //! are flat lists of numbers, so that a hostile file cannot expand much.
 
 use super::{Cursor, FormatError, MAX_CONSTS};
+use crate::joins::Joins;
 use crate::module::*;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -162,12 +163,12 @@ fn take_len(bytes: &mut &[u8], kind: SectionKind) -> Result<usize, FormatError> 
 }
 
 fn put_joins(out: &mut Vec<u8>, f: &Function) {
-    let len: usize = f.joins.iter().map(|j| 2 + j.live.len()).sum();
+    let len = 2 * f.joins.len() + f.joins.registers();
     put(out, len as u64);
-    for j in &f.joins {
+    for j in f.joins.iter() {
         put(out, u64::from(j.pc));
         put(out, j.live.len() as u64);
-        for r in &j.live {
+        for r in j.live {
             put(out, u64::from(*r));
         }
     }
@@ -251,6 +252,7 @@ fn take_joins(bytes: &mut &[u8], f: &mut Function) -> Result<(), FormatError> {
     let kind = SectionKind::Joins;
     let malformed = || FormatError::Content(kind.name());
     let mut left = take_len(bytes, kind)?;
+    let mut live = Vec::new();
     while left > 0 {
         let pc = take(bytes, kind)?;
         left = left.checked_sub(2).ok_or_else(malformed)?;
@@ -260,11 +262,11 @@ fn take_joins(bytes: &mut &[u8], f: &mut Function) -> Result<(), FormatError> {
         if f.joins.len() >= f.code.len() || n > bytes.len() {
             return Err(malformed());
         }
-        let mut live = Vec::with_capacity(n);
+        live.clear();
         for _ in 0..n {
             live.push(u16::try_from(take(bytes, kind)?).map_err(|_| malformed())?);
         }
-        f.joins.push(Join { pc, live });
+        f.joins.push(pc, live.iter().copied());
     }
     f.joins.shrink_to_fit();
     Ok(())
@@ -325,7 +327,7 @@ pub(super) fn decode(p: &mut Package, kind: SectionKind, body: &[u8]) -> Result<
                 captures: h.captures,
                 regs: h.regs,
                 code: Vec::new(),
-                joins: Vec::new(),
+                joins: Joins::default(),
                 lines: Vec::new(),
             };
             p.functions = heads.0.into_iter().map(function).collect();

@@ -235,7 +235,7 @@ impl Flow<'_> {
         meter.spend(sets.len() * row)?;
         // By word: 0, or the number of its join and one more.
         let mut join_at = vec![0u32; code.len()];
-        for (n, j) in (1u32..).zip(&f.joins) {
+        for (n, j) in (1u32..).zip(f.joins.iter()) {
             if let Some(slot) = join_at.get_mut(j.pc as usize) {
                 *slot = n;
             }

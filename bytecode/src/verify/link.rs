@@ -5,6 +5,7 @@
 //! over global ids (so recursion needs no unfolding); types are hash-consed.
 
 use super::{Meter, Result, Rule, ensure, error, refuse};
+use crate::joins::Joins;
 use crate::linked::*;
 use crate::module::*;
 use std::collections::HashMap;
@@ -358,7 +359,7 @@ impl<'a> Linker<'a> {
                     captures: types(&f.captures),
                     regs: types(&f.regs),
                     code: Vec::new(),
-                    joins: Vec::new(),
+                    joins: Joins::default(),
                     lines: Vec::new(),
                 });
             }

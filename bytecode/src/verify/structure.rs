@@ -378,14 +378,14 @@ impl Check<'_> {
         self.lines(f)?;
         let joins = |pc: u32, why: &str| Err(error(Rule::Joins, why).at(pc));
         let mut last: Option<u32> = None;
-        for j in &f.joins {
+        for j in f.joins.iter() {
             self.meter.spend(1 + j.live.len())?;
             if last.is_some_and(|l| l >= j.pc) {
                 return joins(j.pc, "joins do not ascend");
             }
             last = Some(j.pc);
             let mut before: Option<u16> = None;
-            for r in &j.live {
+            for r in j.live {
                 if before.is_some_and(|b| b >= *r) {
                     return joins(j.pc, "registers of a join do not ascend");
                 }

@@ -155,7 +155,8 @@ pub fn operands(forge: &mut Forge) {
             if i.len > 1 {
                 let mut g = f.clone();
                 g.code.truncate(i.next_pc() as usize - 1);
-                g.joins.retain(|j| (j.pc as usize) < g.code.len());
+                g.joins
+                    .edit(|list| list.retain(|(pc, _)| (*pc as usize) < g.code.len()));
                 g.lines.retain(|l| (l.pc as usize) < g.code.len());
                 forge.code(n, g, i.pc, &[Rule::Decode], &name("cut in the middle"));
             }
@@ -348,33 +349,26 @@ pub fn jumps(forge: &mut Forge) {
 
 pub fn joins(forge: &mut Forge) {
     for (n, f) in functions() {
-        for k in 0..f.joins.len() {
-            let pc = f.joins[k].pc;
+        for (k, join) in f.joins.iter().enumerate() {
+            let pc = join.pc;
             let name = |what: &str| format!("{} join {pc}: {what}", f.name);
-            let change = |g: &mut dyn FnMut(&mut Function)| {
+            let change = |g: &dyn Fn(&mut Vec<(u32, Vec<u16>)>)| {
                 let mut h = f.clone();
-                g(&mut h);
+                h.joins.edit(|list| g(list));
                 h
             };
-            let g = change(&mut |g| drop(g.joins.remove(k)));
+            let g = change(&|list| drop(list.remove(k)));
             forge.code(n, g, pc, &[Rule::Joins], &name("missing"));
-            let g = change(&mut |g| g.joins[k].pc += 1);
+            let g = change(&|list| list[k].0 += 1);
             forge.code_near(n, g, &[Rule::Joins], &name("elsewhere"));
-            let g = change(&mut |g| {
-                let twice = g.joins[k].clone();
-                g.joins.insert(k, twice);
-            });
+            let g = change(&|list| list.insert(k, list[k].clone()));
             forge.code(n, g, pc, &[Rule::Joins], &name("twice"));
-            let g = change(&mut |g| {
-                let count = g.regs.len() as u16;
-                g.joins[k].live.push(count);
-            });
+            let g = change(&|list| list[k].1.push(f.regs.len() as u16));
             forge.code(n, g, pc, &[Rule::Joins], &name("undeclared"));
             for ty in [0u16, 4] {
-                let g = change(&mut |g| {
-                    let r = fresh(g, ty);
-                    g.joins[k].live.push(r);
-                });
+                let mut g = f.clone();
+                let r = fresh(&mut g, ty);
+                g.joins.edit(|list| list[k].1.push(r));
                 forge.code_near(
                     n,
                     g,
@@ -382,14 +376,11 @@ pub fn joins(forge: &mut Forge) {
                     &name(&format!("claims a register of type {ty}")),
                 );
             }
-            for at in 0..f.joins[k].live.len() {
-                let r = f.joins[k].live[at];
-                let g = change(&mut |g| {
-                    g.joins[k].live.remove(at);
-                });
+            for (at, r) in join.live.iter().enumerate() {
+                let g = change(&|list| list[k].1.retain(|other| other != r));
                 let rules = &[Rule::Uninitialised, Rule::JoinAssigned];
                 forge.code_near(n, g, rules, &name(&format!("without r{r}")));
-                let g = change(&mut |g| g.joins[k].live.insert(at, r));
+                let g = change(&|list| list[k].1.insert(at, *r));
                 forge.code(n, g, pc, &[Rule::Joins], &name(&format!("r{r} twice")));
             }
         }
@@ -398,14 +389,10 @@ pub fn joins(forge: &mut Forge) {
             .find(|i| f.joins.iter().all(|j| j.pc != i.pc))
         {
             let mut g = f.clone();
-            let at = g.joins.partition_point(|j| j.pc < i.pc);
-            g.joins.insert(
-                at,
-                Join {
-                    pc: i.pc,
-                    live: vec![],
-                },
-            );
+            g.joins.edit(|list| {
+                let at = list.partition_point(|(pc, _)| *pc < i.pc);
+                list.insert(at, (i.pc, vec![]));
+            });
             forge.code_near(
                 n,
                 g,
@@ -422,7 +409,7 @@ pub fn edges(forge: &mut Forge) {
     let p = &base.packages[0];
     for (n, f) in functions() {
         let all = list(&f);
-        let target = f.joins.first().map(|j| j.pc);
+        let target = f.joins.get(0).map(|j| j.pc);
         for (k, i) in all.iter().enumerate() {
             let next = all.get(k + 1);
             let fails = next.is_some_and(|n| n.op == Op::OnError);
@@ -566,7 +553,7 @@ pub fn frames(forge: &mut Forge) {
         }
         let mut g = f.clone();
         g.code.clear();
-        g.joins.clear();
+        g.joins.edit(Vec::clear);
         g.lines.clear();
         forge.code_near(n, g, &[Rule::CodeSize], &format!("{}: no code", f.name));
         if f.kind == FnKind::Named {

@@ -94,9 +94,8 @@ pub fn insert(f: &mut Function, pc: u32, words: &[Word], caught: bool) {
     }
     code.splice(pc as usize..pc as usize, words.iter().map(|w| w.0));
     f.code = code;
-    for j in &mut f.joins {
-        j.pc = moved(j.pc);
-    }
+    f.joins
+        .edit(|list| list.iter_mut().for_each(|(pc, _)| *pc = moved(*pc)));
     for l in &mut f.lines {
         l.pc = place(l.pc);
     }
@@ -113,9 +112,8 @@ pub fn filled(f: &mut Function, ty: TypeIx, word: Word) -> u16 {
     let r = fresh(f, ty);
     let [op, _, b, c] = word.split();
     insert(f, 0, &[Word::lanes([op, r, b, c])], false);
-    for j in &mut f.joins {
-        j.live.push(r);
-    }
+    f.joins
+        .edit(|list| list.iter_mut().for_each(|(_, live)| live.push(r)));
     r
 }
 

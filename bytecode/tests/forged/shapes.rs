@@ -145,9 +145,7 @@ pub fn shapes(forge: &mut Forge) {
     }
     add("more joins than words".into(), &[Rule::Count], &|p| {
         let f = &mut p.functions[0];
-        f.joins = (0..=f.code.len() as u32)
-            .map(|pc| Join { pc, live: vec![] })
-            .collect();
+        f.joins = (0..=f.code.len() as u32).map(|pc| (pc, vec![])).collect();
     });
     for depth in [64usize, 65, 200] {
         let chain = |p: &mut Package, next: &dyn Fn(TypeIx) -> Type| {

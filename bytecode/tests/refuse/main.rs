@@ -77,10 +77,7 @@ impl Cases {
             captures: vec![],
             regs: vec![int, int],
             code: code.into_iter().map(|w| w.0).collect(),
-            joins: joins
-                .into_iter()
-                .map(|(pc, live)| Join { pc, live })
-                .collect(),
+            joins: joins.into_iter().collect(),
             lines: vec![],
         });
         self.bundle(rule, what, b);

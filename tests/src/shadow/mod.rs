@@ -225,7 +225,7 @@ impl<'a> Shadow<'a> {
         let Some(join) = f.joins.iter().find(|j| j.pc == target) else {
             return Ok(());
         };
-        for r in &join.live {
+        for r in join.live {
             self.checks += 1;
             if !matches!(frame.regs.get(usize::from(*r)), Some(Some(_))) {
                 return violated(format!(

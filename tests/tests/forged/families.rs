@@ -212,7 +212,7 @@ fn running_off_the_end() {
     refused(b, Rule::FallsOff);
     let mut b = victim();
     main_of(&mut b).code.clear();
-    main_of(&mut b).joins.clear();
+    main_of(&mut b).joins.edit(Vec::clear);
     refused(b, Rule::CodeSize);
 }
 

@@ -155,15 +155,17 @@ fn words(p: &mut Package, rng: &mut Rng) {
         }
         3 => {
             f.code.remove(at);
-            f.joins
-                .iter_mut()
-                .for_each(|j| j.pc -= u32::from(j.pc as usize > at));
+            f.joins.edit(|list| {
+                let places = list.iter_mut().map(|(pc, _)| pc);
+                places.for_each(|pc| *pc -= u32::from(*pc as usize > at));
+            });
         }
         _ => {
             f.code.insert(at, f.code[at]);
-            f.joins
-                .iter_mut()
-                .for_each(|j| j.pc += u32::from(j.pc as usize > at));
+            f.joins.edit(|list| {
+                let places = list.iter_mut().map(|(pc, _)| pc);
+                places.for_each(|pc| *pc += u32::from(*pc as usize > at));
+            });
         }
     }
 }
@@ -180,11 +182,13 @@ fn tables(p: &mut Package, rng: &mut Rng) {
         0..=2 if !f.joins.is_empty() => {
             let k = rng.below(f.joins.len());
             let r = rng.below(f.regs.len()) as u16;
-            let live = &mut f.joins[k].live;
-            match live.binary_search(&r) {
-                Ok(at) => drop(live.remove(at)),
-                Err(at) => live.insert(at, r),
-            }
+            f.joins.edit(|list| {
+                let live = &mut list[k].1;
+                match live.binary_search(&r) {
+                    Ok(at) => drop(live.remove(at)),
+                    Err(at) => live.insert(at, r),
+                }
+            });
         }
         3 => {
             let k = rng.below(f.regs.len());
