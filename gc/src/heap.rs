@@ -14,6 +14,7 @@ use crate::cage::{Cage, CageError, PAGE_SHIFT, PART};
 use crate::chunk::{Chunk, FREE, Large, PageTable, YOUNG};
 use crate::external::ExternalTable;
 use crate::handles::{Handle, HandleTable, TooManyHandles};
+use crate::idle::{self, KEPT_BYTES};
 use crate::layout::{GRANULE_SHIFT, Ref};
 use crate::mark::Defragment;
 use crate::stats::{CollectionLog, Stats};
@@ -220,8 +221,8 @@ pub struct Heap {
     pub(crate) cage: Arc<Cage>,
     /// Bytes of the cage that this heap holds.
     pub(crate) committed: u64,
-    /// Whether the first chunk is a part of a page: heaps that share a cage may be many and small.
-    pub(crate) tiny: bool,
+    /// Whether no other heap is in the cage.
+    pub(crate) alone: bool,
     pub(crate) pages: PageTable,
     pub(crate) young: Vec<Chunk>,
     pub(crate) young_bytes: u64,
@@ -284,18 +285,18 @@ impl Heap {
     /// A heap that holds nothing and has committed nothing.
     pub fn new(config: HeapConfig) -> Result<Heap, CageError> {
         let limit = config.limit.clamp(MIN_LIMIT, MAX_LIMIT);
-        let cage = Cage::new(Cage::size_for_limit(limit))?;
-        Ok(Heap::build(Arc::new(cage), config, false))
+        let cage = idle::take(Cage::size_for_limit(limit))?;
+        Ok(Heap::build(cage, config, true))
     }
 
     /// A heap in a cage that others may share: the heap of a task. It holds nothing and has committed nothing; while
     /// it holds little it takes little, and what it had is zeroed before another heap gets it.
     #[must_use]
     pub fn new_in(cage: &Arc<Cage>, config: HeapConfig) -> Heap {
-        Heap::build(Arc::clone(cage), config, true)
+        Heap::build(Arc::clone(cage), config, false)
     }
 
-    fn build(cage: Arc<Cage>, config: HeapConfig, tiny: bool) -> Heap {
+    fn build(cage: Arc<Cage>, config: HeapConfig, alone: bool) -> Heap {
         let limit = config.limit.clamp(MIN_LIMIT, MAX_LIMIT);
         let chunk_bytes = if limit >= BIG_CHUNK_FROM {
             BIG_CHUNK
@@ -317,7 +318,7 @@ impl Heap {
             pages: cage.table(),
             cage,
             committed: 0,
-            tiny,
+            alone,
             young: Vec::new(),
             young_bytes: 0,
             old: Vec::new(),
@@ -664,11 +665,7 @@ impl Heap {
     pub(crate) fn next_chunk_bytes(&self, object: u64) -> u64 {
         if self.grown || self.young.last().is_some_and(|c| !c.is_part()) {
             self.chunk_bytes
-        } else if self.young.is_empty()
-            && self.tiny
-            && object <= PART as u64 / 4
-            && self.old.is_empty()
-        {
+        } else if self.young.is_empty() && object <= PART as u64 / 4 && self.old.is_empty() {
             PART as u64
         } else {
             SMALL_CHUNK
@@ -678,8 +675,9 @@ impl Heap {
 
 impl Drop for Heap {
     fn drop(&mut self) {
-        // The cage of a heap alone goes with it.
-        if !self.tiny {
+        let kept = self.committed <= KEPT_BYTES && self.quarantine.is_empty();
+        if self.alone && !kept {
+            // The cage goes with it.
             return;
         }
         self.close_young();
@@ -696,6 +694,9 @@ impl Drop for Heap {
         self.release_retained();
         for large in std::mem::take(&mut self.large) {
             self.release_large(large);
+        }
+        if self.alone {
+            idle::keep(Arc::clone(&self.cage));
         }
     }
 }

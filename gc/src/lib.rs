@@ -22,6 +22,7 @@ mod collect;
 mod external;
 mod handles;
 mod heap;
+mod idle;
 pub mod layout;
 mod mark;
 mod scan;

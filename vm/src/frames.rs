@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jet_gc::cage::PAGE;
 use jet_gc::{Heap, Roots};
@@ -18,57 +18,109 @@ use crate::load::Loaded;
 use crate::observe::Observer;
 use crate::slow::{Done, Vm};
 
-/// The mapping.
-pub(crate) struct VmStack {
+/// A stack's mapping: `words` words of use, and an inaccessible page.
+#[derive(Clone, Copy)]
+struct Mapping {
     base: *mut u64,
     words: usize,
 }
 
-impl VmStack {
-    /// Reserves room for `words` words (memory is committed as it is touched).
-    pub fn new(words: usize) -> io::Result<VmStack> {
-        let words = (words * 8).next_multiple_of(PAGE) / 8;
-        let bytes = words * 8 + PAGE;
+// SAFETY: addresses of a mapping that one stack, or nobody, uses.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    fn new(words: usize) -> io::Result<Mapping> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a fresh anonymous mapping; no existing memory is affected.
-        let p = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
+        let p = unsafe { libc::mmap(std::ptr::null_mut(), words * 8 + PAGE, access, flags, -1, 0) };
         if p == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let stack = VmStack {
-            base: p.cast(),
-            words,
-        };
+        let base = p.cast();
+        let mapping = Mapping { base, words };
         // SAFETY: the last page of the mapping just made, which holds nothing.
         if unsafe { libc::mprotect(p.byte_add(words * 8), PAGE, libc::PROT_NONE) } != 0 {
-            return Err(io::Error::last_os_error());
+            let why = io::Error::last_os_error();
+            // SAFETY: nothing uses the mapping.
+            unsafe { mapping.unmap() };
+            return Err(why);
         }
-        Ok(stack)
+        Ok(mapping)
+    }
+
+    /// Makes all of it zero; whether that was possible.
+    ///
+    /// # Safety
+    /// Nothing uses its contents any more.
+    unsafe fn clear(self) -> bool {
+        // SAFETY: the usable part of the mapping (caller).
+        unsafe { libc::madvise(self.base.cast(), self.words * 8, libc::MADV_DONTNEED) == 0 }
+    }
+
+    /// Gives it back.
+    ///
+    /// # Safety
+    /// Nothing uses it any more.
+    unsafe fn unmap(self) {
+        // SAFETY: passed on; the length is that of `new`.
+        unsafe { libc::munmap(self.base.cast(), self.words * 8 + PAGE) };
+    }
+}
+
+/// Mappings that are kept at most.
+const KEPT: usize = 8;
+
+/// Mappings that no stack uses, all zero: making one and giving it back costs more than a small program's run.
+static IDLE: Mutex<Vec<Mapping>> = Mutex::new(Vec::new());
+
+fn idle() -> MutexGuard<'static, Vec<Mapping>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A stack.
+pub(crate) struct VmStack(Mapping);
+
+impl VmStack {
+    /// Room for `words` words, all zero (memory is committed as it is touched).
+    pub fn new(words: usize) -> io::Result<VmStack> {
+        let words = (words * 8).next_multiple_of(PAGE) / 8;
+        let mut idle = idle();
+        if let Some(at) = idle.iter().rposition(|m| m.words == words) {
+            return Ok(VmStack(idle.swap_remove(at)));
+        }
+        drop(idle);
+        Mapping::new(words).map(VmStack)
     }
 
     /// First word.
     pub fn base(&self) -> *mut u64 {
-        self.base
+        self.0.base
     }
 
     /// Word behind the last usable one.
     pub fn end(&self) -> *mut u64 {
-        self.base.wrapping_add(self.words)
+        self.0.base.wrapping_add(self.0.words)
     }
 }
 
 impl Drop for VmStack {
     fn drop(&mut self) {
-        // SAFETY: the mapping made in `new`, which nothing uses any more.
-        unsafe { libc::munmap(self.base.cast(), self.words * 8 + PAGE) };
+        // SAFETY: the stack is at its end.
+        if !unsafe { self.0.clear() } {
+            // SAFETY: as above.
+            unsafe { self.0.unmap() };
+            return;
+        }
+        let mut idle = idle();
+        // The eldest goes: sizes that are used no more do not stay for ever.
+        let eldest = (idle.len() >= KEPT).then(|| idle.remove(0));
+        idle.push(self.0);
+        drop(idle);
+        if let Some(eldest) = eldest {
+            // SAFETY: it was idle, and is no more in the list.
+            unsafe { eldest.unmap() };
+        }
     }
 }
 
