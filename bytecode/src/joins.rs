@@ -17,6 +17,9 @@ pub struct Join<'a> {
     pub live: &'a [u16],
 }
 
+/// Joins as pairs of place and registers, to be made and changed.
+pub type JoinList = Vec<(u32, Vec<u16>)>;
+
 /// The joins of one function, in the order in which they were listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joins {
@@ -72,8 +75,8 @@ impl Joins {
     }
 
     /// Lets a function change them as a list of pairs. For forging and editing: it copies each.
-    pub fn edit(&mut self, change: impl FnOnce(&mut Vec<(u32, Vec<u16>)>)) {
-        let mut list: Vec<_> = self.iter().map(|j| (j.pc, j.live.to_vec())).collect();
+    pub fn edit(&mut self, change: impl FnOnce(&mut JoinList)) {
+        let mut list: JoinList = self.iter().map(|j| (j.pc, j.live.to_vec())).collect();
         change(&mut list);
         *self = list.into_iter().collect();
     }

@@ -3,6 +3,7 @@
 use super::edit::*;
 use super::{Forge, everything};
 use jet_bytecode::analysis::decode::Instr;
+use jet_bytecode::joins::JoinList;
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::{Class, Lane, Op, Word};
 use jet_bytecode::verify::Rule;
@@ -352,7 +353,7 @@ pub fn joins(forge: &mut Forge) {
         for (k, join) in f.joins.iter().enumerate() {
             let pc = join.pc;
             let name = |what: &str| format!("{} join {pc}: {what}", f.name);
-            let change = |g: &dyn Fn(&mut Vec<(u32, Vec<u16>)>)| {
+            let change = |g: &dyn Fn(&mut JoinList)| {
                 let mut h = f.clone();
                 h.joins.edit(|list| g(list));
                 h

@@ -15,6 +15,7 @@ mod tables;
 
 use common::{World, everything};
 use jet_bytecode::builder::*;
+use jet_bytecode::joins::JoinList;
 use jet_bytecode::module::*;
 use jet_bytecode::opcodes::{Op, Word};
 use jet_bytecode::verify::{RULES, Rule, VerifyLimits, verify, verify_with};
@@ -66,7 +67,7 @@ impl Cases {
     }
 
     /// A function `(int) -> int` of these words, with these joins; r0 is the parameter, r1 another int.
-    fn raw(&mut self, rule: Rule, what: &str, code: Vec<Word>, joins: Vec<(u32, Vec<u16>)>) {
+    fn raw(&mut self, rule: Rule, what: &str, code: Vec<Word>, joins: JoinList) {
         let w = World::new();
         let (int, sig) = (w.int, w.pb.sig(vec![w.int], vec![], w.int, vec![]));
         let mut b = w.finish();
