@@ -44,7 +44,7 @@ impl Heap {
             .saturating_add(4 * self.remembered_max as u64)
             .saturating_add(fixed);
         let young = self.young_bytes + young;
-        if self.in_blocks {
+        if self.blocks.is_some() {
             // Young survivors go into fresh blocks at worst; old objects move only where there is room.
             let old = self.old_bytes + self.reserve_blocks(young);
             return apart.saturating_add(young + old + self.beside_blocks(old));

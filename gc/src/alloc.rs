@@ -231,7 +231,7 @@ impl Heap {
             if self.free() >= self.limit / 20 && self.fits(young, fixed) {
                 return Ok(());
             }
-            if self.in_blocks {
+            if self.blocks.is_some() {
                 // What is left may be scattered: move it together.
                 self.defragment = Defragment::All;
                 let done = self.run_collection(Kind::Full, roots);

@@ -215,7 +215,7 @@ impl Heap {
 
     /// Whether a chunk is a block of a mark-region old space.
     fn in_block(&self, chunk: &Chunk) -> bool {
-        self.in_blocks && self.pages.of_page(chunk.first) == OLD
+        self.blocks.is_some() && self.pages.of_page(chunk.first) == OLD
     }
 
     /// Calls `f` with each marked object of a block until one fails.
@@ -267,7 +267,7 @@ impl Heap {
     }
 
     fn starts_in(&self, chunk: &Chunk, state: u8) -> Result<Starts, HeapError> {
-        if state == OLD && self.in_blocks {
+        if state == OLD && self.blocks.is_some() {
             return self.marked_in(chunk);
         }
         let mut bits = vec![0; (chunk.used() as usize >> GRANULE_SHIFT).div_ceil(64)];
@@ -369,7 +369,7 @@ impl Heap {
     fn check_account(&self) -> Result<(), HeapError> {
         let sum = |chunks: &[Chunk]| chunks.iter().map(Chunk::bytes).sum::<u64>();
         let large: u64 = self.large.iter().map(|l| l.bytes()).sum();
-        let old_used: u64 = if self.in_blocks {
+        let old_used: u64 = if self.blocks.is_some() {
             self.marked_bytes()
         } else {
             self.old.iter().map(Chunk::used).sum()

@@ -121,11 +121,13 @@ impl Heap {
         for chunk in std::mem::take(&mut self.quarantine) {
             self.release(chunk);
         }
-        if self.blocks.is_some() || full && self.wants_blocks() {
-            let first = !self.in_blocks;
-            self.collect_blocks(kind, first, stress, roots)?;
-            self.in_blocks = true;
-            return Ok(());
+        let new = if full && self.blocks.is_none() {
+            self.wants_blocks()
+        } else {
+            None
+        };
+        if new.is_some() || self.blocks.is_some() {
+            return self.collect_blocks(kind, new, stress, roots);
         }
         let young: u64 = self.young.iter().map(Chunk::used).sum();
         let mut movable = young;

@@ -251,10 +251,8 @@ pub struct Heap {
     pub(crate) handles: HandleTable,
     /// Bytes outside of the heap that the embedder holds on its account.
     pub(crate) host: u64,
-    /// Tables of the old space, once it is mark-region.
+    /// Tables of the old space, once it is mark-region (during a collection they are the collection's).
     pub(crate) blocks: Option<Box<Blocks>>,
-    /// Whether the old space is in blocks: from the first collection with the tables on.
-    pub(crate) in_blocks: bool,
     /// The old space is copying while it has fewer bytes.
     pub(crate) blocks_from: u64,
     pub(crate) defragment: Defragment,
@@ -340,7 +338,6 @@ impl Heap {
             handles: HandleTable::new(config.max_handles),
             host: 0,
             blocks: None,
-            in_blocks: false,
             blocks_from: config.blocks_from,
             defragment: Defragment::Sparse,
             mark_stack: Vec::new(),

@@ -31,11 +31,12 @@ pub(crate) enum Defragment {
 }
 
 impl Heap {
-    /// Goes over to blocks at this full collection, if the old space is large enough and the system gives the tables.
-    pub(crate) fn wants_blocks(&mut self) -> bool {
+    /// The tables to go over to blocks with at this full collection, if the old space is large enough and the system
+    /// gives them.
+    pub(crate) fn wants_blocks(&mut self) -> Option<Box<Blocks>> {
         let used: u64 = self.young.iter().map(Chunk::used).sum::<u64>() + self.old_used;
         if used < self.blocks_from {
-            return false;
+            return None;
         }
         // Close to the limit a block may be more than what copying needs for very few objects.
         let need = self.reserve_blocks(used);
@@ -43,29 +44,29 @@ impl Heap {
         let beside = self.large_bytes + self.external.bytes() + self.host;
         let later = beside + 4 * self.remembered_max as u64 + need + self.beside_blocks(need);
         if self.held() + need.saturating_sub(pooled) > self.limit || later > self.limit {
-            return false;
+            return None;
         }
         match Side::new(self.cage.size()) {
-            Ok(side) => {
-                self.blocks = Some(Box::new(Blocks::new(side)));
-                true
-            }
+            Ok(side) => Some(Box::new(Blocks::new(side))),
             Err(_) => {
                 self.blocks_from = u64::MAX;
-                false
+                None
             }
         }
     }
 
-    /// Collects with a mark-region old space. `first`: the old space is not in blocks yet, and is moved there whole.
+    /// Collects with a mark-region old space. `new`: tables, when the old space is not in blocks yet and this full
+    /// collection moves it there whole. They are the heap's only once nothing can fail any more.
     pub(crate) fn collect_blocks(
         &mut self,
         kind: Kind,
-        first: bool,
+        new: Option<Box<Blocks>>,
         stress: bool,
         roots: &mut dyn Roots,
     ) -> Result<(), OutOfMemoryCause> {
         let full = kind == Kind::Full;
+        let first = new.is_some();
+        debug_assert!(full || !first);
         let young_used: u64 = self.young.iter().map(Chunk::used).sum();
         let movable = if first { self.old_used } else { 0 };
         let spare = if full && !first {
@@ -77,7 +78,7 @@ impl Heap {
         if !self.fill_pool((need / self.chunk_bytes) as usize) {
             return Err(OutOfMemoryCause::System);
         }
-        let Some(mut blocks) = self.blocks.take() else {
+        let Some(mut blocks) = new.or_else(|| self.blocks.take()) else {
             return Err(OutOfMemoryCause::System);
         };
         let mut from = std::mem::take(&mut self.young);
@@ -94,10 +95,6 @@ impl Heap {
         if first {
             from.append(&mut self.old);
         } else if full {
-            // What is in the remembered set may die, but its header is there still.
-            for &r in &self.remembered {
-                self.clear_remembered(r);
-            }
             blocks.begin(&self.old);
             self.pages_of_old(MARKING);
             self.choose_candidates(&blocks, spare, stress);
@@ -295,15 +292,6 @@ impl Heap {
             self.retire(vec![block], stress);
         }
     }
-
-    /// Takes the mark off that an object is in the remembered set.
-    fn clear_remembered(&self, r: u32) {
-        // SAFETY: the set has references to old objects, none of which was freed since the last collection.
-        unsafe {
-            let p = self.address(crate::layout::Ref(r)).cast::<u64>();
-            p.write(p.read() & !GC_REMEMBERED);
-        }
-    }
 }
 
 /// One collection under way.
@@ -362,14 +350,21 @@ impl Scan for Marking<'_> {
 }
 
 impl Marking<'_> {
-    /// Notes an object that was just marked, where it is.
+    /// Notes an object that was just marked, where it is. Only full collections mark, after which no object is
+    /// remembered: those neither that did not fit the remembered set.
     ///
     /// # Safety
     /// `r` leads to an object in a block.
     #[inline(always)]
     unsafe fn mark(&mut self, r: u32) {
-        // SAFETY: an object's header is readable.
-        let (header, granules) = unsafe { self.header(r) };
+        // SAFETY: an object's header is readable and writable.
+        let (header, granules) = unsafe {
+            let (header, granules) = self.header(r);
+            if header.0 & GC_REMEMBERED != 0 {
+                self.at(r).cast::<u64>().write(header.0 & !GC_REMEMBERED);
+            }
+            (header, granules)
+        };
         self.blocks.mark_lines(r, granules);
         self.live += u64::from(granules) << GRANULE_SHIFT;
         self.push(r, header);

@@ -5,7 +5,8 @@
 mod common;
 
 use common::{config, roots};
-use jet_gc::{Format, GcMode, Header, Heap, HeapConfig, OutOfMemory, Ref};
+use jet_gc::{Cage, Format, GcMode, Header, Heap, HeapConfig, OutOfMemory, OutOfMemoryCause, Ref};
+use std::sync::Arc;
 
 const NODE: Header = Header::record(1, 0, 2, 1);
 
@@ -155,4 +156,130 @@ fn large_and_external_objects_live_beside_blocks() {
     slots = [0; 8];
     h.collect(&mut roots(&mut slots)).unwrap();
     assert_eq!((h.stats().live_after_last, h.external().len()), (0, 0));
+}
+
+/// Nodes of a list, first to last.
+fn nodes(h: &Heap, slot: u64) -> Vec<Ref> {
+    let (mut r, mut all) = (Ref::from_word(slot), Vec::new());
+    while r.is_address() {
+        all.push(r);
+        // SAFETY: a live list.
+        r = unsafe { h.ref_field(r, 0) };
+    }
+    all
+}
+
+#[test]
+fn what_does_not_fit_the_remembered_set_is_remembered_again() {
+    // More old objects than the set has entries for under this limit.
+    let n = 6_000;
+    let mut h = heap(1 << 20, 0, GcMode::Normal);
+    let mut slots = [0, 0];
+    for i in 0..n {
+        let r = node(&mut h, &mut slots, 0, 1, i).unwrap();
+        slots[0] = r.to_word();
+    }
+    h.collect(&mut roots(&mut slots)).unwrap();
+    for value in 1..=4 {
+        // All of them refer to one young object; the first collection is a full one, since the set overflowed.
+        let young = node(&mut h, &mut slots, 1, 1, value * n).unwrap();
+        for r in nodes(&h, slots[0]) {
+            // SAFETY: nothing was allocated since these references were read.
+            unsafe { h.set_ref_field(r, 1, young) };
+        }
+        let full = h.stats().full.count;
+        h.collect_minor(&mut roots(&mut slots)).unwrap();
+        assert_eq!(h.stats().full.count, full + 1);
+        h.check(&mut roots(&mut slots)).unwrap();
+        // Few enough for the set: the next young collection keeps what they refer to.
+        let young = node(&mut h, &mut slots, 1, 1, value).unwrap();
+        let all = nodes(&h, slots[0]);
+        let some = || all.iter().rev().step_by(7);
+        for r in some() {
+            // SAFETY: as above.
+            unsafe { h.set_ref_field(*r, 1, young) };
+        }
+        let minor = h.stats().minor.count;
+        h.collect_minor(&mut roots(&mut slots)).unwrap();
+        assert_eq!(h.stats().minor.count, minor + 1);
+        h.check(&mut roots(&mut slots)).unwrap();
+        for r in some() {
+            // SAFETY: a young collection moves no old objects.
+            let kept = unsafe { h.word_field(h.ref_field(*r, 1), 0) };
+            assert_eq!(kept, value);
+        }
+    }
+}
+
+#[test]
+fn a_change_to_blocks_that_lacks_memory_changes_nothing() {
+    let cage = Arc::new(Cage::new(8 << 20).unwrap());
+    let mut h = Heap::new_in(
+        &cage,
+        HeapConfig {
+            limit: 4 << 20,
+            blocks_from: 1 << 20,
+            ..HeapConfig::default()
+        },
+    );
+    let mut slots = [0, 0];
+    let mut n = 0;
+    let mut grow = |h: &mut Heap, slots: &mut [u64; 2], bytes: u64| {
+        for _ in 0..bytes / 24 {
+            let r = node(h, slots, 0, 0, n).unwrap();
+            slots[0] = r.to_word();
+            n += 1;
+        }
+    };
+    let len = 5_000;
+    let array = h
+        .alloc_array(Format::RefArray, 2, len, &mut roots(&mut slots))
+        .unwrap();
+    slots[1] = array.to_word();
+    grow(&mut h, &mut slots, 800 << 10);
+    h.collect(&mut roots(&mut slots)).unwrap();
+    // The list is held by an old large array, too, of which a young collection looks at what was stored into.
+    for (i, r) in nodes(&h, slots[0]).into_iter().enumerate() {
+        // SAFETY: the array has more elements than are asked for, and nothing is allocated.
+        unsafe {
+            let array = Ref::from_word(slots[1]);
+            h.set_ref_at(array, i as u32 % len, r);
+        }
+    }
+    h.collect(&mut roots(&mut slots)).unwrap();
+    grow(&mut h, &mut slots, 400 << 10);
+    // No page is left in the cage when all is to move into blocks.
+    let mut taken = Vec::new();
+    while let Some(page) = cage.commit(1) {
+        taken.push(page);
+    }
+    let failed = h.collect(&mut roots(&mut slots)).unwrap_err();
+    assert_eq!(failed.cause, OutOfMemoryCause::System);
+    h.check(&mut roots(&mut slots)).unwrap();
+    for page in taken {
+        // SAFETY: the pages are this test's, and nothing was put there.
+        unsafe { cage.release(page, 1) };
+    }
+    // Young collections go on as before.
+    for _ in 0..3 {
+        grow(&mut h, &mut slots, 10 << 10);
+        for r in nodes(&h, slots[0]).into_iter().step_by(5).skip(400) {
+            // SAFETY: live references; nothing is allocated meanwhile.
+            unsafe { h.set_ref_field(r, 1, Ref::from_word(slots[0])) };
+        }
+        let minor = h.stats().minor.count;
+        h.collect_minor(&mut roots(&mut slots)).unwrap();
+        assert_eq!(h.stats().minor.count, minor + 1);
+        h.check(&mut roots(&mut slots)).unwrap();
+    }
+    // And the change is made at the next full collection, after which all is where it was.
+    h.collect(&mut roots(&mut slots)).unwrap();
+    h.check(&mut roots(&mut slots)).unwrap();
+    let kept = nodes(&h, slots[0]);
+    for i in 0..len {
+        // SAFETY: live references.
+        let held = unsafe { h.ref_at(Ref::from_word(slots[1]), i) };
+        assert!(kept.contains(&held));
+    }
+    assert_eq!(sum(&h, slots[0]), (n, n * (n - 1) / 2));
 }
