@@ -9,6 +9,7 @@
 //! its own is followed (or preceded) by the write barrier, with no allocation between. Borrows of bytes
 //! are bound to the heap's borrow, so they end before anything can move.
 
+use crate::account::DIRTY_STEP;
 use crate::cage::{PAGE, PAGE_SHIFT};
 use crate::chunk::{
     CARD_SHIFT, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, SHARED,
@@ -138,6 +139,13 @@ impl Heap {
             _ => return,
         };
         self.pages.set(page, 1, state);
+        if self.dirty.len() == self.dirty.capacity() {
+            // There is an entry for each page of a large object at most, which is charged with the object.
+            let most = (self.large_bytes >> PAGE_SHIFT) as usize;
+            let more = (2 * self.dirty.len()).clamp(DIRTY_STEP, most.max(DIRTY_STEP));
+            self.dirty
+                .reserve_exact(more.saturating_sub(self.dirty.len()));
+        }
         self.dirty.push((obj.0, page));
     }
 
@@ -361,5 +369,31 @@ impl Heap {
     pub unsafe fn set_str_hash(&mut self, obj: Ref, hash: u32) {
         // SAFETY: the word lies inside the object.
         unsafe { self.address(obj).add(HASH_OFFSET).cast::<u32>().write(hash) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cage::Cage;
+    use crate::heap::{HeapConfig, NoRoots};
+
+    #[test]
+    fn a_heap_leaves_no_cards_behind() {
+        let cage = Arc::new(Cage::new(1 << 24).expect("cage"));
+        let mut heap = Heap::new_in(&cage, HeapConfig::default());
+        let array = heap.alloc_array(Format::RefArray, 1, 20_000, &mut NoRoots);
+        let array = array.expect("room");
+        // SAFETY: live references; the array is large, so it does not move.
+        unsafe {
+            heap.handle(array).expect("a handle");
+            heap.collect(&mut NoRoots).expect("room");
+            let young = heap.alloc_array(Format::Bytes, 1, 1, &mut NoRoots);
+            heap.set_ref_at(array, 10_000, young.expect("room"));
+        }
+        let (page, card) = card_of_element(array, 10_000);
+        assert_eq!(cage.table().cards(page), 1 << card);
+        drop(heap);
+        assert_eq!(cage.table().cards(page), 0);
     }
 }

@@ -4,6 +4,7 @@
 //! nothing in the middle of one can lack memory; what the embedder charges is part of it.
 
 use crate::blocks::LINE;
+use crate::cage::PAGE_SHIFT;
 use crate::heap::{Heap, MIN_GROWTH, SMALL_CHUNK};
 
 /// What walking a frame or a slot of the roots costs, in bytes of allocation that take as long.
@@ -20,6 +21,11 @@ const COPIED_AT_MOST: u64 = 512 << 10;
 pub(crate) const MIN_STACK: u64 = 16 << 10;
 /// Bytes of old space for each entry that it may have.
 const BYTES_PER_ENTRY: u64 = 256;
+
+/// Bytes of an entry in the list of pages of large arrays that were stored into.
+const DIRTY_ENTRY: u64 = size_of::<(u32, u32)>() as u64;
+/// Entries of that list for which nobody is charged.
+pub(crate) const DIRTY_STEP: usize = 64;
 
 impl Heap {
     /// Bytes to copy into that suffice for `used` bytes of small objects, whatever their order: each
@@ -42,6 +48,7 @@ impl Heap {
             .saturating_add(self.external.bytes())
             .saturating_add(self.host)
             .saturating_add(4 * self.remembered_max as u64)
+            .saturating_add((self.large_bytes.saturating_add(fixed) >> PAGE_SHIFT) * DIRTY_ENTRY)
             .saturating_add(fixed);
         let young = self.young_bytes + young;
         if self.blocks.is_some() {
@@ -70,10 +77,20 @@ impl Heap {
         old / 64 + old / LINE + 4 * stack_entries(old)
     }
 
+    /// What of that is held now.
+    fn held_beside_blocks(&self) -> u64 {
+        if self.blocks.is_none() {
+            return 0;
+        }
+        self.old_bytes / 64 + self.old_bytes / LINE + 4 * self.mark_stack.capacity() as u64
+    }
+
     /// Bytes that count against the limit and are held now.
     pub(crate) fn held(&self) -> u64 {
         let remembered = 4 * self.remembered.capacity() as u64;
-        self.committed + self.external.bytes() + self.host + remembered
+        let dirty = DIRTY_ENTRY * self.dirty.capacity().saturating_sub(DIRTY_STEP) as u64;
+        let beside = remembered + dirty + self.held_beside_blocks();
+        self.committed + self.external.bytes() + self.host + beside
     }
 
     pub(crate) fn note_peak(&mut self) {
@@ -143,5 +160,58 @@ pub(crate) fn next_full(live: u64, growth: bool) -> u64 {
         live + (live / 4).max(SMALL_CHUNK)
     } else {
         live + live.max(MIN_GROWTH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap::{HeapConfig, NoRoots};
+    use crate::layout::Format;
+
+    fn heap() -> Heap {
+        Heap::new(HeapConfig::default()).expect("cage")
+    }
+
+    #[test]
+    fn a_large_array_is_charged_with_the_list_of_its_pages() {
+        let mut heap = heap();
+        let len = 4 << 20;
+        let before = heap.required(0, 0);
+        let made = heap.alloc_array(Format::RefArray, 1, len, &mut NoRoots);
+        let array = made.expect("room");
+        let charged = heap.required(0, 0) - before;
+        assert_eq!(charged, heap.large_bytes + heap.large_bytes / (2 << 10));
+        // SAFETY: the array is large, so it does not move; indices are below its length.
+        unsafe {
+            heap.handle(array).expect("a handle");
+            heap.collect(&mut NoRoots).expect("room");
+            let held = heap.held();
+            for i in (0..len).step_by(4 << 10).chain([len - 1]) {
+                let young = heap.alloc_array(Format::Bytes, 1, 1, &mut NoRoots);
+                heap.set_ref_at(array, i, young.expect("room"));
+            }
+            assert_eq!(heap.dirty.len() as u64, heap.large_bytes >> PAGE_SHIFT);
+            assert_eq!(heap.dirty.capacity(), heap.dirty.len());
+            let (young, listed) = (heap.young_bytes, 8 * heap.dirty.len() as u64);
+            assert_eq!(heap.held(), held + young + listed - 8 * DIRTY_STEP as u64);
+        }
+        heap.collect_minor(&mut NoRoots).expect("room");
+        assert!(heap.dirty.is_empty() && heap.dirty.capacity() <= DIRTY_STEP);
+    }
+
+    #[test]
+    fn the_stack_of_marked_objects_is_as_long_as_is_charged() {
+        let mut heap = heap();
+        for (old, entries) in [(0, 16 << 10), (100 << 20, 400 << 10), (50 << 20, 200 << 10)] {
+            heap.old_bytes = old;
+            let (stack, most) = heap.take_stack();
+            assert_eq!(most, entries);
+            assert!(stack.capacity() >= most && stack.is_empty());
+            heap.mark_stack = stack;
+            let charged = heap.beside_blocks(old) - old / 64 - old / LINE;
+            assert_eq!(charged, 4 * most as u64);
+        }
+        heap.old_bytes = 0;
     }
 }

@@ -45,6 +45,21 @@ pub(crate) fn lines_of(block: &Chunk) -> std::ops::Range<usize> {
     first..first + (block.bytes() / LINE) as usize
 }
 
+/// The words of the table of marks that a block has.
+pub(crate) fn words_of(block: &Chunk) -> std::ops::Range<usize> {
+    let first = block.start() as usize / 64;
+    first..first + (block.bytes() as usize >> crate::layout::GRANULE_SHIFT) / 64
+}
+
+/// The marked objects of a word of that table, in order.
+pub(crate) fn marked_in(word: usize, mut bits: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+        bits &= bits - 1;
+        Some((word * 64) as u32 + bit)
+    })
+}
+
 impl Blocks {
     pub fn new(side: Side) -> Blocks {
         Blocks {
@@ -143,9 +158,11 @@ impl Blocks {
             let end = self.side.used_from(first, lines.end);
             self.cursor.1 = (end - lines.start) as u32;
             self.hole = (first << LINE_SHIFT) as u32;
-            // The last granule of the largest cage is left alone.
+            // The last granule of the largest cage is left alone: its last line is shorter than others.
             self.hole_end = u32::try_from((end as u64) << LINE_SHIFT).unwrap_or(u32::MAX);
-            return true;
+            if self.hole_end - self.hole >= granules {
+                return true;
+            }
         }
         (self.hole, self.hole_end) = (0, 0);
         false
@@ -182,13 +199,8 @@ impl Blocks {
 
     /// Calls `found` with the start of each marked object of a block, in order, until it says to stop.
     pub fn objects(&self, block: &Chunk, mut found: impl FnMut(u32) -> bool) {
-        let first = block.start() as usize / 64;
-        let words = (block.bytes() as usize >> crate::layout::GRANULE_SHIFT) / 64;
-        for word in first..first + words {
-            let mut bits = self.side.mark_word(word);
-            while bits != 0 {
-                let r = (word * 64) as u32 + bits.trailing_zeros();
-                bits &= bits - 1;
+        for word in words_of(block) {
+            for r in marked_in(word, self.side.mark_word(word)) {
                 if !found(r) {
                     return;
                 }
@@ -199,3 +211,32 @@ impl Blocks {
 
 const _: () =
     assert!(PAGE_GRANULES.is_multiple_of(64) && PAGE_GRANULES.is_multiple_of(LINE_GRANULES));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cage::MAX_CAGE;
+
+    #[test]
+    fn the_last_line_of_the_largest_cage_lacks_a_granule() {
+        let mut blocks = Blocks::new(Side::new(MAX_CAGE).expect("address space"));
+        // SAFETY: a table without pages is never looked into.
+        let pages = unsafe { PageTable::new(std::ptr::null_mut(), std::ptr::null_mut(), 0) };
+        let all = u32::try_from(MAX_CAGE >> crate::cage::PAGE_SHIFT).expect("pages");
+        let block = Chunk::new(all - 4, 4);
+        let lines = lines_of(&block);
+        for line in lines.start..lines.end - 1 {
+            blocks.side.set_line(line, 1);
+        }
+        let old = [block];
+        // A line's worth of granules does not fit any more, and the search ends.
+        assert_eq!(blocks.alloc_in_hole(LINE_GRANULES, &old, &pages), None);
+        blocks.restart();
+        let last = u32::MAX - (LINE_GRANULES - 1);
+        let first = blocks.alloc_in_hole(LINE_GRANULES - 1, &old, &pages);
+        assert_eq!(first, Some(last));
+        blocks.mark_lines(last, LINE_GRANULES - 1);
+        assert_eq!(blocks.used_lines(&block), lines.len());
+        assert_eq!(blocks.alloc_in_hole(1, &old, &pages), None);
+    }
+}

@@ -678,6 +678,8 @@ impl Drop for Heap {
             return;
         }
         self.close_young();
+        // Others will have the pages, and take no card for their own.
+        self.forget_cards();
         let lists = [
             &mut self.young,
             &mut self.old,

@@ -7,8 +7,8 @@
 //! the middle of a collection can fail. An object that is marked and not scanned is on the stack, or the stack
 //! says that it overflowed, and then all marked objects are scanned again.
 
-use crate::account::{MIN_STACK, stack_entries};
-use crate::blocks::{Blocks, LINE, lines_of};
+use crate::account::{DIRTY_STEP, MIN_STACK, stack_entries};
+use crate::blocks::{Blocks, LINE, lines_of, marked_in, words_of};
 use crate::cage::{Cage, PAGE_GRANULES};
 use crate::chunk::{
     Chunk, FROM, FROM_OLD, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_WHITE, MARKING, OLD,
@@ -43,7 +43,8 @@ impl Heap {
         let pooled = self.pool.len() as u64 * self.chunk_bytes;
         let beside = self.large_bytes + self.external.bytes() + self.host;
         let later = beside + 4 * self.remembered_max as u64 + need + self.beside_blocks(need);
-        if self.held() + need.saturating_sub(pooled) > self.limit || later > self.limit {
+        let now = self.held() + need.saturating_sub(pooled) + self.beside_blocks(need);
+        if now > self.limit || later > self.limit {
             return None;
         }
         match Side::new(self.cage.size()) {
@@ -102,6 +103,7 @@ impl Heap {
         for chunk in &from {
             self.pages.set_chunk(chunk, FROM);
         }
+        let (stack, stack_max) = self.take_stack();
         let mut m = Marking {
             base: self.core.base,
             cage: &self.cage,
@@ -110,8 +112,8 @@ impl Heap {
             old: &mut self.old,
             pool: &mut self.pool,
             external: &mut self.external,
-            stack: std::mem::take(&mut self.mark_stack),
-            stack_max: stack_entries(self.old_bytes) as usize,
+            stack,
+            stack_max,
             overflowed: false,
             large: Vec::new(),
             spare,
@@ -144,7 +146,6 @@ impl Heap {
         }
         let (copied, live) = (m.copied, m.live);
         self.mark_stack = std::mem::take(&mut m.stack);
-        self.mark_stack.shrink_to(MIN_STACK as usize);
         self.forget_cards();
         self.forget_remembered();
         self.note_roots(roots.walked());
@@ -162,6 +163,9 @@ impl Heap {
         self.retire(from, stress);
         self.pages_of_old(OLD);
         self.old_bytes = self.old.iter().map(Chunk::bytes).sum();
+        if self.mark_stack.capacity() as u64 > stack_entries(self.old_bytes) {
+            self.mark_stack.shrink_to(MIN_STACK as usize);
+        }
         self.finish_collection(full, young_used, copied);
         Ok(())
     }
@@ -198,12 +202,30 @@ impl Heap {
             self.pages.set_cards(page, 0);
         }
         self.dirty.clear();
+        self.dirty.shrink_to(DIRTY_STEP);
     }
 
     fn pages_of_old(&mut self, state: u8) {
         for block in &self.old {
             self.pages.set_chunk(block, state);
         }
+    }
+
+    /// An empty stack for marked objects with room for as many as it may have. Where the system does not give that
+    /// much it is shorter, and overflows sooner.
+    pub(crate) fn take_stack(&mut self) -> (Vec<u32>, usize) {
+        let most = stack_entries(self.old_bytes) as usize;
+        let mut stack = std::mem::take(&mut self.mark_stack);
+        if stack.capacity() < most {
+            // Not grown as it fills: that would hold two stacks at a time.
+            stack = Vec::new();
+            let mut n = most;
+            while n > 0 && stack.try_reserve_exact(n).is_err() {
+                n /= 2;
+            }
+        }
+        let most = most.min(stack.capacity());
+        (stack, most)
     }
 
     /// Bytes of old objects that may be moved into fresh blocks: what the limit leaves.
@@ -214,8 +236,12 @@ impl Heap {
         } else {
             self.old_used / 4
         };
+        // Room for young survivors and what is beside it is charged already.
+        let before = self.old_bytes + self.reserve_blocks(self.young_bytes);
         let fits = |spare: u64| {
-            self.reserve_blocks(young_used + spare) - self.reserve_blocks(young_used) <= room
+            let more = self.reserve_blocks(young_used + spare) - self.reserve_blocks(young_used);
+            let beside = self.beside_blocks(before + more) - self.beside_blocks(before);
+            more + beside <= room
         };
         let mut spare = most;
         while spare >= self.chunk_bytes && !fits(spare) {
@@ -539,17 +565,15 @@ impl Marking<'_> {
             // Something that is marked was not scanned: once more all of it. Blocks may be added meanwhile.
             let mut i = 0;
             while let Some(block) = self.old.get(i).copied() {
-                let mut marked = Vec::new();
-                self.blocks.objects(&block, |r| {
-                    marked.push(r);
-                    true
-                });
-                for r in marked {
-                    // SAFETY: marked objects are live.
-                    unsafe {
-                        self.scan_object(r);
-                        while let Some(r) = self.stack.pop() {
+                // What is marked in a word meanwhile is on the stack, or overflows it once more.
+                for word in words_of(&block) {
+                    for r in marked_in(word, self.blocks.side.mark_word(word)) {
+                        // SAFETY: marked objects are live.
+                        unsafe {
                             self.scan_object(r);
+                            while let Some(r) = self.stack.pop() {
+                                self.scan_object(r);
+                            }
                         }
                     }
                 }

@@ -3,10 +3,10 @@
 //!
 //! What must stay true: every access is checked against the tables' lengths; the mappings are this heap's alone.
 
-use crate::blocks::{LINE_GRANULES, lines_of};
+use crate::blocks::{LINE_GRANULES, lines_of, words_of};
 use crate::cage::{CageError, map_table, unmap_table};
 use crate::chunk::Chunk;
-use crate::layout::{GRANULE, GRANULE_SHIFT};
+use crate::layout::GRANULE;
 use std::ops::Range;
 
 /// See the module.
@@ -90,9 +90,7 @@ impl Side {
 
     /// Takes all marks of a block away.
     pub fn clear_marks(&mut self, block: &Chunk) {
-        let first = block.start() as usize / 64;
-        let words = (block.bytes() as usize >> GRANULE_SHIFT) / 64;
-        self.marks_mut()[first..first + words].fill(0);
+        self.marks_mut()[words_of(block)].fill(0);
     }
 
     /// Frees all lines of a block.
