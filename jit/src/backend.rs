@@ -144,7 +144,11 @@ impl Backend {
         let builder = FunctionBuilder::new(&mut cx.func, &mut self.contexts);
         let mut emit = Emit::new(builder, loaded, g, &self.abi, first_exit, conv, own);
         emit.run();
+        let bad = emit.bad;
         emit.b.finalize(self.isa.frontend_config());
+        if bad {
+            return Err(String::from("a graph that its verifier does not accept"));
+        }
         let (mut bytes, mut text) = self.define(module, cx, id)?;
         let Some(stride) = g.own else {
             return Ok((id, bytes, text));
@@ -239,4 +243,76 @@ pub(crate) fn entry_signature(conv: CallConv) -> Signature {
     s.params.extend([AbiParam::new(types::I64); 4]);
     s.returns.extend([AbiParam::new(types::I64); 2]);
     s
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Op, Term, Ty, Val};
+    use crate::ir_check::verify;
+    use jet_bytecode::builder::{FunctionBuilder, PackageBuilder};
+    use jet_bytecode::module::{Bundle, FnKind, Type};
+    use jet_bytecode::opcodes::Op as Code;
+
+    /// A program that does nothing.
+    fn program() -> Loaded {
+        let mut p = PackageBuilder::new("app", "1.0.0");
+        let unit = p.ty(Type::Unit);
+        let sig = p.sig(vec![], vec![], unit, vec![]);
+        let mut f = FunctionBuilder::new("main", FnKind::Named, sig, vec![], vec![]);
+        let r = f.reg(unit);
+        f.const_imm(r, 0);
+        f.emit(Code::Ret, r, 0, 0);
+        let main = p.declare("main");
+        p.define(main, f.finish().expect("a function"));
+        p.entry(main, vec![]);
+        let packages = vec![p.finish().expect("a package")];
+        let verified = jet_bytecode::verify::verify(Bundle { packages }).expect("verified");
+        Loaded::new(verified).expect("loaded")
+    }
+
+    /// A graph of one block that ends so; its first value is the fuel.
+    fn graph(end: impl FnOnce(&mut Graph, Val) -> Term) -> Graph {
+        let mut g = Graph::default();
+        let entry = g.block();
+        let fuel = g.param(entry, Ty::I);
+        g.blocks[entry].term = end(&mut g, fuel);
+        g
+    }
+
+    #[test]
+    fn what_the_verifier_refuses_is_not_emitted_without_it() {
+        let Some(mut backend) = Backend::new(false) else {
+            assert!(!crate::supported());
+            return;
+        };
+        let loaded = program();
+        let fine = graph(|_, fuel| Term::Return(fuel, fuel));
+        verify(&fine).expect("a graph");
+        backend
+            .compile(&loaded, 0, "fine", &fine, 1)
+            .map(|_| ())
+            .expect("machine code");
+        let undefined = |ty| {
+            move |g: &mut Graph, fuel| {
+                let v = g.value(Op::Slot(0, ty));
+                Term::Return(fuel, v)
+            }
+        };
+        let bad = [
+            graph(|_, _| Term::Open),
+            graph(|_, fuel| Term::Switch(fuel, Vec::new())),
+            graph(undefined(Ty::I)),
+            graph(undefined(Ty::F)),
+        ];
+        for (n, g) in bad.iter().enumerate() {
+            assert!(verify(g).is_err(), "{n}");
+            assert!(backend.compile(&loaded, 0, "bad", g, 1).is_err(), "{n}");
+        }
+        // Nor is the back end the worse for it.
+        backend
+            .compile(&loaded, 0, "fine", &fine, 1)
+            .map(|_| ())
+            .expect("machine code");
+    }
 }

@@ -1,7 +1,8 @@
 //! Emission of a region: values, blocks, exits and ends of blocks; the operations are in `emit_ops.rs`.
 //!
 //! Exits are cold blocks, the first target of their branch, and share one block that leaves. What must stay
-//! true: a value is emitted before its uses, since blocks come in reverse postorder.
+//! true: a value is emitted before its uses, since blocks come in reverse postorder; a graph of which that does not hold,
+//! or in which a block has no end, is translated to something that ends, and `bad` says to throw it away.
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Ieee64;
@@ -14,6 +15,7 @@ use cranelift_frontend::{FunctionBuilder, Switch};
 use jet_gc::layout::{DATA_OFFSET, GRANULE_SHIFT};
 use jet_vm::Loaded;
 use jet_vm::plug::{Abi, LEFT, RAISED};
+use rustc_hash::FxHashMap;
 
 use crate::ir::{BlockId, Cc, Edge, ExitId, FCc, Graph, Op, Term, Ty, Val, Width};
 
@@ -28,6 +30,8 @@ pub(crate) struct Emit<'a> {
     pub values: Vec<Option<Value>>,
     /// One-byte results of comparisons.
     pub flags: Vec<Option<Value>>,
+    /// What calls returned, by call.
+    pub results: FxHashMap<Val, Value>,
     pub exits: Vec<Option<Block>>,
     pub leave: Option<Block>,
     pub give_back: Option<Block>,
@@ -43,6 +47,8 @@ pub(crate) struct Emit<'a> {
     pub state: MemFlagsData,
     pub frame: MemFlagsData,
     pub object: MemFlagsData,
+    /// The graph is not what its verifier accepts: what was made of it must not be used.
+    pub bad: bool,
 }
 
 pub(crate) fn ty(t: Ty) -> Type {
@@ -107,6 +113,7 @@ impl<'a> Emit<'a> {
             blocks,
             flags: vec![None; values.len()],
             values,
+            results: FxHashMap::default(),
             exits: vec![None; g.exits.len()],
             leave: None,
             give_back: None,
@@ -121,6 +128,7 @@ impl<'a> Emit<'a> {
             state,
             frame,
             object,
+            bad: false,
         }
     }
 
@@ -215,8 +223,14 @@ impl<'a> Emit<'a> {
         match self.flags[v as usize] {
             // Comparisons are widened where somebody wants the word.
             Some(flag) => self.b.ins().uextend(types::I64, flag),
-            // The verifier of the IR refuses uses that no definition dominates.
-            None => self.k(0),
+            // A use that no definition dominates.
+            None => {
+                self.bad = true;
+                match self.g.ty(v) {
+                    Ty::F => self.b.ins().f64const(0.0),
+                    Ty::I | Ty::None => self.k(0),
+                }
+            }
         }
     }
 
@@ -373,12 +387,7 @@ impl<'a> Emit<'a> {
 
     pub(crate) fn term(&mut self, term: &Term) {
         match term {
-            Term::Open => {
-                // Refused by the verifier of the IR; a block must end.
-                self.b
-                    .ins()
-                    .trap(cranelift_codegen::ir::TrapCode::unwrap_user(1));
-            }
+            Term::Open => self.bad_end(),
             Term::Jump(e) => {
                 let (block, args) = self.edge(e);
                 self.b.ins().jump(block, &args);
@@ -409,7 +418,7 @@ impl<'a> Emit<'a> {
                 let v = self.v(*v);
                 let mut switch = Switch::new();
                 let Some((other, cases)) = edges.split_last() else {
-                    return;
+                    return self.bad_end();
                 };
                 // Edges of a switch carry arguments, which its table cannot: blocks in between.
                 let mut between = Vec::new();
@@ -445,6 +454,13 @@ impl<'a> Emit<'a> {
                 self.b.ins().return_(&[code, v]);
             }
         }
+    }
+
+    /// Ends a block that has no end.
+    fn bad_end(&mut self) {
+        self.bad = true;
+        let code = cranelift_codegen::ir::TrapCode::unwrap_user(1);
+        self.b.ins().trap(code);
     }
 
     pub(crate) fn word(&mut self, v: Val) -> Value {

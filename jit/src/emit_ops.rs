@@ -182,13 +182,15 @@ impl Emit<'_> {
             Op::Step(step) => self.step(step),
             Op::Call(call) => {
                 let (fuel, value) = self.call(call);
-                // The operation behind a call takes its value.
-                self.flags[v as usize] = None;
-                self.values[v as usize] = Some(fuel);
-                self.pending(v, value);
-                return;
+                // The operation behind the call takes its value.
+                self.results.insert(v, value);
+                fuel
             }
-            Op::CallValue(..) => return,
+            Op::CallValue(call, t) => match (self.results.get(call).copied(), t) {
+                (Some(word), Ty::I | Ty::None) => word,
+                (Some(word), Ty::F) => self.b.ins().bitcast(types::F64, MemFlagsData::new(), word),
+                (None, _) => return,
+            },
             Op::Depth(n) if self.own.is_some() => {
                 // The context's depth matters where somebody else looks at it.
                 if *n <= 0 {
@@ -232,22 +234,6 @@ impl Emit<'_> {
             }
         };
         self.values[v as usize] = Some(value);
-    }
-
-    /// Gives the value of a call to the operation that takes it.
-    fn pending(&mut self, call: Val, value: Value) {
-        for (n, op) in self.g.ops.iter().enumerate() {
-            if let Op::CallValue(of, t) = op
-                && *of == call
-            {
-                let value = if *t == Ty::F {
-                    self.b.ins().bitcast(types::F64, MemFlagsData::new(), value)
-                } else {
-                    value
-                };
-                self.values[n] = Some(value);
-            }
-        }
     }
 
     fn bin(&mut self, op: Bin, a: Val, b: Val) -> Value {

@@ -45,6 +45,9 @@ pub fn verify(g: &Graph) -> Result<(), &'static str> {
         if g.blocks[*b].term == Term::Open {
             return Err("a block without end");
         }
+        if matches!(&g.blocks[*b].term, Term::Switch(_, edges) if edges.is_empty()) {
+            return Err("a switch without edges");
+        }
     }
     for b in &order {
         let base = g.blocks[*b].params.len();

@@ -14,7 +14,7 @@
 use crate::code::Word;
 use crate::ctx::Ctx;
 use crate::dispatch::{CONTINUE, S, handler};
-use crate::plug::{Back, Jit, LEFT, Plug, RAISED, STOPPED};
+use crate::plug::{Back, Jit, LEFT, LOW_FUEL, Plug, RAISED, STOPPED};
 use jet_bytecode::analysis::decode::instrs;
 use jet_bytecode::linked::Program;
 
@@ -30,9 +30,6 @@ const STEPPED: u64 = 5;
 
 /// How much of the native stack machine code may use.
 const NATIVE_STACK: usize = 256 << 10;
-
-/// Less fuel than this is topped up when machine code leaves.
-const LOW_FUEL: i64 = 4096;
 
 /// The compiler of an instance with its tables, which cover the copy and have an address for life.
 pub(crate) struct Engine {

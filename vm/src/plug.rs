@@ -18,6 +18,9 @@ pub const RAISED: i64 = -2;
 /// The run stops (a trap, say); the value is the interpreter's status.
 pub const STOPPED: i64 = -3;
 
+/// Less fuel than this is topped up when machine code leaves: machine code may ask for as much ahead of what it will use.
+pub const LOW_FUEL: i64 = 4096;
+
 /// How machine code comes back: `fuel` is what is left, and the frame that it was entered for returned
 /// `value`; or one of the negative codes above.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,10 @@
 
 use super::Flow;
 use crate::ir::{Bin, Graph, Op};
+use jet_vm::plug::LOW_FUEL;
 
-/// Most that is asked for at once: what the interpreter tops up to when machine code leaves.
-const MOST: u64 = 4_000;
+/// Most that is asked for at once: with less left, leaving machine code gets another slice, so the next try has enough.
+const MOST: u64 = LOW_FUEL as u64;
 
 /// Runs the pass.
 pub(crate) fn run(g: &mut Graph) {
