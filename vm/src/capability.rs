@@ -258,13 +258,7 @@ fn call(vm: &mut Vm<'_>, entry: usize, site: usize, receiver: Ref) -> Done<(Host
         given::closed(&mut vm.ctx.roots.given, entry, &args);
     }
     if let Err(stop) = vm.charge(work) {
-        tell(
-            vm,
-            site,
-            &args,
-            Verdict::Trap("the fuel limit is reached"),
-            started,
-        );
+        tell_trap(vm, site, &args, started);
         return Err(stop);
     }
     let Ok(answer) = answer else {
@@ -292,9 +286,8 @@ fn tell(vm: &mut Vm<'_>, site: usize, args: &[HostValue], verdict: Verdict<'_>, 
         return;
     }
     let duration = started.elapsed();
-    vm.ctx.pc = vm.pc;
-    let place = crate::trap::here(vm.ctx);
     let loaded = Arc::clone(&vm.ctx.loaded);
+    let place = crate::trap::place(&loaded, loaded.code.index_of(vm.pc));
     let cap = loaded.cap_sites.get(site);
     let cap = cap.and_then(|info| loaded.program.cap(info.cap));
     let (Some(cap), Some(method)) = (cap, method_of(&loaded, site)) else {
@@ -314,6 +307,14 @@ fn tell(vm: &mut Vm<'_>, site: usize, args: &[HostValue], verdict: Verdict<'_>, 
         let kept = catch_unwind(AssertUnwindSafe(|| audit(&event)));
         vm.ctx.caps.unheard |= !kept.unwrap_or(false);
     }
+}
+
+/// Tells the audit sink of a call that ended the run, by the trap that was recorded.
+#[cold]
+fn tell_trap(vm: &mut Vm<'_>, site: usize, args: &[HostValue], started: Instant) {
+    let why = vm.ctx.trap.as_ref().map(|t| t.message.clone());
+    let why = why.unwrap_or_default();
+    tell(vm, site, args, Verdict::Trap(&why), started);
 }
 
 /// Takes the weight of values off a grant's bytes; `false` if there are not enough left.
@@ -390,20 +391,23 @@ fn finish(vm: &mut Vm<'_>, result: HostResult, call: &Pending) -> u64 {
         out_of_bytes(vm, name, call.site, &call.args, call.started);
         return TRAPPED;
     }
-    if vm.ctx.caps.audit.is_some() {
-        let verdict = match &result {
-            Ok(_) => Verdict::Ok,
-            Err(HostFailure::Error { error, variant, .. }) => Verdict::Error(
-                error,
-                vm.ctx.caps.entries[call.entry].variant(error, *variant),
-            ),
-            Err(HostFailure::Trap(_, why)) => Verdict::Trap(why),
-        };
-        tell(vm, call.site, &call.args, verdict, call.started);
-    }
+    let verdict = match &result {
+        Err(HostFailure::Error { error, variant, .. }) => {
+            let known = &vm.ctx.caps.entries[call.entry];
+            Verdict::Error(error, known.variant(error, *variant))
+        }
+        _ => Verdict::Ok,
+    };
+    // What the host answered counts when the program has it: an answer that does not fit ends the run.
     match deliver(vm, call.entry, call.site, result) {
-        Ok(()) => CONTINUE,
-        Err(_) => TRAPPED,
+        Ok(()) => {
+            tell(vm, call.site, &call.args, verdict, call.started);
+            CONTINUE
+        }
+        Err(_) => {
+            tell_trap(vm, call.site, &call.args, call.started);
+            TRAPPED
+        }
     }
 }
 

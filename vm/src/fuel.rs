@@ -43,7 +43,14 @@ impl Meter {
 
 /// Hands out another slice, or says why not.
 pub(crate) fn refill(ctx: &mut Ctx) -> Result<(), (TrapKind, String)> {
-    let meter = &mut ctx.meter;
+    let more = hand_out(&mut ctx.meter, 1)?;
+    ctx.fuel += more;
+    Ok(())
+}
+
+/// Hands out a slice, and more where `missing` is more; or says why not. Whoever cancelled the run is named before the
+/// time limit, and that before the fuel limit, so that what a run ended by does not depend on where it ended.
+fn hand_out(meter: &mut Meter, missing: u64) -> Result<i64, (TrapKind, String)> {
     if meter.cancel.load(Ordering::Relaxed) {
         return Err((TrapKind::Cancelled, String::from("cancelled")));
     }
@@ -52,45 +59,26 @@ pub(crate) fn refill(ctx: &mut Ctx) -> Result<(), (TrapKind, String)> {
     {
         return Err((TrapKind::Time, String::from("the time limit is reached")));
     }
-    if meter.left == 0 {
-        let limit = meter.granted;
+    if meter.left < missing {
+        let limit = meter.granted.saturating_add(meter.left);
         return Err((
             TrapKind::Fuel,
             format!("the fuel limit of {limit} is reached"),
         ));
     }
-    let more = SLICE.min(meter.left);
+    let more = SLICE.max(missing).min(meter.left);
     meter.left -= more;
-    meter.granted += more;
-    ctx.fuel += more as i64;
-    Ok(())
+    meter.granted = meter.granted.saturating_add(more);
+    Ok(more as i64)
 }
 
 /// Charges `cost` from slow code, whose fuel is in `ctx.fuel`.
 pub(crate) fn charge(ctx: &mut Ctx, cost: u64) -> Result<(), (TrapKind, String)> {
     // More than an i64 can count is more than any limit: costs come from lengths below 2^40.
     let cost = i64::try_from(cost).unwrap_or(i64::MAX);
-    while ctx.fuel < cost {
-        if ctx.fuel <= 0 || ctx.meter.left < (cost - ctx.fuel) as u64 {
-            // Not payable as a whole: find out which limit it is.
-            if ctx.meter.left < (cost - ctx.fuel) as u64 {
-                return Err((
-                    TrapKind::Fuel,
-                    format!(
-                        "the fuel limit of {} is reached",
-                        ctx.meter.granted + ctx.meter.left
-                    ),
-                ));
-            }
-        }
-        refill(ctx)?;
-        if ctx.fuel < cost && ctx.meter.left > 0 {
-            // A large charge: hand out all that is missing at once.
-            let more = ((cost - ctx.fuel) as u64).min(ctx.meter.left);
-            ctx.meter.left -= more;
-            ctx.meter.granted += more;
-            ctx.fuel += more as i64;
-        }
+    if ctx.fuel < cost {
+        let missing = cost.saturating_sub(ctx.fuel) as u64;
+        ctx.fuel += hand_out(&mut ctx.meter, missing)?;
     }
     ctx.fuel -= cost;
     Ok(())

@@ -446,6 +446,7 @@ impl Instance {
         ctx.roots.temps.clear();
         ctx.depth_left = i64::from(ctx.caps.limits.depth.max(1)) - 1;
         ctx.trap = None;
+        ctx.failure = None;
         ctx.caps.waiting = None;
         if let Some(monitor) = &mut ctx.monitor {
             monitor.start();

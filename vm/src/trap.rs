@@ -8,7 +8,7 @@ use jet_bytecode::opcodes::{Op, TrapKind};
 
 use crate::code::Word;
 use crate::ctx::Ctx;
-use crate::dispatch::{TRAPPED, handler};
+use crate::dispatch::{S, TRAPPED, handler};
 use crate::frames::{FrameAt, caller};
 use crate::host::LimitKind;
 use crate::load::Loaded;
@@ -106,11 +106,6 @@ fn backtrace(ctx: &Ctx) -> (Vec<TraceFrame>, Option<(usize, u64)>) {
     (stack, elided)
 }
 
-/// The place of the instruction at `ctx.pc`.
-pub(crate) fn here(ctx: &Ctx) -> TraceFrame {
-    place(&ctx.loaded, ctx.loaded.code.index_of(ctx.pc))
-}
-
 /// The place of an instruction.
 pub(crate) fn place(loaded: &Loaded, index: usize) -> TraceFrame {
     let (f, pc) = loaded.code.locate(index);
@@ -146,8 +141,20 @@ handler! { #[cold] #[inline(never)] fn depth[](s) {
         return TRAPPED;
     }
     // The instruction once more. Not through its word, which may be a copy that tells the recorder.
-    s.tail(core::mem::transmute::<*const (), crate::dispatch::Handler>(handler))
+    let handler = core::mem::transmute::<*const (), crate::dispatch::Handler>(handler);
+    S { fuel: (*s.ctx).fuel, ..s }.tail(handler)
 } }
+
+/// What of the cost of the call is paid before its own handler runs: of one whose cost does not fit its
+/// lane everything but what the lane holds (see [`crate::ops_call::charge_big`]).
+fn paid_ahead(vm: &Vm<'_>) -> i64 {
+    let loaded = &vm.ctx.loaded;
+    let cost = loaded.costs[loaded.code.index_of(vm.pc)];
+    if u16::try_from(cost).is_ok() {
+        return 0;
+    }
+    i64::from(cost) - i64::from(vm.word().l)
+}
 
 /// The handler of the call at `pc` if there is room for it now, else null and a trap.
 ///
@@ -159,6 +166,8 @@ unsafe fn make_room(ctx: *mut Ctx, pc: *const Word, regs: *mut u64, fuel: i64) -
     let ctx = unsafe { &mut *ctx };
     ctx.fuel = fuel;
     let mut vm = Vm::new(ctx, pc, regs);
+    // The call begins again, or does not happen: what it paid in advance is given back.
+    vm.ctx.fuel += paid_ahead(&vm);
     if vm.ctx.depth_left > 0 {
         match vm.grow_stack() {
             Ok(true) => {

@@ -4,9 +4,12 @@ mod common;
 
 use common::*;
 use jet_bytecode::builder::FunctionBuilder;
+use jet_bytecode::module::Bundle;
 use jet_bytecode::opcodes::{Op, TrapKind};
+use jet_bytecode::verify::{VerifyLimits, verify_with};
 use jet_vm::host::{LimitKind, Limits};
-use jet_vm::{Config, Outcome};
+use jet_vm::{Config, Loaded, Outcome};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn add_fib(p: &mut Prog) -> jet_bytecode::builder::FnRef {
@@ -194,4 +197,58 @@ fn traps_say_what_happened() {
         p.put(f, INT, n);
     });
     assert_eq!(float.1, "1e+300 does not fit an int");
+}
+
+#[test]
+fn a_dear_call_is_paid_once_when_the_stack_grows() {
+    let fuel = |depth: i32| {
+        let mut p = Prog::new();
+        let down = p.p.declare("down");
+        let mut f = p.function("down", &[p.int], false, p.int, vec![]);
+        let n = f.reg(p.int);
+        // Frames of which few fill the part of the stack that is there at first.
+        for _ in 0..200 {
+            f.reg(p.int);
+        }
+        let more = f.label();
+        f.jump(Op::JGeImm, 0, 1, more);
+        f.emit(Op::Ret, 0, 0, 0);
+        f.bind(more);
+        f.emit(Op::AddImm, n, 0, -1i16 as u16);
+        f.emit_fn(Op::Call, n, down, &[n]);
+        f.emit(Op::Ret, n, 0, 0);
+        p.p.define(down, f.finish().unwrap());
+        let mut f = p.main();
+        let r = f.reg(p.int);
+        f.const_imm(r, depth);
+        f.emit_fn(Op::Call, r, down, &[r]);
+        p.put(&mut f, INT, r);
+        f.const_imm(1, 0);
+        f.emit(Op::Ret, 1, 0, 0);
+        let main = p.add("main", f);
+        p.p.entry(main, vec![vec!["main".into()]]);
+        let mut package = p.p.finish().unwrap();
+        // The call pays for as many of these as a lane cannot count, in a function that is longer than builders make.
+        let down = package.functions.iter_mut().find(|f| f.name == "down");
+        let code = &mut down.unwrap().code;
+        let at = code.len() - 4;
+        let word = code[at];
+        assert_eq!(word as u16, Op::AddImm as u16);
+        code.splice(at..at, std::iter::repeat_n(word, 70_000));
+        let packages = vec![package];
+        let limits = VerifyLimits {
+            code_words: 1 << 17,
+            ..VerifyLimits::default()
+        };
+        let verified = verify_with(Bundle { packages }, limits).unwrap();
+        let loaded = Arc::new(Loaded::new(verified).unwrap());
+        let ran = run_with(&loaded, Config::default());
+        assert_eq!(ran.ints(), [0]);
+        assert!(ran.stats.gc.host > 0 || depth < 100, "the stack has grown");
+        ran.stats.fuel
+    };
+    let few = fuel(10);
+    let each = fuel(11) - few;
+    assert!(each > 70_000);
+    assert_eq!(fuel(300), few + 290 * each);
 }

@@ -4,10 +4,11 @@ mod common;
 
 use common::*;
 use jet_bytecode::builder::FunctionBuilder;
+use jet_bytecode::builtins::Builtin;
 use jet_bytecode::module::{FnKind, Interface, Method, NominalKind, Type};
 use jet_bytecode::opcodes::{Op, TrapKind};
-use jet_vm::host::HostValue;
-use jet_vm::{Config, Loaded, Outcome};
+use jet_vm::host::{HostAnswer, HostCapability, HostCx, HostMethod, HostValue};
+use jet_vm::{Config, Instance, Loaded, Outcome};
 use std::sync::Arc;
 
 #[test]
@@ -264,8 +265,6 @@ fn fakes() {
 
 #[test]
 fn grants_are_counted_and_revoked() {
-    use jet_vm::Instance;
-    use jet_vm::host::HostCapability;
     use std::sync::atomic::{AtomicBool, Ordering};
     let mut p = Prog::new();
     let mut f = p.main();
@@ -322,4 +321,108 @@ fn grants_are_counted_and_revoked() {
     let (outcome, seen) = calls(None, None, false, true);
     assert!(matches!(outcome, Outcome::Trapped(t) if t.message.contains("recorded")));
     assert_eq!(seen, ["app.Out.int ok", "app.Out.int stopped"]);
+}
+
+/// Answers every call with a number, having done work; cancels the run if it can.
+struct Worker {
+    work: u64,
+    cancel: Arc<std::sync::OnceLock<Arc<std::sync::atomic::AtomicBool>>>,
+}
+
+impl HostCapability for Worker {
+    fn interface(&self) -> (&'static str, &'static str) {
+        ("app", "Out")
+    }
+    fn methods(&self) -> &'static [HostMethod] {
+        METHODS
+    }
+    fn call(&mut self, _: usize, _: &[HostValue], cx: &mut HostCx<'_>) -> HostAnswer {
+        cx.charge_work(self.work);
+        if let Some(cancel) = self.cancel.get() {
+            cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        HostAnswer::Now(Ok(HostValue::Int(1)))
+    }
+    fn scope_text(&self) -> String {
+        "everything".into()
+    }
+}
+
+#[test]
+fn the_audit_hears_why_a_call_ended_the_run() {
+    let mut p = Prog::new();
+    let mut f = p.main();
+    let n = f.reg(p.int);
+    f.const_imm(n, 1);
+    p.put(&mut f, INT, n);
+    let loaded = p.finish_main(f);
+    for (work, cancels, kind) in [
+        // More than the fuel limit, from a run that nobody wants any more.
+        (1 << 40, true, TrapKind::Cancelled),
+        (1 << 40, false, TrapKind::Fuel),
+        // The method returns nothing: a number is no answer.
+        (0, false, TrapKind::Panic),
+    ] {
+        let told = Arc::new(std::sync::Mutex::new(vec![]));
+        let sink = Arc::clone(&told);
+        let config = Config {
+            limits: jet_vm::host::Limits {
+                fuel: Some(100_000),
+                ..jet_vm::host::Limits::default()
+            },
+            audit: Some(Box::new(move |event: &jet_vm::AuditEvent<'_>| {
+                sink.lock().unwrap().push(format!("{:?}", event.verdict));
+                true
+            })),
+            ..Config::default()
+        };
+        let cancel = Arc::default();
+        let host: Box<dyn HostCapability> = Box::new(Worker {
+            work,
+            cancel: Arc::clone(&cancel),
+        });
+        let mut instance = Instance::new(Arc::clone(&loaded), config, vec![host.into()]).unwrap();
+        if cancels {
+            cancel.set(instance.cancel_flag()).unwrap();
+        }
+        let (Outcome::Trapped(trap) | Outcome::Limit(_, trap)) = instance.run(&[]) else {
+            panic!("{kind:?}");
+        };
+        assert_eq!(trap.kind, kind);
+        let why = format!("Trap({:?})", trap.message);
+        assert_eq!(*told.lock().unwrap(), [why]);
+    }
+}
+
+#[test]
+fn a_run_shows_no_error_of_another() {
+    let mut p = Prog::new();
+    let strings = p.p.ty(Type::List(p.str));
+    let mut f = p.function("main", &[strings], true, p.unit, vec![p.refused]);
+    let (n, t, u, e) = (
+        f.reg(p.int),
+        f.reg(p.str),
+        f.reg(p.unit),
+        f.reg(p.refused_ty),
+    );
+    let silent = f.label();
+    f.emit(Op::ListLen, n, 1, 0);
+    f.jump(Op::JGeImm, n, 1, silent);
+    let told = p.p.const_str("told");
+    f.load_const(t, told);
+    f.emit_args(Op::Builtin, u, Builtin::FailureText as u16, &[t]);
+    f.bind(silent);
+    f.emit_args(Op::New, e, 0, &[n]);
+    f.emit(Op::Raise, e, 0, 0);
+    let main = p.add("main", f);
+    let loaded = p.finish(main);
+    let host: Box<dyn HostCapability> = Box::new(out(&Log::default()));
+    let mut instance = Instance::new(loaded, Config::default(), vec![host.into()]).unwrap();
+    let mut text = |args: &[String]| match instance.run(args) {
+        Outcome::Failed(failure) => failure.text,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(text(&[]), "told");
+    let shown = text(&["silent".to_owned()]);
+    assert!(shown.contains("Number") && shown.contains('1'), "{shown}");
 }
