@@ -166,43 +166,11 @@ pub(crate) fn next_full(live: u64, growth: bool) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heap::{HeapConfig, NoRoots};
-    use crate::layout::Format;
-
-    fn heap() -> Heap {
-        Heap::new(HeapConfig::default()).expect("cage")
-    }
-
-    #[test]
-    fn a_large_array_is_charged_with_the_list_of_its_pages() {
-        let mut heap = heap();
-        let len = 4 << 20;
-        let before = heap.required(0, 0);
-        let made = heap.alloc_array(Format::RefArray, 1, len, &mut NoRoots);
-        let array = made.expect("room");
-        let charged = heap.required(0, 0) - before;
-        assert_eq!(charged, heap.large_bytes + heap.large_bytes / (2 << 10));
-        // SAFETY: the array is large, so it does not move; indices are below its length.
-        unsafe {
-            heap.handle(array).expect("a handle");
-            heap.collect(&mut NoRoots).expect("room");
-            let held = heap.held();
-            for i in (0..len).step_by(4 << 10).chain([len - 1]) {
-                let young = heap.alloc_array(Format::Bytes, 1, 1, &mut NoRoots);
-                heap.set_ref_at(array, i, young.expect("room"));
-            }
-            assert_eq!(heap.dirty.len() as u64, heap.large_bytes >> PAGE_SHIFT);
-            assert_eq!(heap.dirty.capacity(), heap.dirty.len());
-            let (young, listed) = (heap.young_bytes, 8 * heap.dirty.len() as u64);
-            assert_eq!(heap.held(), held + young + listed - 8 * DIRTY_STEP as u64);
-        }
-        heap.collect_minor(&mut NoRoots).expect("room");
-        assert!(heap.dirty.is_empty() && heap.dirty.capacity() <= DIRTY_STEP);
-    }
+    use crate::heap::HeapConfig;
 
     #[test]
     fn the_stack_of_marked_objects_is_as_long_as_is_charged() {
-        let mut heap = heap();
+        let mut heap = Heap::new(HeapConfig::default()).expect("cage");
         for (old, entries) in [(0, 16 << 10), (100 << 20, 400 << 10), (50 << 20, 200 << 10)] {
             heap.old_bytes = old;
             let (stack, most) = heap.take_stack();
