@@ -7,14 +7,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jet_vm::host::HostValue;
 use jet_vm::{AuditEvent, AuditSink, Verdict};
-use serde::Deserialize;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::audit::hex;
@@ -47,14 +48,37 @@ pub fn sink(
         .create(true)
         .mode(0o600)
         .open(path)?;
+    let mut torn = ends_within_a_line(path);
     let mut number = 0u64;
     Ok(Box::new(move |event| {
         number += 1;
         let name = event.capability.rsplit('.').next().unwrap_or_default();
         let keep = by_capability.get(name).copied().unwrap_or(others);
-        let line = line(event, number, keep);
-        file.write_all(line.as_bytes()).is_ok()
+        let mut line = line(event, number, keep);
+        if torn {
+            line.insert(0, '\n');
+        }
+        let written = file.write_all(line.as_bytes()).is_ok();
+        torn = !written;
+        written
     }))
+}
+
+/// Whether a file ends with a line that is not whole.
+fn ends_within_a_line(path: &Path) -> bool {
+    let last = || {
+        // Nothing but a file has an end; and whoever opens a pipe takes part in it.
+        if !std::fs::metadata(path)?.is_file() {
+            return Ok(b'\n');
+        }
+        let mut file = File::open(path)?;
+        file.seek(io::SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        io::Result::Ok(last[0])
+    };
+    // An empty file has no last byte.
+    last().is_ok_and(|byte| byte != b'\n')
 }
 
 fn line(event: &AuditEvent<'_>, number: u64, keep: Arguments) -> String {
@@ -69,8 +93,13 @@ fn line(event: &AuditEvent<'_>, number: u64, keep: Arguments) -> String {
     let arguments = match keep {
         Arguments::Text => Value::Array(event.args.iter().map(plain).collect()),
         Arguments::Digest => {
-            let all = Value::Array(event.args.iter().map(whole).collect());
-            Value::String(hex(blake3::hash(all.to_string().as_bytes()).as_bytes()))
+            let mut hash = blake3::Hasher::new();
+            // Written piece by piece: as one text, data is several times its size.
+            let args: Vec<Whole<'_>> = event.args.iter().map(Whole).collect();
+            match serde_json::to_writer(&mut hash, &args) {
+                Ok(()) => Value::String(hex(hash.finalize().as_bytes())),
+                Err(_) => Value::Null,
+            }
         }
         Arguments::Nothing => Value::Null,
     };
@@ -124,26 +153,41 @@ fn plain(value: &HostValue) -> Value {
         HostValue::Variant(index, payload) => {
             json!({ "variant": index, "of": payload.iter().map(plain).collect::<Vec<_>>() })
         }
-        other => whole(other),
+        other => serde_json::to_value(Whole(other)).unwrap_or_default(),
     }
 }
 
-/// A value with all that it holds.
-fn whole(value: &HostValue) -> Value {
-    match value {
-        HostValue::Unit => Value::Null,
-        HostValue::Bool(b) => json!(b),
-        HostValue::Int(n) => json!(n),
-        HostValue::Float(x) => json!({ "float": x.to_bits() }),
-        HostValue::Char(c) => json!(c),
-        HostValue::Byte(b) => json!(b),
-        HostValue::Str(text) => json!(&**text),
-        HostValue::Bytes(bytes) => json!(bytes),
-        HostValue::List(items) | HostValue::Record(items) => items.iter().map(whole).collect(),
-        HostValue::Variant(index, payload) => {
-            json!({ "variant": index, "of": payload.iter().map(whole).collect::<Vec<_>>() })
+/// A value with all that it holds, as JSON.
+struct Whole<'a>(&'a HostValue);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let one = |to: S, name: &'static str, value: u64| {
+            let mut map = to.serialize_map(Some(1))?;
+            map.serialize_entry(name, &value)?;
+            map.end()
+        };
+        match self.0 {
+            HostValue::Unit => to.serialize_unit(),
+            HostValue::Bool(b) => to.serialize_bool(*b),
+            HostValue::Int(n) => to.serialize_i64(*n),
+            HostValue::Float(x) => one(to, "float", x.to_bits()),
+            HostValue::Char(c) => to.serialize_char(*c),
+            HostValue::Byte(b) => to.serialize_u8(*b),
+            HostValue::Str(text) => to.serialize_str(text),
+            HostValue::Bytes(bytes) => to.collect_seq(bytes),
+            HostValue::List(items) | HostValue::Record(items) => {
+                to.collect_seq(items.iter().map(Whole))
+            }
+            HostValue::Variant(index, payload) => {
+                let mut map = to.serialize_map(Some(2))?;
+                let of: Vec<Whole<'_>> = payload.iter().map(Whole).collect();
+                map.serialize_entry("of", &of)?;
+                map.serialize_entry("variant", index)?;
+                map.end()
+            }
+            HostValue::Handle(number) => one(to, "handle", *number),
         }
-        HostValue::Handle(number) => json!({ "handle": number }),
     }
 }
 
@@ -180,5 +224,38 @@ mod tests {
         assert!(!digest.contains("202e\"") && digest.contains("\"arguments\":\""));
         let nothing: Value = serde_json::from_str(&line(&event, 1, Arguments::Nothing)).unwrap();
         assert!(nothing["arguments"].is_null());
+    }
+
+    #[test]
+    fn the_hash_is_of_the_json_of_all_arguments() {
+        let args = [
+            HostValue::str("a\u{202e}"),
+            HostValue::Bytes(vec![0, 255]),
+            HostValue::List(vec![HostValue::Variant(1, vec![HostValue::Int(-3)])]),
+            HostValue::Record(vec![
+                HostValue::Float(0.5),
+                HostValue::Unit,
+                HostValue::Byte(7),
+            ]),
+            HostValue::Handle(9),
+            HostValue::Char('é'),
+            HostValue::Bool(true),
+        ];
+        let event = AuditEvent {
+            capability: "std.Console",
+            method: "print",
+            args: &args,
+            file: "a.jet",
+            line: 3,
+            verdict: Verdict::Ok,
+            duration: Duration::ZERO,
+        };
+        let json = json!([
+            "a\u{202e}", [0, 255], [{ "of": [-3], "variant": 1 }], [{ "float": 0.5f64.to_bits() }, null, 7],
+            { "handle": 9 }, "é", true,
+        ]);
+        let read: Value = serde_json::from_str(&line(&event, 1, Arguments::Digest)).unwrap();
+        let hash = blake3::hash(json.to_string().as_bytes());
+        assert_eq!(read["arguments"], hex(hash.as_bytes()));
     }
 }

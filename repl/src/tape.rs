@@ -152,19 +152,13 @@ impl Recorded {
             HostAnswer::Later(ticket) => ticket,
         };
         loop {
-            let now = Instant::now();
-            if let Some(result) = ticket.wait(now.checked_add(TICK)) {
+            if let Some(result) = ticket.wait(Instant::now().checked_add(TICK)) {
                 return result;
             }
             if interrupt::interrupted() {
                 return Err(HostFailure::failed("interrupted"));
             }
-            if cx.deadline().is_some_and(|deadline| deadline <= now) {
-                return Err(HostFailure::limit(
-                    jet_vm::host::LimitKind::Time,
-                    "the time limit is reached",
-                ));
-            }
+            cx.interrupt().check()?;
         }
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "host_edge/database.rs"]
 mod database;
+#[path = "host_edge/database_hidden.rs"]
+mod database_hidden;
 #[path = "host_edge/files.rs"]
 mod files;
 #[path = "host_edge/net.rs"]

@@ -466,6 +466,7 @@ fn trap_kind(kind: HostTrap) -> TrapKind {
         HostTrap::Limit(LimitKind::Time) => TrapKind::Time,
         HostTrap::Limit(LimitKind::Output) => TrapKind::Output,
         HostTrap::Limit(LimitKind::Handles) => TrapKind::Handles,
+        HostTrap::Cancelled => TrapKind::Cancelled,
         HostTrap::BadHandle => TrapKind::Handle,
         HostTrap::BadArgument | HostTrap::Failed => TrapKind::Panic,
     }
@@ -481,6 +482,21 @@ pub(crate) fn answer(ctx: &mut Ctx, result: HostResult) -> u64 {
     let status = finish(&mut vm, result, &pending);
     ctx.roots.temps.clear();
     status
+}
+
+/// Gives up the call that waits, if there is one; the audit sink is told why.
+pub(crate) fn abandon(ctx: &mut Ctx, why: &str) {
+    if let Some(call) = ctx.caps.waiting.take() {
+        let (pc, regs) = (ctx.pc, ctx.regs);
+        let mut vm = Vm::new(ctx, pc, regs);
+        tell(
+            &mut vm,
+            call.site,
+            &call.args,
+            Verdict::Trap(why),
+            call.started,
+        );
+    }
 }
 
 /// Enters the method of an attenuator or fake.

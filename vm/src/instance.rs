@@ -43,6 +43,10 @@ const FREE_STACK: usize = 16 << 10;
 /// How often a run that waits for the host looks whether it is cancelled.
 const WAIT_SLICE: Duration = Duration::from_millis(20);
 
+/// Why nobody wants the answer of a call any more.
+const ANOTHER_RUN: &str = "the run was left for another one";
+const GONE: &str = "the run was left while it waited";
+
 /// How an instance runs.
 pub struct Config {
     /// Limits.
@@ -228,6 +232,12 @@ impl fmt::Debug for Instance {
     }
 }
 
+impl Drop for Instance {
+    fn drop(&mut self) {
+        crate::capability::abandon(&mut self.ctx, GONE);
+    }
+}
+
 impl Instance {
     /// An instance of a program. `grants` are looked up by interface; what the program does not request
     /// stays unused.
@@ -367,7 +377,7 @@ impl Instance {
 
     /// Ends a waiting run.
     pub fn fail(&mut self, kind: TrapKind, message: &str) -> Outcome {
-        self.ctx.caps.waiting = None;
+        crate::capability::abandon(&mut self.ctx, message);
         crate::trap::record(&mut self.ctx, kind, message.to_owned());
         self.outcome(crate::dispatch::TRAPPED)
     }
@@ -435,6 +445,7 @@ impl Instance {
 
     /// Builds the entry frame and runs it.
     fn start(&mut self, args: &[String]) -> u64 {
+        crate::capability::abandon(&mut self.ctx, ANOTHER_RUN);
         let loaded = Arc::clone(&self.ctx.loaded);
         let Some(entry) = &loaded.program.entry else {
             return self.refuse(TrapKind::Unreachable, "no entry point");
@@ -447,7 +458,6 @@ impl Instance {
         ctx.depth_left = i64::from(ctx.caps.limits.depth.max(1)) - 1;
         ctx.trap = None;
         ctx.failure = None;
-        ctx.caps.waiting = None;
         if let Some(monitor) = &mut ctx.monitor {
             monitor.start();
         }

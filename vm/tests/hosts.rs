@@ -426,3 +426,50 @@ fn a_run_shows_no_error_of_another() {
     let shown = text(&["silent".to_owned()]);
     assert!(shown.contains("Number") && shown.contains('1'), "{shown}");
 }
+
+#[test]
+fn a_call_that_is_given_up_while_it_waits_is_audited() {
+    let mut p = Prog::new();
+    let mut f = p.main();
+    let (n, text) = (f.reg(p.int), f.reg(p.str));
+    f.const_imm(n, 1);
+    f.emit_args(Op::CapCall, text, LATER, &[0, n]);
+    p.put(&mut f, TEXT, text);
+    let loaded = p.finish_main(f);
+    let waiting = || {
+        let audited = Arc::new(std::sync::Mutex::new(vec![]));
+        let sink = Arc::clone(&audited);
+        let config = Config {
+            audit: Some(Box::new(move |event: &jet_vm::AuditEvent<'_>| {
+                let call = format!("{}({:?}) {:?}", event.method, event.args, event.verdict);
+                sink.lock().unwrap().push(call);
+                true
+            })),
+            ..Config::default()
+        };
+        let host: Box<dyn HostCapability> = Box::new(out(&Log::default()));
+        let mut instance = Instance::new(Arc::clone(&loaded), config, vec![host.into()]).unwrap();
+        let outcome = instance.run_main(&[]);
+        assert!(matches!(outcome, Outcome::Waiting(_)), "{outcome:?}");
+        assert!(audited.lock().unwrap().is_empty());
+        (instance, audited)
+    };
+    let (mut instance, audited) = waiting();
+    let outcome = instance.fail(TrapKind::Cancelled, "enough");
+    assert!(matches!(outcome, Outcome::Trapped(t) if t.kind == TrapKind::Cancelled));
+    drop(instance);
+    assert_eq!(
+        *audited.lock().unwrap(),
+        ["later([Int(1)]) Trap(\"enough\")"]
+    );
+    // Another run in its place, and the end of the instance.
+    let (mut instance, audited) = waiting();
+    assert!(matches!(instance.run_main(&[]), Outcome::Waiting(_)));
+    assert_eq!(audited.lock().unwrap().len(), 1);
+    drop(instance);
+    let seen = audited.lock().unwrap();
+    assert!(
+        seen.len() == 2 && seen.iter().all(|s| s.contains("Trap")),
+        "{seen:?}"
+    );
+}

@@ -518,8 +518,10 @@ impl RunOptions {
             Some(path) => Policy::read(path)?,
             None => Policy::default(),
         };
+        let mut granted = policy.scopes.merge(grants.scopes())?;
+        granted.protect(grants.policy.clone());
         Ok(RunOptions {
-            grants: policy.scopes.merge(grants.scopes())?,
+            grants: granted,
             quotas: policy.quotas,
             arguments: policy.arguments,
             limits: limits.limits(&policy.limits),
@@ -539,7 +541,10 @@ impl RunOptions {
 impl RunArgs {
     /// The flags and the policy that they name, put together.
     pub fn options(&self) -> Result<RunOptions, String> {
-        RunOptions::of(&self.grants, &self.limits, &self.modes)
+        let mut options = RunOptions::of(&self.grants, &self.limits, &self.modes)?;
+        let ours = [&self.audit_log, &self.trusted_keys];
+        options.grants.protect(ours.into_iter().flatten().cloned());
+        Ok(options)
     }
 
     /// What is to be observed, and where it goes.

@@ -77,6 +77,27 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         say(&refused(style, &missing));
         return REFUSED;
     }
+    // The log is there before the files of grants are looked at, so that it can be told from them.
+    let audit = match &args.audit_log {
+        None => None,
+        Some(path) => {
+            let (mut others, mut by_capability) = (Arguments::default(), BTreeMap::new());
+            for (name, keep) in &options.arguments {
+                match name {
+                    None => others = *keep,
+                    Some(name) => drop(by_capability.insert(name.clone(), *keep)),
+                }
+            }
+            match audit_log::sink(path, others, by_capability) {
+                Ok(sink) => Some(sink),
+                Err(error) => {
+                    let message =
+                        format!("cannot write the audit log `{}`: {error}", path.display());
+                    return fail(USAGE, &message, None);
+                }
+            }
+        }
+    };
     let capabilities = std::env::current_dir()
         .map_err(|error| format!("cannot tell the working directory: {error}"))
         .and_then(|cwd| crate::host::capabilities(&options.grants, &cwd));
@@ -97,26 +118,6 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
             _ => log_line,
         }),
         jit: options.compiler(seed),
-    };
-    let audit = match &args.audit_log {
-        None => None,
-        Some(path) => {
-            let (mut others, mut by_capability) = (Arguments::default(), BTreeMap::new());
-            for (name, keep) in &options.arguments {
-                match name {
-                    None => others = *keep,
-                    Some(name) => drop(by_capability.insert(name.clone(), *keep)),
-                }
-            }
-            match audit_log::sink(path, others, by_capability) {
-                Ok(sink) => Some(sink),
-                Err(error) => {
-                    let message =
-                        format!("cannot write the audit log `{}`: {error}", path.display());
-                    return fail(USAGE, &message, None);
-                }
-            }
-        }
     };
     let prepared = started.elapsed();
     let started = Instant::now();

@@ -1,10 +1,11 @@
 //! `Database`: SQL on one SQLite file, no further than its grant.
 //!
 //! A statement is prepared under an authorizer (`db_guard.rs`) that knows the granted tables, and runs under a handler
-//! that looks at fuel, time and cancellation. Values reach it as bound parameters. Under a grant of tables it is first
-//! prepared against a copy of their schema alone, so that no message depends on what else the file holds. What must stay
-//! true: only our own statements (`Guard::as_ours`) run without the authorizer's rules; one text is one statement; an
-//! answer is bounded by the memory that the program has left.
+//! that looks at fuel, time and cancellation. Values reach it as bound parameters, and are the shorter the more steps a statement
+//! has: between two looks at the limits only so many bytes are worked on. Under a grant of tables it is first prepared against what is
+//! granted alone (`db_shadow.rs`), so that no message depends on what else the file holds. What must stay true: only our own
+//! statements (`Guard::as_ours`) run without the authorizer's rules; one text is one statement; an answer is bounded by the memory
+//! that the program has left.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -15,13 +16,14 @@ use jet_vm::host::{
     DbGrant, HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostResult,
     HostStruct, HostType, HostValue, HostVariant, LimitKind,
 };
-use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Error, OpenFlags, StatementStatus, ToSql};
 
-use super::db_guard::{Guard, Statements, Stop, shadow, statements};
+use super::db_functions::install;
+use super::db_guard::{Guard, MAX_SQL, STEPS, Statements, harden, statements};
+use super::db_shadow::{Refused, Shadow};
 
 static DB_VALUE: HostEnum = HostEnum {
     name: "DbValue",
@@ -96,11 +98,7 @@ static METHODS: [HostMethod; 5] = [
     method("rollback", &[], HostType::Unit),
 ];
 
-/// Longest text of a statement.
-const MAX_SQL: usize = 100_000;
-/// Steps of SQLite's machine between two looks at limits.
-const STEPS: i32 = 1000;
-/// What every statement costs besides its steps.
+/// What every statement costs besides its text and its steps.
 const BASE_COST: u64 = 200;
 /// How long a lock of somebody else is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -110,45 +108,25 @@ const VALUE_COST: u64 = 48;
 const LEAST_MEMORY: u64 = 16 << 20;
 /// Statements that are known to name nothing but what is granted.
 const MAX_KNOWN: usize = 256;
+/// Bytes of values that may be looked at between two looks at the limits: no step of SQLite's machine takes longer than its values are.
+const BETWEEN_LOOKS: u64 = 8 << 30;
+/// Bytes of a step of a statement that is prepared.
+const STEP_SIZE: u64 = 24;
 
-/// Why a statement gave nothing.
-enum DbFail {
-    Failed(String),
-    Denied(String),
-    Locked,
-    Corrupt,
-    Trap(HostFailure),
+fn denied(what: &str) -> HostFailure {
+    HostFailure::error(&DB_ERROR, "Denied", [HostValue::str(what)])
 }
 
-impl From<HostFailure> for DbFail {
-    fn from(failure: HostFailure) -> Self {
-        DbFail::Trap(failure)
-    }
-}
-
-impl From<DbFail> for HostFailure {
-    fn from(fail: DbFail) -> HostFailure {
-        let (variant, payload) = match fail {
-            DbFail::Failed(why) => (0, vec![HostValue::str(&why)]),
-            DbFail::Denied(what) => (1, vec![HostValue::str(&what)]),
-            DbFail::Locked => (2, Vec::new()),
-            DbFail::Corrupt => (3, Vec::new()),
-            DbFail::Trap(failure) => return failure,
-        };
-        HostFailure::Error {
-            error: DB_ERROR.name,
-            variant,
-            payload,
-        }
-    }
+fn failed(why: &str) -> HostFailure {
+    HostFailure::error(&DB_ERROR, "Failed", [HostValue::str(why)])
 }
 
 /// The capability over one file.
 pub struct Database {
     connection: Connection,
     guard: Arc<Guard>,
-    /// The schema of the granted tables alone, with the version of the schema that it was made from.
-    shadow: Option<(i64, Connection)>,
+    /// What is granted, and nothing else.
+    shadow: Option<Shadow>,
     known: HashSet<String>,
     /// Whether SQLite was told how much memory it may use.
     capped: bool,
@@ -199,27 +177,18 @@ impl Database {
         Ok(database)
     }
 
-    /// Turns off what leads past the grant, or believes what the file says about itself.
+    /// Puts the rules in place.
     fn harden(&mut self) -> Result<(), Error> {
         let c = &mut self.connection;
-        c.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        c.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        c.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        c.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
-        c.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        c.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL as i32)?;
-        c.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000)?;
-        c.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 32)?;
-        c.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 200)?;
-        c.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
-        // No file of SQLite's own choice.
-        c.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;")?;
+        harden(c)?;
+        install(c, &self.guard)?;
         let guard = Arc::clone(&self.guard);
         c.authorizer(Some(move |cx: rusqlite::hooks::AuthContext<'_>| {
             guard.authorize(&cx)
         }))?;
         let guard = Arc::clone(&self.guard);
-        c.progress_handler(STEPS, Some(move || guard.budget.spent(STEPS as u64)))?;
+        let steps = u64::try_from(STEPS).unwrap_or_default();
+        c.progress_handler(STEPS, Some(move || guard.budget.spent(steps)))?;
         let guard = Arc::clone(&self.guard);
         c.busy_handler(Some(move |tries: i32| {
             let nap = Duration::from_millis(2);
@@ -233,93 +202,80 @@ impl Database {
         Ok(())
     }
 
-    fn failure(&self, error: Error) -> DbFail {
+    /// What SQLite's failure is to the program. Where there is something that it may not know of, SQLite's words are told of
+    /// constraints only, which are those of granted tables.
+    fn failure(&self, error: Error) -> HostFailure {
         if let Some(stop) = self.guard.budget.stopped() {
-            let (kind, why) = match stop {
-                Stop::Fuel => (LimitKind::Fuel, "the statement did too much work"),
-                Stop::Time => (LimitKind::Time, "the time limit is reached"),
-            };
-            return DbFail::Trap(HostFailure::limit(kind, why));
+            return stop;
         }
         if let Some(what) = self.guard.denied() {
-            return DbFail::Denied(what);
+            return denied(&what);
         }
-        let message = |text: Option<String>, code: &rusqlite::ffi::Error| match text {
-            Some(text) => text,
-            None => code.to_string(),
+        let said = |text: &str| match self.guard.confined() {
+            true => failed("the statement failed"),
+            false => failed(text),
         };
         match error {
             Error::SqliteFailure(code, text) => match code.code {
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => DbFail::Locked,
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => DbFail::Corrupt,
-                ErrorCode::ReadOnly => DbFail::Denied("writing".into()),
-                ErrorCode::PermissionDenied => DbFail::Denied("the file".into()),
-                ErrorCode::AuthorizationForStatementDenied => {
-                    DbFail::Denied("what the statement names".into())
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                    HostFailure::error(&DB_ERROR, "Locked", [])
                 }
-                ErrorCode::DiskFull => DbFail::Failed("the disk is full".into()),
-                ErrorCode::SystemIoFailure => DbFail::Failed("reading or writing failed".into()),
-                ErrorCode::CannotOpen => DbFail::Failed("the file cannot be opened".into()),
-                ErrorCode::OutOfMemory | ErrorCode::TooBig => DbFail::Trap(HostFailure::limit(
-                    LimitKind::Memory,
-                    "a value of the statement does not fit",
-                )),
-                _ => DbFail::Failed(message(text, &code)),
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                    HostFailure::error(&DB_ERROR, "Corrupt", [])
+                }
+                ErrorCode::ReadOnly => denied("writing"),
+                ErrorCode::PermissionDenied => denied("the file"),
+                ErrorCode::AuthorizationForStatementDenied => denied("what the statement names"),
+                ErrorCode::DiskFull => failed("the disk is full"),
+                ErrorCode::SystemIoFailure => failed("reading or writing failed"),
+                ErrorCode::CannotOpen => failed("the file cannot be opened"),
+                ErrorCode::OutOfMemory => {
+                    HostFailure::limit(LimitKind::Memory, "a value of the statement does not fit")
+                }
+                ErrorCode::TooBig => {
+                    failed("a value is too long, for any statement or for one of this size")
+                }
+                ErrorCode::ConstraintViolation => failed(&text.unwrap_or_else(|| code.to_string())),
+                _ => said(&text.unwrap_or_else(|| code.to_string())),
             },
-            Error::SqlInputError { msg, .. } => DbFail::Failed(msg),
-            Error::MultipleStatement => DbFail::Failed("one statement at a time".into()),
-            other => DbFail::Failed(other.to_string()),
+            Error::SqlInputError { msg, .. } => said(&msg),
+            other => said(&other.to_string()),
         }
     }
 
     /// Refuses a statement that names something that is not granted, with an answer that is the same whether or not it
     /// is there.
-    fn look_at_names(&mut self, sql: &str) -> Result<(), DbFail> {
+    fn look_at_names(&mut self, sql: &str) -> Result<(), HostFailure> {
         if !self.guard.confined() || self.known.contains(sql) {
             return Ok(());
         }
-        for fresh in [false, true] {
-            let made = self.guard.as_ours(|| {
-                let version = |c: &Connection| {
-                    c.query_row("PRAGMA schema_version", [], |r| r.get::<_, i64>(0))
-                };
-                let now = version(&self.connection)?;
-                if self.shadow.as_ref().is_none_or(|(then, _)| *then != now) {
-                    self.shadow = Some((now, shadow(&self.connection, &self.guard)?));
-                }
-                Ok(())
-            });
-            made.map_err(|e| self.failure(e))?;
-            let Some((_, shadow)) = &self.shadow else {
-                break;
-            };
-            match shadow.prepare(sql) {
-                Ok(_) => {
-                    if self.known.len() >= MAX_KNOWN {
-                        self.known.clear();
-                    }
-                    self.known.insert(sql.to_owned());
-                    return Ok(());
-                }
-                Err(error) if fresh => {
-                    let text = match error {
-                        Error::SqlInputError { msg, .. } => msg,
-                        Error::SqliteFailure(_, Some(text)) => text,
-                        other => other.to_string(),
-                    };
-                    return Err(match text.strip_prefix("no such table: ") {
-                        Some(table) => DbFail::Denied(format!("table `{table}`")),
-                        None => DbFail::Failed(text),
-                    });
-                }
-                Err(_) => {}
-            }
+        let version = |c: &Connection| c.query_row("PRAGMA schema_version", [], |r| r.get(0));
+        let now: Result<i64, Error> = self.guard.as_ours(|| version(&self.connection));
+        let now = now.map_err(|e| self.failure(e))?;
+        let shadow = match self.shadow.take().filter(|s| s.version == now) {
+            Some(shadow) => shadow,
+            None => Shadow::of(&self.connection, &self.guard, now).map_err(|e| self.failure(e))?,
+        };
+        let checked = shadow.check(sql);
+        self.shadow = Some(shadow);
+        if let Some(stop) = self.guard.budget.stopped() {
+            return Err(stop);
         }
-        Ok(())
+        match checked {
+            Ok(()) => {
+                if self.known.len() >= MAX_KNOWN {
+                    self.known.clear();
+                }
+                self.known.insert(sql.to_owned());
+                Ok(())
+            }
+            Err(Refused::Denied(what)) => Err(denied(&what)),
+            Err(Refused::Failed(why)) => Err(failed(&why)),
+        }
     }
 
     /// Gives SQLite itself, for all of its connections in this process, as much memory as the program has.
-    fn cap_memory(&mut self, cx: &HostCx<'_>) -> Result<(), DbFail> {
+    fn cap_memory(&mut self, cx: &HostCx<'_>) -> Result<(), HostFailure> {
         if !self.capped {
             let most = cx.limits().memory.max(LEAST_MEMORY);
             let sql = format!("PRAGMA hard_heap_limit = {most}");
@@ -332,6 +288,16 @@ impl Database {
         Ok(())
     }
 
+    /// Says how long values may be.
+    fn bound_values(&self, longest: u64) {
+        self.guard.budget.bound(longest);
+        let longest = i32::try_from(longest).unwrap_or(i32::MAX);
+        // What is out of range is brought into it.
+        let _ = self
+            .connection
+            .set_limit(Limit::SQLITE_LIMIT_LENGTH, longest);
+    }
+
     /// Prepares and runs a statement. `reads` says whether it is to give rows or to change something.
     fn run(
         &mut self,
@@ -339,67 +305,94 @@ impl Database {
         values: &[HostValue],
         reads: bool,
         cx: &mut HostCx<'_>,
-    ) -> Result<HostValue, DbFail> {
+    ) -> Result<HostValue, HostFailure> {
         if sql.len() > MAX_SQL {
-            return Err(DbFail::Failed("the statement is too long".into()));
+            return Err(failed("the statement is too long"));
         }
         match statements(sql) {
             Statements::One => {}
-            Statements::None => return Err(DbFail::Failed("there is no statement".into())),
-            Statements::More => return Err(DbFail::Failed("one statement at a time".into())),
+            Statements::None => return Err(failed("there is no statement")),
+            Statements::More => return Err(failed("one statement at a time")),
         }
         self.guard.budget.start(cx);
-        cx.charge_work(BASE_COST);
-        let most = i32::try_from(cx.memory_left().min(1 << 30)).unwrap_or(1 << 30);
-        let _ = self
-            .connection
-            .set_limit(Limit::SQLITE_LIMIT_LENGTH, most.max(MAX_SQL as i32));
+        cx.charge_work(BASE_COST + sql.len() as u64);
+        let memory = cx.memory_left().min(1 << 30).max(MAX_SQL as u64);
+        self.bound_values(memory);
         self.cap_memory(cx)?;
         self.look_at_names(sql)?;
         self.guard.budget.start(cx);
-        let mut statement = match self.connection.prepare_cached(sql) {
-            Ok(statement) => statement,
-            Err(error) => return Err(self.failure(error)),
-        };
+        let guard = Arc::clone(&self.guard);
+        let mut run = || self.run_known(sql, values, reads, cx, memory);
+        if reads {
+            guard.while_reading(run)
+        } else {
+            run()
+        }
+    }
+
+    /// The same with a statement that names nothing but what is granted.
+    fn run_known(
+        &self,
+        sql: &str,
+        values: &[HostValue],
+        reads: bool,
+        cx: &mut HostCx<'_>,
+        memory: u64,
+    ) -> Result<HostValue, HostFailure> {
+        let prepared = self.connection.prepare_cached(sql);
+        let mut statement = prepared.map_err(|e| self.failure(e))?;
         if reads != statement.readonly() {
-            return Err(DbFail::Denied(if reads {
-                "writing by `query`; `execute` writes".into()
+            // It was judged as one of the other kind.
+            statement.discard();
+            return Err(denied(if reads {
+                "writing by `query`; `execute` writes"
             } else {
-                "reading by `execute`; `query` reads".into()
+                "reading by `execute`; `query` reads"
             }));
         }
         let places = statement.parameter_count();
         if places != values.len() {
-            return Err(DbFail::Failed(format!(
+            return Err(failed(&format!(
                 "the statement has {places} places for values, and {} are given",
                 values.len()
             )));
         }
+        // SQLite looks at limits where its machine jumps: after all steps of the statement at the latest, or so many in a loop.
+        let size = u64::try_from(statement.get_status(StatementStatus::MemUsed)).unwrap_or(0);
+        let straight = size / STEP_SIZE + u64::try_from(STEPS).unwrap_or(0);
+        let longest = (BETWEEN_LOOKS / straight).max(MAX_SQL as u64);
+        self.bound_values(longest.min(memory));
         statement.reset_status(StatementStatus::VmStep);
+        let before = self.connection.total_changes();
         let answer = step(&mut statement, values, reads, cx);
         let steps = statement.get_status(StatementStatus::VmStep);
         drop(statement);
-        cx.charge_work(u64::try_from(steps).unwrap_or(0));
+        cx.charge_work(u64::try_from(steps).unwrap_or(0) + self.guard.budget.extra_done());
         match answer {
             Ok(Some(rows)) => Ok(rows),
+            // What makes or drops a table leaves the number of the statement before it.
+            Ok(None) if self.connection.total_changes() == before => Ok(HostValue::Int(0)),
             Ok(None) => {
                 let changes = self.connection.changes();
                 Ok(HostValue::Int(i64::try_from(changes).unwrap_or(i64::MAX)))
             }
+            Err(Ended::By(Error::SqliteFailure(code, _)))
+                if code.code == ErrorCode::TooBig && memory <= longest =>
+            {
+                let why = "a value of the statement does not fit";
+                Err(HostFailure::limit(LimitKind::Memory, why))
+            }
             Err(Ended::By(error)) => Err(self.failure(error)),
-            Err(Ended::Text) => Err(DbFail::Failed("a text of the database is not UTF-8".into())),
-            Err(Ended::Trap(failure)) => Err(DbFail::Trap(failure)),
+            Err(Ended::Text) => Err(failed("a text of the database is not UTF-8")),
+            Err(Ended::Trap(failure)) => Err(failure),
         }
     }
 
-    fn transaction(&mut self, sql: &str, cx: &mut HostCx<'_>) -> Result<HostValue, DbFail> {
+    fn transaction(&mut self, sql: &str, cx: &mut HostCx<'_>) -> HostResult {
         self.guard.budget.start(cx);
         cx.charge_work(BASE_COST);
         let done = self.guard.as_ours(|| self.connection.execute_batch(sql));
-        match done {
-            Ok(()) => Ok(HostValue::Unit),
-            Err(error) => Err(self.failure(error)),
-        }
+        done.map(|()| HostValue::Unit).map_err(|e| self.failure(e))
     }
 }
 
@@ -482,6 +475,19 @@ fn step(
     Ok(reads.then_some(HostValue::List(rows)))
 }
 
+/// The files of a granted database: its own, and those that SQLite puts beside it.
+pub(super) fn files(grant: &DbGrant) -> Vec<PathBuf> {
+    if grant.file.as_os_str() == ":memory:" {
+        return Vec::new();
+    }
+    let beside = |end: &str| {
+        let mut name = grant.file.clone().into_os_string();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    ["", "-journal", "-wal", "-shm"].map(beside).into()
+}
+
 /// The path of a file to make, whose folder is there, without links.
 fn new_file(path: &Path) -> std::io::Result<PathBuf> {
     let name = path.file_name().ok_or(std::io::ErrorKind::InvalidInput)?;
@@ -526,11 +532,8 @@ impl HostCapability for Database {
             (2, []) => self.transaction("BEGIN", cx),
             (3, []) => self.transaction("COMMIT", cx),
             (4, []) => self.transaction("ROLLBACK", cx),
-            _ => Err(DbFail::Trap(jet_vm::host::wrong_arguments(
-                &METHODS, method,
-            ))),
+            _ => Err(jet_vm::host::wrong_arguments(&METHODS, method)),
         };
-        let result: HostResult = result.map_err(HostFailure::from);
         result.into()
     }
 

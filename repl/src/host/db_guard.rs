@@ -1,15 +1,26 @@
 //! What a statement may name and how much it may do: the authorizer and the budget of `Database`.
 //!
 //! The authorizer lists what is allowed; what it does not know is refused. Functions that tell the time, make random
-//! numbers, load code or describe the library are not listed: each of these is authority of another capability.
+//! numbers, load code or describe the library are not listed: each of these is authority of another capability. Under a grant of some
+//! tables a statement is judged twice. What its text names is looked at where there is nothing but what is granted (`db_shadow.rs`);
+//! so what it reads besides, in the real database, it reads through a granted view. SQLite's own word for who reads is not asked: it
+//! is whatever name a statement gives to a part of itself.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jet_vm::host::{DbGrant, HostCx};
+use jet_vm::host::{DbGrant, HostCx, HostFailure, Interrupt, LimitKind};
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Connection, Error};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, Error, ffi};
+
+/// Longest text of a statement.
+pub(super) const MAX_SQL: usize = 100_000;
+/// Steps of SQLite's machine between two looks at limits.
+pub(super) const STEPS: i32 = 100;
+/// Longest pattern of `like` and `glob`.
+const MAX_PATTERN: usize = 1000;
 
 /// Functions that compute something from their arguments.
 const FUNCTIONS: &[&str] = &[
@@ -94,25 +105,20 @@ const FUNCTIONS: &[&str] = &[
 
 /// What a grant of tables does not cover.
 const DEFINING: &str = "tables, views and indexes other than those granted";
-
-/// What ended a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The program's fuel.
-    Fuel,
-    /// The program's time, or somebody cancelled it.
-    Time,
-}
+/// What is refused for something that the program does not know of, whatever it is.
+const HIDDEN: &str = "what the statement leads to";
 
 /// How much the statement that runs may do.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Budget {
     left: AtomicU64,
-    stopped: AtomicU8,
-    until: Mutex<(Option<Instant>, Option<Arc<AtomicBool>>)>,
+    extra: AtomicU64,
+    longest: AtomicU64,
+    stopped: Mutex<Option<HostFailure>>,
+    interrupt: Mutex<Interrupt>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -120,8 +126,24 @@ impl Budget {
     /// Begins a statement.
     pub fn start(&self, cx: &HostCx<'_>) {
         self.left.store(cx.work_left(), Ordering::Relaxed);
-        self.stopped.store(0, Ordering::Relaxed);
-        *lock(&self.until) = (cx.deadline(), cx.cancel());
+        self.extra.store(0, Ordering::Relaxed);
+        *lock(&self.stopped) = None;
+        *lock(&self.interrupt) = cx.interrupt();
+    }
+
+    /// Says how long a value may be.
+    pub fn bound(&self, longest: u64) {
+        self.longest.store(longest, Ordering::Relaxed);
+    }
+
+    /// How long a value may be.
+    pub fn longest(&self) -> u64 {
+        self.longest.load(Ordering::Relaxed)
+    }
+
+    /// How long a pattern may be.
+    pub fn longest_pattern(&self) -> usize {
+        MAX_PATTERN
     }
 
     /// Notes work; whether the statement has to end.
@@ -129,39 +151,72 @@ impl Budget {
         let left = self.left.load(Ordering::Relaxed);
         self.left
             .store(left.saturating_sub(work), Ordering::Relaxed);
-        let (deadline, cancel) = &*lock(&self.until);
-        let stop = if left < work {
-            1
-        } else if deadline.is_some_and(|d| Instant::now() >= d)
-            || cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed))
-        {
-            2
+        let why = if left < work {
+            HostFailure::limit(LimitKind::Fuel, "the statement did too much work")
         } else {
-            return false;
+            match lock(&self.interrupt).check() {
+                Ok(()) => return false,
+                Err(why) => why,
+            }
         };
-        self.stopped.store(stop, Ordering::Relaxed);
+        *lock(&self.stopped) = Some(why);
         true
     }
 
-    /// Why it ended, if it did not by itself.
-    pub fn stopped(&self) -> Option<Stop> {
-        match self.stopped.load(Ordering::Relaxed) {
-            0 => None,
-            1 => Some(Stop::Fuel),
-            _ => Some(Stop::Time),
+    /// Notes work of a function of ours, which SQLite does not count.
+    pub fn extra(&self, units: u64) -> Result<(), Error> {
+        self.extra.fetch_add(units, Ordering::Relaxed);
+        match self.spent(units) {
+            true => Err(Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_INTERRUPT),
+                None,
+            )),
+            false => Ok(()),
         }
+    }
+
+    /// What [`Budget::extra`] added up.
+    pub fn extra_done(&self) -> u64 {
+        self.extra.load(Ordering::Relaxed)
+    }
+
+    /// Why it ended, if it did not by itself.
+    pub fn stopped(&self) -> Option<HostFailure> {
+        lock(&self.stopped).clone()
     }
 }
 
 /// What is granted, and what a statement asked for beyond it.
+#[derive(Debug)]
 pub(super) struct Guard {
     tables: Option<Vec<String>>,
     deny: Vec<String>,
     read_only: bool,
     ours: AtomicBool,
+    reading: AtomicBool,
     denied: Mutex<Option<String>>,
     /// See [`Budget`].
     pub budget: Budget,
+}
+
+/// Sets a flag until it is dropped.
+struct During<'a>(&'a AtomicBool);
+
+impl<'a> During<'a> {
+    fn set(flag: &'a AtomicBool) -> During<'a> {
+        flag.store(true, Ordering::Relaxed);
+        During(flag)
+    }
+}
+
+impl Drop for During<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+fn named(list: &[String], name: &str) -> bool {
+    list.iter().any(|t| t.eq_ignore_ascii_case(name))
 }
 
 impl Guard {
@@ -171,6 +226,7 @@ impl Guard {
             deny: grant.deny.clone(),
             read_only: grant.read_only,
             ours: AtomicBool::new(false),
+            reading: AtomicBool::new(false),
             denied: Mutex::default(),
             budget: Budget::default(),
         }
@@ -181,26 +237,35 @@ impl Guard {
         self.tables.is_some() || !self.deny.is_empty()
     }
 
-    /// Whether a table is granted. SQLite's own tables are, for reading, if everything is.
+    /// Whether a name stays closed, however it is reached: it is denied, or SQLite's own.
+    pub fn closed(&self, name: &str) -> bool {
+        let lower = name.to_ascii_lowercase();
+        lower.starts_with("pragma_")
+            || lower == "dbstat"
+            || named(&self.deny, name)
+            || self.confined() && lower.starts_with("sqlite_")
+    }
+
+    /// Whether a table or view is granted by its name. SQLite's own tables are, for reading, if everything is.
     pub fn covers(&self, table: &str) -> bool {
-        let named = |list: &[String]| list.iter().any(|t| t.eq_ignore_ascii_case(table));
-        let lower = table.to_ascii_lowercase();
-        if lower.starts_with("pragma_") || lower == "dbstat" {
-            return false;
-        }
-        match &self.tables {
-            Some(tables) => named(tables) && !named(&self.deny) && !lower.starts_with("sqlite_"),
-            None if self.confined() && lower.starts_with("sqlite_") => false,
-            None => !named(&self.deny),
-        }
+        !self.closed(table) && self.tables.as_ref().is_none_or(|t| named(t, table))
+    }
+
+    /// Whether everything is granted but what is denied.
+    pub fn open(&self) -> bool {
+        self.tables.is_none()
     }
 
     /// Runs statements of ours, without the rules.
     pub fn as_ours<T>(&self, run: impl FnOnce() -> T) -> T {
-        self.ours.store(true, Ordering::Relaxed);
-        let out = run();
-        self.ours.store(false, Ordering::Relaxed);
-        out
+        let _ours = During::set(&self.ours);
+        run()
+    }
+
+    /// Runs or prepares what changes nothing and names nothing but what is granted.
+    pub fn while_reading<T>(&self, run: impl FnOnce() -> T) -> T {
+        let _reading = During::set(&self.reading);
+        run()
     }
 
     /// What the last statement was refused for.
@@ -208,21 +273,30 @@ impl Guard {
         lock(&self.denied).take()
     }
 
+    /// Judges a statement for the real database.
     pub fn authorize(&self, cx: &AuthContext<'_>) -> Authorization {
         if self.ours.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }
-        match self.refuse(cx) {
+        // Triggers and keys to other tables act in statements that change something.
+        let through = self.confined() && self.reading.load(Ordering::Relaxed);
+        let reads = |table: &str, _: &str| self.covers(table) || through && !self.closed(table);
+        match self.refuse(cx, reads) {
             None => Authorization::Allow,
             Some(what) => {
+                let what = if self.confined() { HIDDEN.into() } else { what };
                 lock(&self.denied).get_or_insert(what);
                 Authorization::Deny
             }
         }
     }
 
-    /// What is refused, if anything.
-    fn refuse(&self, cx: &AuthContext<'_>) -> Option<String> {
+    /// What is refused, if anything. `reads` says of a table and its column whether it may be read; an empty column stands for none.
+    pub fn refuse(
+        &self,
+        cx: &AuthContext<'_>,
+        reads: impl Fn(&str, &str) -> bool,
+    ) -> Option<String> {
         if cx.database_name.is_some_and(|name| name != "main") {
             // The schema of temporary tables is looked at with every statement that makes something.
             let looks = matches!(
@@ -234,13 +308,6 @@ impl Guard {
             );
             return (!looks || self.confined()).then(|| "another database".to_owned());
         }
-        let table = |name: &str| {
-            // A view that is granted reads what it is made of.
-            let through = cx
-                .accessor
-                .is_some_and(|view| self.covers(view) && self.confined());
-            (!self.covers(name) && !through).then(|| format!("table `{name}`"))
-        };
         let change = |name: &str| {
             if self.read_only {
                 return Some("writing".to_owned());
@@ -258,7 +325,10 @@ impl Guard {
         };
         match cx.action {
             AuthAction::Select | AuthAction::Recursive => None,
-            AuthAction::Read { table_name, .. } => table(table_name),
+            AuthAction::Read {
+                table_name,
+                column_name,
+            } => (!reads(table_name, column_name)).then(|| format!("table `{table_name}`")),
             AuthAction::Insert { table_name }
             | AuthAction::Delete { table_name }
             | AuthAction::Update { table_name, .. } => change(table_name),
@@ -295,46 +365,25 @@ impl Guard {
     }
 }
 
-/// A database without rows that has the granted tables and nothing else.
-pub(super) fn shadow(real: &Connection, guard: &Guard) -> Result<Connection, Error> {
-    let copy = Connection::open_in_memory()?;
-    copy.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-    let mut find = real.prepare(
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('table', 'view', 'index') \
-         ORDER BY type = 'index'",
-    )?;
-    let mut rows = find.query([])?;
-    while let Some(row) = rows.next()? {
-        let (kind, name, table): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let sql: Option<String> = row.get(3)?;
-        if !guard.covers(&table) || !guard.covers(&name) && kind != "index" {
-            continue;
-        }
-        let made = match (&*kind, &sql) {
-            ("view", _) | (_, None) => false,
-            (_, Some(sql)) => copy.execute_batch(sql).is_ok(),
-        };
-        if !made && kind != "index" {
-            copy.execute_batch(&columns_only(real, &name)?)?;
-        }
+/// Turns off what leads past a database, or believes what its file says about itself.
+pub(super) fn harden(c: &Connection) -> Result<(), Error> {
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_SQL),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 32),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        c.set_limit(limit, i32::try_from(most).unwrap_or(i32::MAX))?;
     }
-    Ok(copy)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A table with the names of another's columns.
-fn columns_only(real: &Connection, name: &str) -> Result<String, Error> {
-    let mut info = real.prepare(&format!("PRAGMA table_xinfo({})", quoted(name)))?;
-    let names: Result<Vec<String>, Error> = info.query_map([], |row| row.get(1))?.collect();
-    let names: Vec<String> = names?.iter().map(|n| quoted(n)).collect();
-    Ok(format!(
-        "CREATE TABLE {} ({})",
-        quoted(name),
-        names.join(", ")
-    ))
+    // No file of SQLite's own choice.
+    c.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;")
 }
 
 /// What a text holds, as SQLite divides it.
@@ -348,7 +397,7 @@ pub(super) enum Statements {
     More,
 }
 
-/// How many statements a text holds.
+/// How many statements a text holds. Asked before the text is prepared, which would prepare each of them.
 pub(super) fn statements(sql: &str) -> Statements {
     let bytes = sql.as_bytes();
     // SQLite reads up to a zero, also inside of quotes.
@@ -363,33 +412,30 @@ pub(super) fn statements(sql: &str) -> Statements {
             .position(|w| w == what)
             .map_or(bytes.len(), |i| from + i + what.len())
     };
-    while let Some(&byte) = bytes.get(at) {
-        let next = bytes.get(at + 1).copied();
-        let at_before = at;
-        at = match byte {
-            b'-' if next == Some(b'-') => find(at + 2, b"\n"),
-            b'/' if next == Some(b'*') => find(at + 2, b"*/"),
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0c => at + 1,
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        at = match rest {
+            [b'-', b'-', ..] => find(at + 2, b"\n"),
+            [b'/', b'*', ..] => find(at + 2, b"*/"),
+            [b' ' | b'\t' | b'\n' | b'\r' | 0x0c, ..] => at + 1,
             // A mark of the order of bytes, which SQLite skips.
-            0xef if bytes.get(at..at + 3) == Some(&[0xef, 0xbb, 0xbf]) => at + 3,
-            b';' => {
+            [0xef, 0xbb, 0xbf, ..] => at + 3,
+            [b';', ..] => {
                 ended = begun;
                 at + 1
             }
             _ if ended => return Statements::More,
             // A named place may hold anything in parentheses, quotes and semicolons too; values have `?`.
-            b'$' => return Statements::More,
-            b'\'' | b'"' | b'`' => find(at + 1, &[byte]),
-            b'[' => find(at + 1, b"]"),
-            _ => at + 1,
+            [b'$', ..] => return Statements::More,
+            [first, ..] => {
+                begun = true;
+                match first {
+                    b'\'' | b'"' | b'`' => find(at + 1, &[*first]),
+                    b'[' => find(at + 1, b"]"),
+                    _ => at + 1,
+                }
+            }
+            [] => at,
         };
-        begun |= !matches!(
-            byte,
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b';' | b'-' | b'/' | 0xef
-        );
-        begun |= byte == 0xef && at_before + 1 == at;
-        begun |= matches!(byte, b'-') && next != Some(b'-');
-        begun |= matches!(byte, b'/') && next != Some(b'*');
     }
     if begun {
         Statements::One

@@ -2,7 +2,9 @@
 //! so that a program's grants become its capabilities in one place.
 
 pub mod database;
+mod db_functions;
 mod db_guard;
+mod db_shadow;
 pub mod net;
 mod net_scope;
 
@@ -11,12 +13,17 @@ use std::path::Path;
 use jet_vm::host::process::Process;
 use jet_vm::host::{Grants, HostCapability};
 
-/// Makes the capabilities of the grants. Relative paths start at `cwd`.
+/// Makes the capabilities of the grants. Relative paths start at `cwd`. A granted database is written by its capability alone.
 pub fn capabilities(grants: &Grants, cwd: &Path) -> Result<Vec<Box<dyn HostCapability>>, String> {
-    let mut out = grants.capabilities(cwd).map_err(|e| e.to_string())?;
+    let mut grants = grants.clone();
+    let mut database = None;
     if let Some(grant) = &grants.database {
-        out.push(Box::new(database::Database::open(grant, cwd)?));
+        // Opened first: if it is made now, its identity is denied, not its name alone.
+        database = Some(database::Database::open(grant, cwd)?);
+        grants.protect(database::files(grant));
     }
+    let mut out = grants.capabilities(cwd).map_err(|e| e.to_string())?;
+    out.extend(database.map(|d| Box::new(d) as Box<dyn HostCapability>));
     if let Some(grant) = &grants.net {
         out.push(Box::new(net::Net::new(grant)?));
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use jet_vm::host::{
     HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostResult, HostStruct,
-    HostType, HostValue, HostVariant, LimitKind, NetGrant, Ticket,
+    HostType, HostValue, HostVariant, NetGrant, Ticket,
 };
 use ureq::http::{Method, Request, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -181,7 +181,7 @@ impl Net {
         let (ticket, completer) = Ticket::new();
         let job = Job {
             scope: Arc::clone(&self.scope),
-            until: until(cx, PATIENCE),
+            until: cx.interrupt().until(PATIENCE),
             most: cx.memory_left().min(MAX_BODY),
             _counted: Arc::clone(&self.running),
         };
@@ -206,7 +206,7 @@ impl Net {
             .ok_or_else(|| NetFail::Invalid("the port".into()))?;
         cx.charge_handle()?;
         let scope = Arc::clone(&self.scope);
-        let end = until(cx, PATIENCE);
+        let end = cx.interrupt().until(PATIENCE);
         let opened = wait_for(cx, end, move || match scope.look_up(&host, port) {
             Lookup::Denied => Err(NetFail::Denied(format!("{host}:{port}"))),
             Lookup::Unknown => Err(NetFail::Unreachable("the name has no address".into())),
@@ -243,7 +243,7 @@ impl Net {
     fn send(&self, handle: u64, data: &[u8], cx: &mut HostCx<'_>) -> Result<HostValue, NetFail> {
         let mut stream = self.open.get(&handle).ok_or_else(closed)?;
         cx.charge_output(data.len())?;
-        let end = until(cx, PATIENCE);
+        let end = cx.interrupt().until(PATIENCE);
         let mut rest = data;
         let _ = stream.set_write_timeout(Some(LOOK));
         while !rest.is_empty() {
@@ -266,7 +266,7 @@ impl Net {
         })?;
         let size = most.min(cx.memory_left()).min(1 << 20);
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-        let end = until(cx, PATIENCE);
+        let end = cx.interrupt().until(PATIENCE);
         let _ = stream.set_read_timeout(Some(LOOK));
         loop {
             match stream.read(&mut bytes) {
@@ -291,22 +291,10 @@ fn closed() -> HostFailure {
     HostFailure::handle("the connection is closed")
 }
 
-/// When something that begins now has to be over.
-fn until(cx: &HostCx<'_>, patience: Duration) -> Instant {
-    let patient = Instant::now() + patience;
-    cx.deadline().map_or(patient, |d| d.min(patient))
-}
-
 /// Whether waiting may go on.
 fn check(cx: &HostCx<'_>, end: Instant) -> Result<(), NetFail> {
-    use std::sync::atomic::Ordering;
-    let now = Instant::now();
-    if cx.deadline().is_some_and(|d| now >= d)
-        || cx.cancel().is_some_and(|c| c.load(Ordering::Relaxed))
-    {
-        return Err(HostFailure::limit(LimitKind::Time, "the time limit is reached").into());
-    }
-    if now >= end {
+    cx.interrupt().check()?;
+    if Instant::now() >= end {
         return Err(NetFail::TimedOut);
     }
     Ok(())

@@ -269,3 +269,173 @@ fn what_cannot_be_recorded_does_not_happen() {
         Some(2)
     );
 }
+
+/// Changes every file that it is given in every way there is.
+const CHANGE: &str = r#"
+fn main(args: [string]) uses Console + FileWrite:
+    for path in args:
+        let tried = [
+            FileWrite.write_text(path, "mine"), FileWrite.append_text(path, "mine"), FileWrite.write_bytes(path, [1]),
+            FileWrite.remove(path), FileWrite.rename("mine", path), FileWrite.rename(path, "stolen"), FileWrite.create_dir(path),
+        ]
+        Console.print(tried.map(told).join(" "))
+
+fn told(done: Result[(), IoError]) -> string:
+    return match done:
+        Ok(_) => "done"
+        Err(IoError.Denied(_)) => "Denied"
+        Err(IoError.Exists(_)) => "Exists"
+        Err(e) => e.show()
+"#;
+
+#[test]
+fn what_says_or_records_what_a_program_does_is_not_its_to_write() {
+    let world = World::new("protected");
+    for folder in ["logs", "etc", "data"] {
+        std::fs::create_dir(world.0.join(folder)).expect("folder");
+    }
+    world.write("change.jet", CHANGE);
+    world.write("mine", "mine");
+    world.write("logs/old", "{}\n");
+    world.write("etc/p.toml", "[grants]\nwrite = true\n");
+    world.write("keys", "");
+    std::fs::hard_link(world.0.join("logs/old"), world.0.join("hard")).expect("link");
+    std::os::unix::fs::symlink("logs/old", world.0.join("soft")).expect("link");
+    std::os::unix::fs::symlink("logs", world.0.join("way")).expect("link");
+    rusqlite::Connection::open(world.0.join("data/shop.db"))
+        .and_then(|db| db.execute_batch("create table orders(a)"))
+        .expect("database");
+    let absolute = world.0.join("logs/old").to_string_lossy().into_owned();
+    let closed = [
+        "logs/old",
+        "./etc/../logs/old",
+        "soft",
+        "hard",
+        "way/old",
+        &absolute,
+        "etc/p.toml",
+        "data/shop.db",
+        "data/shop.db-journal",
+        "data/shop.db-wal",
+        "data/shop.db-shm",
+    ];
+    let mut args = vec![
+        "change.jet",
+        "--policy=etc/p.toml",
+        "--allow-write=.",
+        "--allow-db=data/shop.db",
+        "--audit-log=logs/old",
+        "--",
+    ];
+    args.extend(closed);
+    let ended = world.run(&args);
+    let mut attempts = Vec::new();
+    for (path, line) in closed.iter().zip(ended.lines()) {
+        // A link to the log is the program's own to move or to remove; what is not there cannot be made.
+        let link = *path == "soft";
+        let fine = line
+            .split(' ')
+            .all(|w| ["Denied", "Exists"].contains(&w) || link && w == "done");
+        assert!(fine, "{path}: {line}");
+        attempts.push((*path, line.to_owned()));
+    }
+    // The folders in which they lie stay where they are.
+    let folders = ["logs", "etc", "data", "."];
+    let mut args = args[..6].to_vec();
+    args.extend(folders);
+    let ended = world.run(&args);
+    for (path, line) in folders.iter().zip(ended.lines()) {
+        assert!(!line.contains("done"), "{path}: {line}");
+    }
+    let log = std::fs::read_to_string(world.0.join("logs/old")).expect("log");
+    assert!(log.starts_with("{}\n{\"") && !log.contains("mine"), "{log}");
+    assert_eq!(
+        std::fs::read_to_string(world.0.join("etc/p.toml")).expect("policy"),
+        "[grants]\nwrite = true\n"
+    );
+    // Files beside them are granted as ever.
+    let ended = world.run(&[
+        "change.jet",
+        "--allow-write=logs",
+        "--audit-log=logs/old",
+        "--",
+        "logs/new",
+    ]);
+    assert!(
+        ended.lines()[0].starts_with("done done done done"),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn large_arguments_are_hashed_piece_by_piece() {
+    let world = World::new("audit-large");
+    world.write(
+        "large.jet",
+        "fn main() uses FileWrite ! IoError:\n    FileWrite.write_bytes(\"out\", \"x\".repeat(8_000_000).bytes())?\n",
+    );
+    let ended = world.run(&[
+        "large.jet",
+        "--allow-write=.",
+        "--audit-log=log",
+        "--stats=json",
+    ]);
+    let stats: serde_json::Value = ended
+        .err
+        .lines()
+        .find_map(|l| serde_json::from_str(l).ok())
+        .expect("statistics");
+    let peak = stats["process"]["peak_resident"]
+        .as_u64()
+        .expect("a number");
+    assert!(peak < 160 << 20, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn a_torn_line_of_the_log_stays_alone() {
+    let world = world("audit-torn");
+    world.write("log.jsonl", "{\"n\":1}\n{\"n\":2,\"ca");
+    let flags = [
+        "read.jet",
+        "--allow-read=in",
+        "--audit-log=log.jsonl",
+        "--",
+        "in/a",
+    ];
+    assert_eq!(world.run(&flags).lines(), ["inside"]);
+    let log = std::fs::read_to_string(world.0.join("log.jsonl")).expect("log");
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines[..2], ["{\"n\":1}", "{\"n\":2,\"ca"], "{log}");
+    let whole = |l: &&str| serde_json::from_str::<serde_json::Value>(l).is_ok();
+    assert!(lines.len() == 4 && lines[2..].iter().all(whole), "{log}");
+    // The last call that a full disk lets through leaves a torn line, and what is told of the next one is a line of its own.
+    let paths = vec!["in/a"; 60].join(" ");
+    let line = format!(
+        "ulimit -f 2 && exec {} run read.jet --allow-read=in --audit-log=full.jsonl -- {paths}",
+        super::JETVM
+    );
+    let run = std::process::Command::new("bash")
+        .args(["-c", &line])
+        .current_dir(&world.0)
+        .output();
+    assert_eq!(super::ended(run.expect("bash")).code, Some(1));
+    assert_eq!(
+        world
+            .run(&[
+                "read.jet",
+                "--allow-read=in",
+                "--audit-log=full.jsonl",
+                "--",
+                "in/a"
+            ])
+            .code,
+        Some(0)
+    );
+    let log = std::fs::read_to_string(world.0.join("full.jsonl")).expect("log");
+    let broken = log.lines().filter(|l| !whole(l)).count();
+    assert!(
+        broken <= 1 && whole(&log.lines().last().expect("a line")),
+        "{log}"
+    );
+}

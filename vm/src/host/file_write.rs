@@ -76,11 +76,11 @@ impl FileWrite {
             return Err(IoFail::Invalid("is a directory".into()));
         };
         cx.charge_output(data.len())?;
-        let (mut file, beside) = create_beside(&place)?;
+        // Until it is whole, nobody else reads what replaces something. Then who may read it stays; that it runs as somebody does not.
+        let (mut file, beside) = create_beside(&place, if old.is_some() { 0o600 } else { 0o666 })?;
         let done = file
             .write_all(data)
             .and_then(|()| match &old {
-                // Who may read it stays; that it runs as somebody does not.
                 Some((_, meta)) => {
                     let mode = meta.permissions().mode() & 0o777;
                     file.set_permissions(Permissions::from_mode(mode))
@@ -131,6 +131,7 @@ impl FileWrite {
         let place = self.scope.locate(path, Last::Stay)?;
         // The granted directory itself is its owner's.
         let name = place.name.as_ref().ok_or(IoFail::Denied)?;
+        self.scope.check_movable(&place)?;
         let meta = place.meta.as_ref().ok_or(IoFail::NotFound)?;
         let removed = if meta.is_dir() {
             place.dir.remove_dir(name)
@@ -148,6 +149,9 @@ impl FileWrite {
         let target_name = target.name.as_ref().ok_or((IoFail::Denied, to))?;
         if source.meta.is_none() {
             return Err((IoFail::NotFound, from));
+        }
+        for (place, path) in [(&source, from), (&target, to)] {
+            self.scope.check_movable(place).map_err(|e| (e, path))?;
         }
         if let Some(view) = &self.view
             && !view.covers(from)
@@ -174,11 +178,12 @@ fn take_back(file: &File, before: u64, written: usize) {
 }
 
 /// A new file in the directory of `place`, and its name, which nobody can foresee.
-fn create_beside(place: &Place) -> Result<(File, OsString), IoFail> {
+fn create_beside(place: &Place, mode: u32) -> Result<(File, OsString), IoFail> {
     let mut options = OpenOptions::new();
     options
         .write(true)
         .create_new(true)
+        .mode(mode)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY);
     let mut tries = 0;
     loop {
@@ -226,5 +231,23 @@ impl HostCapability for FileWrite {
 
     fn scope_text(&self) -> String {
         self.scope.text().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::PathGrant;
+
+    #[test]
+    fn nobody_else_reads_what_is_half_written() {
+        let dir = std::env::temp_dir().join(format!("jet-beside-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let grant = PathGrant::of(Some(vec![dir.clone()]));
+        let scope = Scope::open(&grant, &dir).unwrap();
+        let place = scope.locate("secret", Last::Follow).unwrap();
+        let (file, _) = create_beside(&place, 0o600).unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

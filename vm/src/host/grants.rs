@@ -121,6 +121,13 @@ impl Grants {
         }
     }
 
+    /// Keeps files from being written, whatever is granted: those that say what the program may do, or what it did.
+    pub fn protect(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        if let Some(write) = &mut self.write {
+            write.deny.extend(files);
+        }
+    }
+
     /// Makes the capabilities of this crate. Relative paths start at `cwd`.
     pub fn capabilities(&self, cwd: &Path) -> Result<Vec<Box<dyn HostCapability>>, GrantError> {
         let scope = |grant: &Option<PathGrant>| -> Result<Option<Arc<Scope>>, GrantError> {

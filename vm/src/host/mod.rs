@@ -28,8 +28,8 @@ pub mod ticket;
 pub mod value;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 pub use grants::{DbGrant, EnvGrant, Grants, Listed, NetGrant, PathGrant, RunGrant};
 pub use limits::{LimitKind, Limits};
@@ -58,6 +58,8 @@ pub enum HostFailure {
 pub enum HostTrap {
     /// A limit of the instance.
     Limit(LimitKind),
+    /// Somebody ended the run from outside.
+    Cancelled,
     /// A handle that is closed or was given out by another binding.
     BadHandle,
     /// An argument outside what the method is defined for.
@@ -67,6 +69,20 @@ pub enum HostTrap {
 }
 
 impl HostFailure {
+    /// A typed error: a variant of one of the method's errors, by its name.
+    #[must_use]
+    pub fn error(of: &'static HostEnum, variant: &str, payload: impl Into<Vec<HostValue>>) -> Self {
+        let index = of.variants.iter().position(|v| v.name == variant);
+        match index.and_then(|at| u8::try_from(at).ok()) {
+            Some(variant) => HostFailure::Error {
+                error: of.name,
+                variant,
+                payload: payload.into(),
+            },
+            None => HostFailure::failed(format!("the host has no error `{}.{variant}`", of.name)),
+        }
+    }
+
     /// The trap for an exhausted limit.
     #[must_use]
     pub fn limit(kind: LimitKind, message: impl Into<String>) -> Self {
@@ -148,6 +164,35 @@ pub struct HostUsage {
     pub calls: u64,
 }
 
+/// What ends the work of a call before it is done: the time limit of the instance, or somebody who cancels the run.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    deadline: Option<Instant>,
+    cancel: Option<Arc<AtomicBool>>,
+}
+
+impl Interrupt {
+    /// The failure that ends the work, if it has to end.
+    pub fn check(&self) -> Result<(), HostFailure> {
+        let cancelled = self.cancel.as_ref();
+        if cancelled.is_some_and(|c| c.load(Ordering::Relaxed)) {
+            return Err(HostFailure::Trap(HostTrap::Cancelled, "cancelled".into()));
+        }
+        if self.deadline.is_some_and(|d| Instant::now() >= d) {
+            let message = "the time limit is reached";
+            return Err(HostFailure::limit(LimitKind::Time, message));
+        }
+        Ok(())
+    }
+
+    /// When something that begins now and may take so long has to be over.
+    #[must_use]
+    pub fn until(&self, patience: Duration) -> Instant {
+        let patient = Instant::now() + patience;
+        self.deadline.map_or(patient, |d| d.min(patient))
+    }
+}
+
 /// What a call may know and use of the instance that made it.
 #[derive(Debug)]
 pub struct HostCx<'a> {
@@ -204,10 +249,13 @@ impl<'a> HostCx<'a> {
         self.work
     }
 
-    /// Set when somebody ends the run from outside. Work that takes long looks at it.
+    /// What ends the work early. Work that takes long looks at it.
     #[must_use]
-    pub fn cancel(&self) -> Option<Arc<AtomicBool>> {
-        self.cancel.clone()
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt {
+            deadline: self.deadline,
+            cancel: self.cancel.clone(),
+        }
     }
 
     /// Limits of the instance.
@@ -232,12 +280,6 @@ impl<'a> HostCx<'a> {
     #[must_use]
     pub fn memory_left(&self) -> u64 {
         self.memory_left
-    }
-
-    /// When the instance's time ends.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
     }
 
     /// Charges output, before it is written.

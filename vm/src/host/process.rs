@@ -10,13 +10,13 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::grants::RunGrant;
 use super::{
     HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostResult, HostStruct,
-    HostType, HostValue, HostVariant, LimitKind,
+    HostType, HostValue, HostVariant,
 };
 
 static PROCESS_ERROR: HostEnum = HostEnum {
@@ -300,16 +300,11 @@ fn attend(mut group: Group, input: &[u8], most: u64, cx: &HostCx<'_>) -> Result<
             // A program need not read all that it is given.
             let _ = stdin.write_all(&input);
         });
+    let interrupt = cx.interrupt();
     let end = Instant::now() + PATIENCE;
-    let cancel = cx
-        .cancel()
-        .unwrap_or_else(|| Arc::new(AtomicBool::new(false)));
     while !ended(&group.0) {
-        let now = Instant::now();
-        if cancel.load(Ordering::Relaxed) || cx.deadline().is_some_and(|d| now >= d) {
-            return Err(HostFailure::limit(LimitKind::Time, "the time limit is reached").into());
-        }
-        if now >= end {
+        interrupt.check()?;
+        if Instant::now() >= end {
             return Err(Fail::TimedOut);
         }
         if read.load(Ordering::Relaxed) > most {

@@ -64,6 +64,8 @@ struct Anchor {
     real: PathBuf,
     /// Identity of what the path names, if it exists.
     id: Option<Identity>,
+    /// Identities of the directories above it that exist.
+    above: Vec<Identity>,
 }
 
 impl Anchor {
@@ -99,6 +101,12 @@ impl Anchor {
         if rest.is_empty() {
             id = Some(base_id);
         }
+        let above = base_real.ancestors().filter_map(|path| {
+            use std::os::unix::fs::MetadataExt;
+            let meta = std::fs::metadata(path).ok()?;
+            Some((meta.dev(), meta.ino()))
+        });
+        let above = above.filter(|above| Some(*above) != id).collect();
         let real = rest
             .iter()
             .fold(base_real.clone(), |path, part| path.join(part));
@@ -110,6 +118,7 @@ impl Anchor {
             written,
             real,
             id,
+            above,
         })
     }
 }
@@ -337,6 +346,18 @@ impl Scope {
             return Err(IoFail::Denied);
         }
         Ok(())
+    }
+
+    /// Refuses to take away a directory in which something denied lies: under its path there would be room for something else.
+    pub(super) fn check_movable(&self, place: &Place) -> Result<(), IoFail> {
+        let held = |meta: &Metadata| {
+            let id = identity(meta);
+            self.deny.iter().any(|denied| denied.above.contains(&id))
+        };
+        match &place.meta {
+            Some(meta) if meta.is_dir() && held(meta) => Err(IoFail::Denied),
+            _ => Ok(()),
+        }
     }
 
     /// Follows the denials of paths that did not exist at the start. Case is ignored, as some
