@@ -11,6 +11,7 @@ mod output;
 mod pauses;
 mod process;
 mod report;
+mod serve;
 mod shapes;
 mod start;
 mod stats;
@@ -45,6 +46,8 @@ enum Command {
     Verify(verify::Options),
     /// Measures processes that run the smallest program, beside LuaJIT, and new instances, beside wasmtime.
     Start(start::Options),
+    /// Measures the server of `examples/reports-server` under load, beside the same handler on Node.
+    Serve(serve::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Pauses(options) => pauses::run(&options).map(|()| true),
         Command::Verify(options) => verify::run(&options).map(|()| true),
         Command::Start(options) => start::run(&options).map(|()| true),
+        Command::Serve(options) => serve::run(&options),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -16,6 +16,7 @@ pub const PRELUDE_MODULES: &[&str] = &[
     "attenuators",
     "database",
     "net",
+    "listen",
     "process",
 ];
 
@@ -36,6 +37,7 @@ modules!(
     "attenuators",
     "database",
     "net",
+    "listen",
     "process",
     "math",
     "iter",

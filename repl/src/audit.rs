@@ -48,6 +48,7 @@ impl Request {
             "Entropy" => "--allow-entropy",
             "Database" => "--allow-db",
             "Net" => "--allow-net",
+            "Listen" => "--allow-listen",
             "Process" => "--allow-run",
             _ => return None,
         })

@@ -80,6 +80,7 @@ struct GrantTable {
     entropy: bool,
     db: Option<DbTable>,
     net: Names,
+    listen: Names,
     run: Names<Vec<String>>,
 }
 
@@ -105,6 +106,7 @@ struct DenyTable {
     db: Names,
     db_write: bool,
     net: Names,
+    listen: Names,
     run: Names,
 }
 
@@ -150,6 +152,8 @@ pub struct Scopes {
     pub deny_db_write: bool,
     /// Hosts that may not be reached.
     pub deny_net: Names,
+    /// Addresses and ports at which the program may not listen.
+    pub deny_listen: Names,
     /// Programs that may not be run.
     pub deny_run: Names,
     /// Names of capabilities that are not granted at all.
@@ -241,6 +245,7 @@ impl Policy {
                     entropy: file.grants.entropy,
                     database,
                     net: file.grants.net.granted(),
+                    listen: file.grants.listen.granted(),
                     run: file.grants.run.granted(),
                 },
                 deny_read: inside(file.deny.read),
@@ -249,6 +254,7 @@ impl Policy {
                 deny_db: file.deny.db,
                 deny_db_write: file.deny.db_write,
                 deny_net: file.deny.net,
+                deny_listen: file.deny.listen,
                 deny_run: file.deny.run,
                 deny: denied
                     .iter()
@@ -331,6 +337,7 @@ impl Scopes {
             timer: (a.timer || b.timer) && !denied("Timer"),
             entropy: (a.entropy || b.entropy) && !denied("Entropy"),
             net: together(a.net, b.net, [&self.deny_net, &other.deny_net]),
+            listen: together(a.listen, b.listen, [&self.deny_listen, &other.deny_listen]),
             run: together(a.run, b.run, [&self.deny_run, &other.deny_run]),
             database,
         })

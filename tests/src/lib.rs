@@ -3,4 +3,5 @@
 #[path = "gen/mod.rs"]
 pub mod generate;
 
+pub mod serving;
 pub mod suite;

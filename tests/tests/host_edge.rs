@@ -9,6 +9,8 @@ mod database;
 mod database_hidden;
 #[path = "host_edge/files.rs"]
 mod files;
+#[path = "host_edge/listen.rs"]
+mod listen;
 #[path = "host_edge/net.rs"]
 mod net;
 #[path = "host_edge/policy.rs"]
@@ -126,6 +128,7 @@ fn the_list_of_attempts_is_complete() {
         ("Database", database::attempts()),
         ("Files", files::attempts()),
         ("Net", net::attempts()),
+        ("Listen", listen::attempts()),
         ("Process", process::attempts()),
         ("Policies and audits", policy::attempts()),
     ] {

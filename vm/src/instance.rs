@@ -23,7 +23,7 @@ use crate::dispatch::{CONTINUE, FAILED, FINISHED, WAITING};
 use crate::frames::{RootSet, VmStack};
 use crate::fuel::Meter;
 use crate::host::interface::bind;
-use crate::host::{HostCapability, HostResult, HostUsage, LimitKind, Limits, Ticket};
+use crate::host::{HostCapability, HostFailure, HostResult, HostUsage, LimitKind, Limits, Ticket};
 use crate::load::Loaded;
 use crate::observe::{Allocations, Observe, Observer};
 use crate::ops_list::Refs;
@@ -534,6 +534,9 @@ impl Instance {
     fn outcome(&mut self, status: u64) -> Outcome {
         match status {
             WAITING => {
+                if let Some(why) = self.of_all(|host| host.before_wait()) {
+                    return self.fail(TrapKind::Panic, &why);
+                }
                 let pending = self.ctx.caps.waiting.as_mut();
                 match pending.and_then(|p| p.ticket.take()) {
                     Some(ticket) => Outcome::Waiting(ticket),
@@ -579,12 +582,20 @@ impl Instance {
 
     /// Delivers what the hosts buffered; the first failure, if any.
     fn flush(&mut self) -> Option<String> {
+        self.of_all(|host| host.flush())
+    }
+
+    /// Has every host do something; the first reason why one could not.
+    fn of_all(
+        &mut self,
+        act: impl Fn(&mut dyn HostCapability) -> Result<(), HostFailure>,
+    ) -> Option<String> {
         let mut first = None;
         for entry in &mut self.ctx.caps.entries {
-            let host = std::panic::AssertUnwindSafe(|| entry.host.flush());
+            let host = std::panic::AssertUnwindSafe(|| act(entry.host.as_mut()));
             match std::panic::catch_unwind(host) {
                 Ok(Ok(())) => {}
-                Ok(Err(crate::host::HostFailure::Trap(_, why))) => {
+                Ok(Err(HostFailure::Trap(_, why))) => {
                     first.get_or_insert(why);
                 }
                 _ => {

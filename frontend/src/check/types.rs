@@ -626,7 +626,7 @@ impl<'a> Checker<'a, '_> {
         }
         if let Some(one) = p.single()
             && self.lookup_name(m, one.name).is_none()
-            && matches!(one.name, sym::Tasks | sym::Plugins | sym::Ffi | sym::Listen)
+            && matches!(one.name, sym::Tasks | sym::Plugins | sym::Ffi)
         {
             let t = self.text(one.name);
             self.not_supported(one.span, &format!("capability `{t}` is"));

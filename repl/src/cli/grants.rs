@@ -74,6 +74,9 @@ pub struct GrantArgs {
     /// Hosts on the network: the public internet, or those named. Without a port, 80 and 443 are meant.
     #[arg(long, value_name = "HOST[:PORT],…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
     allow_net: Option<Vec<Entry<String>>>,
+    /// Listening: at what only this machine reaches, or at the addresses and ports named; port 0 is any free one.
+    #[arg(long, value_name = "ADDRESS[:PORT],…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
+    allow_listen: Option<Vec<Entry<String>>>,
     /// Programs: every one, or those named, each with the arguments that it has to begin with.
     #[arg(long, value_name = "PROGRAM[ ARG…],…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
     allow_run: Option<Vec<Entry<String>>>,
@@ -104,6 +107,9 @@ pub struct GrantArgs {
     /// No network, or not those hosts, addresses and ranges.
     #[arg(long, value_name = "HOST[:PORT],…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
     deny_net: Option<Vec<Entry<String>>>,
+    /// No listening, or not at those addresses and ports.
+    #[arg(long, value_name = "ADDRESS[:PORT],…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
+    deny_listen: Option<Vec<Entry<String>>>,
     /// No programs, or not those.
     #[arg(long, value_name = "PROGRAM,…", require_equals = true, num_args = 0..=1, value_delimiter = ',', default_missing_value = EVERYTHING, value_parser = name_entry())]
     deny_run: Option<Vec<Entry<String>>>,
@@ -183,6 +189,7 @@ impl GrantArgs {
                 entropy: self.allow_entropy,
                 database: self.allow_db.clone(),
                 net: granted(self.allow_net.as_ref()),
+                listen: granted(self.allow_listen.as_ref()),
                 run: self.allow_run.as_ref().map(|entries| {
                     let commands = names(entries);
                     Listed::of(commands.map(|all| all.iter().map(|c| words(c)).collect()))
@@ -194,6 +201,7 @@ impl GrantArgs {
             deny_db: denied(self.deny_db.as_ref()),
             deny_db_write: self.deny_db_write,
             deny_net: denied(self.deny_net.as_ref()),
+            deny_listen: denied(self.deny_listen.as_ref()),
             deny_run: denied(self.deny_run.as_ref()),
             deny: off.iter().filter(|(_, on)| *on).map(|(n, _)| *n).collect(),
         }

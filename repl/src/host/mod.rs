@@ -1,10 +1,16 @@
-//! Host capabilities that need more than the system: SQL, HTTP. Those of `jet_vm::host` are beside them here,
+//! Host capabilities that need more than the system: SQL, HTTP both ways. Those of `jet_vm::host` are beside them here,
 //! so that a program's grants become its capabilities in one place.
 
 pub mod database;
 mod db_functions;
 mod db_guard;
 mod db_shadow;
+mod http_reply;
+mod http_request;
+pub mod listen;
+mod listen_io;
+mod listen_scope;
+mod listen_state;
 pub mod net;
 mod net_scope;
 
@@ -26,6 +32,9 @@ pub fn capabilities(grants: &Grants, cwd: &Path) -> Result<Vec<Box<dyn HostCapab
     out.extend(database.map(|d| Box::new(d) as Box<dyn HostCapability>));
     if let Some(grant) = &grants.net {
         out.push(Box::new(net::Net::new(grant)?));
+    }
+    if let Some(grant) = &grants.listen {
+        out.push(Box::new(listen::Listen::new(grant)?));
     }
     if let Some(grant) = &grants.run {
         out.push(Box::new(Process::new(grant, cwd)?));

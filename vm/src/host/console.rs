@@ -1,7 +1,7 @@
 //! `Console`: standard input, output and error of the program.
 //!
 //! Output is charged before it is buffered; the buffer reaches the stream when it is full, before
-//! the program reads or writes an error, and at its end. Reading answers later if no whole line is
+//! the program waits for anything or writes an error, and at its end. Reading answers later if no whole line is
 //! there yet, so that a program that waits for input still ends at its time limit.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -171,6 +171,13 @@ impl HostCapability for Console {
 
     fn scope_text(&self) -> String {
         "standard input, output and error".to_owned()
+    }
+
+    fn before_wait(&mut self) -> Result<(), HostFailure> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.deliver()
     }
 
     fn flush(&mut self) -> Result<(), HostFailure> {

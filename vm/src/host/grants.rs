@@ -61,6 +61,10 @@ pub type EnvGrant = Listed<String>;
 /// port the ports of the web are meant.
 pub type NetGrant = Listed<String>;
 
+/// Where a program may listen: `ADDRESS`, `ADDRESS:PORT`, `ADDRESS/BITS`, `[ADDRESS]:PORT`; everything is what only this machine
+/// reaches. Port 0 is any free one.
+pub type ListenGrant = Listed<String>;
+
 /// Which programs are granted, each with the arguments that it has to begin with; denials are by program.
 pub type RunGrant = Listed<Vec<String>, String>;
 
@@ -98,6 +102,8 @@ pub struct Grants {
     pub database: Option<DbGrant>,
     /// `Net`, which the crate `jetvm` makes.
     pub net: Option<NetGrant>,
+    /// `Listen`, which the crate `jetvm` makes.
+    pub listen: Option<ListenGrant>,
     /// `Process`, which the crate `jetvm` makes of [`super::process`].
     pub run: Option<RunGrant>,
 }
@@ -116,6 +122,7 @@ impl Grants {
             "Entropy" => self.entropy,
             "Database" => self.database.is_some(),
             "Net" => self.net.is_some(),
+            "Listen" => self.listen.is_some(),
             "Process" => self.run.is_some(),
             _ => false,
         }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub use grants::{DbGrant, EnvGrant, Grants, Listed, NetGrant, PathGrant, RunGrant};
+pub use grants::{DbGrant, EnvGrant, Grants, Listed, ListenGrant, NetGrant, PathGrant, RunGrant};
 pub use limits::{LimitKind, Limits};
 pub use scope::GrantError;
 pub use ticket::{Completer, Ticket};
@@ -145,6 +145,11 @@ pub trait HostCapability: Send {
     /// Closes a handle that the program can no longer name, if it is still open.
     fn drop_handle(&mut self, handle: u64, cx: &mut HostCx<'_>) {
         let _ = (handle, cx);
+    }
+
+    /// The program waits for an answer, perhaps for long: what people should see by now is delivered.
+    fn before_wait(&mut self) -> Result<(), HostFailure> {
+        Ok(())
     }
 
     /// Delivers what is buffered. Called before the program ends, however it ends.

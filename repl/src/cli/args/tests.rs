@@ -127,8 +127,8 @@ fn modes() {
 #[test]
 fn what_is_to_come_is_refused_by_name() {
     assert_eq!(
-        cli("a.jet --allow-listen=x:1").unwrap_err(),
-        "`--allow-listen` is not supported yet"
+        cli("a.jet --allow-tasks").unwrap_err(),
+        "`--allow-tasks` is not supported yet"
     );
     assert_eq!(
         cli("lsp .").unwrap_err(),

@@ -1,0 +1,864 @@
+//! Programs that listen: where they may not, and clients that mean no good to those that may.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use jet_tests::serving::{Running, all, body, head, one, status};
+
+use super::{Attempt, JETVM, World, ended, until};
+
+/// Tries to listen at each `host|port`, as a server and as a listener.
+const TRY: &str = r#"
+fn main(args: [string]) uses Console + Listen:
+    for place in args:
+        let parts = place.split("|")
+        let port = parts[1].to_int() else -1
+        let told = match Listen.serve(parts[0], port, HttpLimits()):
+            Ok(_) => "open"
+            Err(e) => e.show()
+        let plain = match Listen.open(parts[0], port):
+            Ok(_) => "open"
+            Err(e) => e.show()
+        Console.print(f"{told} {plain}".replace("\u{0}", " "))
+"#;
+
+/// Places outside of a grant of `127.0.0.1:PORT`.
+const OUTSIDE: &[&str] = &[
+    "0.0.0.0|PORT",
+    "::|PORT",
+    "[::]|PORT",
+    "::1|PORT",
+    "[::ffff:0.0.0.0]|PORT",
+    "::ffff:127.0.0.2|PORT",
+    "127.0.0.2|PORT",
+    "127.0.0.1|NEXT",
+    "127.0.0.1|0",
+    "127.0.0.1|-1",
+    "127.0.0.1|65536",
+    "127.0.0.1|9223372036854775807",
+    "127.0.0.1:PORT|PORT",
+    "2130706433|PORT",
+    "127.1|PORT",
+    "0x7f.1|PORT",
+    "0177.0.0.1|PORT",
+    "localhost.example|PORT",
+    "example.org|PORT",
+    "::1%lo|PORT",
+    "*|PORT",
+    "|PORT",
+    "127.0.0.1 |PORT",
+    "127.0.0.1\n|PORT",
+];
+
+/// Other names of the granted place.
+const INSIDE: &[&str] = &[
+    "127.0.0.1|PORT",
+    "localhost|PORT",
+    "LocalHost.|PORT",
+    "::ffff:127.0.0.1|PORT",
+    "[::FFFF:7F00:1]|PORT",
+];
+
+/// Requests that two readers could take for different ones, each with one behind it that must not be heard; and what they get.
+const SMUGGLED: &[(&str, &str, &str)] = &[
+    (
+        "two lengths",
+        "content-length: 4\r\ncontent-length: 40\r\n\r\n",
+        "400",
+    ),
+    (
+        "the same length twice",
+        "content-length: 4\r\ncontent-length: 4\r\n\r\n",
+        "400",
+    ),
+    ("a list of lengths", "content-length: 4, 4\r\n\r\n", "400"),
+    ("a length with a sign", "content-length: +4\r\n\r\n", "400"),
+    (
+        "a length and chunks",
+        "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "chunks and a length",
+        "transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "chunked twice",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "a coding that hides",
+        "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "501",
+    ),
+    (
+        "a coding behind a vertical tab",
+        "transfer-encoding:\u{b}chunked\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "a space before the colon",
+        "transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "a folded header",
+        "x: y\r\n transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "400",
+    ),
+    ("a bare line feed", "x: y\ncontent-length: 4\r\n\r\n", "400"),
+    (
+        "a bare carriage return",
+        "x: y\rcontent-length: 4\r\n\r\n",
+        "400",
+    ),
+    ("a NUL in a header", "x: \0y\r\n\r\n", "400"),
+    ("two hosts", "host: other\r\n\r\n", "400"),
+    (
+        "a chunk that is longer than it says",
+        "transfer-encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "a chunk's size with a bare line feed",
+        "transfer-encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "a chunk's size with a sign",
+        "transfer-encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n",
+        "400",
+    ),
+    (
+        "a chunk of more bytes than there are numbers",
+        "transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\na\r\n0\r\n\r\n",
+        "400",
+    ),
+];
+
+/// Requests that are too much, and what they get.
+fn too_much() -> Vec<(&'static str, String, &'static str)> {
+    let get = "GET / HTTP/1.1\r\nhost: h\r\n";
+    vec![
+        (
+            "a head without end",
+            format!("{get}x: {}", "y".repeat(100_000)),
+            "431",
+        ),
+        (
+            "an address without end",
+            format!("GET /{}", "y".repeat(100_000)),
+            "431",
+        ),
+        (
+            "many headers",
+            format!("{get}{}\r\n", "x: y\r\n".repeat(17)),
+            "431",
+        ),
+        (
+            "a body beyond the limit",
+            format!("{get}content-length: 5001\r\n\r\n"),
+            "413",
+        ),
+        (
+            "a body beyond all numbers",
+            format!("{get}content-length: 99999999999999999999999\r\n\r\n"),
+            "413",
+        ),
+        (
+            "chunks without end",
+            format!(
+                "{get}transfer-encoding: chunked\r\n\r\n{}",
+                "3e8\r\n".to_owned() + &("z".repeat(1000) + "\r\n3e8\r\n").repeat(50)
+            ),
+            "413",
+        ),
+        (
+            "an extension without end",
+            format!(
+                "{get}transfer-encoding: chunked\r\n\r\n1;{}",
+                "x".repeat(100_000)
+            ),
+            "400",
+        ),
+        (
+            "a trailer without end",
+            format!(
+                "{get}transfer-encoding: chunked\r\n\r\n0\r\n{}",
+                "x: y\r\n".repeat(2_000)
+            ),
+            "400",
+        ),
+        (
+            "another protocol",
+            "SSH-2.0-OpenSSH_9.9\r\n\r\n".into(),
+            "400",
+        ),
+        (
+            "a TLS hello",
+            "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\r\n\r\n".into(),
+            "400",
+        ),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), "505"),
+        ("no host", "GET / HTTP/1.1\r\n\r\n".into(), "400"),
+        (
+            "a tunnel",
+            "CONNECT other:22 HTTP/1.1\r\nhost: h\r\n\r\n".into(),
+            "501",
+        ),
+        (
+            "the address of another host",
+            "GET http://other/ HTTP/1.1\r\nhost: h\r\n\r\n".into(),
+            "400",
+        ),
+        (
+            "an expectation that nobody meets",
+            format!("{get}expect: a miracle\r\n\r\n"),
+            "417",
+        ),
+    ]
+}
+
+/// Values of a header that a program may not send, percent-encoded.
+const INJECTED: &[&str] = &[
+    "a%0d%0aset-cookie:%20b",
+    "a%0ab",
+    "a%0db",
+    "%0d%0a%0d%0aHTTP/1.1%20200%20OK%0d%0a%0d%0a",
+    "a%00b",
+    "a%7fb",
+    "%1b[2J",
+];
+
+/// What clients do besides.
+const RUDE: &[&str] = &[
+    "half a head, then silence",
+    "a head, a byte at a time",
+    "half a body, then silence",
+    "a connection, then silence",
+    "more connections than there may be",
+    "more half requests than there may be connections",
+    "a big answer that is never read, many times",
+    "a reset in the middle of a head",
+    "a reset while the program has the request",
+    "a close behind half a body",
+    "an answer to somebody who has gone",
+    "a status that is none: 0, 100, 600",
+    "requests without waiting for answers",
+];
+
+pub fn attempts() -> Vec<Attempt> {
+    let attempt = |what: &str, ends: &str| Attempt {
+        what: what.to_owned(),
+        ends: ends.to_owned(),
+    };
+    let outside = OUTSIDE.iter().map(|o| attempt(o, "refused"));
+    let smuggled = SMUGGLED
+        .iter()
+        .map(|(what, _, status)| attempt(what, &format!("refused with {status}")));
+    let much = too_much();
+    let much = much
+        .iter()
+        .map(|(what, _, status)| attempt(what, &format!("refused with {status}")));
+    let injected = INJECTED
+        .iter()
+        .map(|v| attempt(&format!("a header `{v}` in an answer"), "refused"));
+    let rude = RUDE.iter().map(|r| attempt(r, "harmless"));
+    outside
+        .chain(smuggled)
+        .chain(much)
+        .chain(injected)
+        .chain(rude)
+        .collect()
+}
+
+/// Answers by path, and says what it was asked.
+const SERVE: &str = r#"
+fn main(args: [string]) uses Console + Listen ! ListenError:
+    let seconds = args[0].to_int() else 10
+    let limits = HttpLimits(head = 2048, headers = 16, body = 5000, seconds = seconds)
+    let server = Listen.serve("127.0.0.1", 0, limits)?
+    Console.print(f"port {Listen.port(server)}")
+    let seen: [string] = []
+    let mut open = true
+    while open:
+        let e = Listen.next(server)?
+        let a = Listen.asked(e)
+        if a.path != "/seen":
+            seen.push(f"{a.method} {a.path}")
+        let value = a.param("v") else ""
+        let reply = match a.path:
+            "/big" => Reply(body = [byte(120); 3_000_000])
+            "/header" => Reply(headers = [("x-own", value)], body = "tail".bytes())
+            "/name" => Reply(headers = [(value, "x")])
+            "/status" => Reply(value.to_int() else 0)
+            "/from" => text_reply(200, a.from)
+            "/header-of" => text_reply(200, a.header(value) else "none")
+            "/seen" => text_reply(200, seen.join(","))
+            _ => Reply(body = a.body)
+        if a.path == "/stop":
+            open = false
+        match Listen.answer(e, reply):
+            Ok(_) => pass
+            Err(ListenError.Invalid(what)) =>
+                match Listen.answer(e, text_reply(500, f"invalid: {what}")):
+                    Ok(_) => pass
+                    Err(_) => seen.push("lost")
+            Err(_) => seen.push("lost")
+    Listen.stop(server)
+"#;
+
+/// What a program was asked so far.
+fn seen(server: &Running) -> String {
+    body(&server.ask("/seen")).to_owned()
+}
+
+/// Has it end, which it does well.
+fn stop(server: Running) {
+    until("an answer", || server.ask("/stop").contains(" 200 "));
+    let ended = ended(server.wait());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.err, "");
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+fn start(world: &World, args: &[&str]) -> Running {
+    let mut command = Command::new(JETVM);
+    command.current_dir(&world.0).arg("run").args(args);
+    Running::start(&mut command)
+}
+
+fn serving(world: &World, flags: &[&str], seconds: &str) -> Running {
+    world.write("serve.jet", SERVE);
+    let mut args = vec!["serve.jet", "--max-time=300s"];
+    args.extend(flags);
+    args.extend(["--", seconds]);
+    start(world, &args)
+}
+
+const GRANT: &str = "--allow-listen=127.0.0.1:0";
+
+#[test]
+fn only_granted_places_are_listened_at() {
+    let world = World::new("listen-grants");
+    world.write("try.jet", TRY);
+    let port = free_port();
+    let spelled = |list: &[&str]| -> Vec<String> {
+        let next = port.checked_add(1).unwrap_or(1).to_string();
+        list.iter()
+            .map(|p| p.replace("PORT", &port.to_string()).replace("NEXT", &next))
+            .collect()
+    };
+    let grant = format!("--allow-listen=127.0.0.1:{port}");
+    let places = spelled(OUTSIDE);
+    let mut args = vec!["try.jet", &grant, "--"];
+    args.extend(places.iter().map(String::as_str));
+    let ended = world.run(&args);
+    let lines = ended.lines();
+    assert_eq!(lines.len(), places.len(), "{}", ended.out);
+    for (place, line) in places.iter().zip(lines) {
+        let refused =
+            |t: &str| t.starts_with("ListenError.Denied(") || t.starts_with("ListenError.Invalid(");
+        let (first, second) = line.rsplit_once(" ListenError.").unwrap_or((line, ""));
+        assert!(
+            refused(first) && refused(&format!("ListenError.{second}")),
+            "{place}: {line}"
+        );
+    }
+    // Other names of the granted place; who comes second finds it in use.
+    let places = spelled(INSIDE);
+    for place in &places {
+        let ended = world.run(&["try.jet", &grant, "--", place]);
+        let line = ended.lines()[0];
+        assert!(
+            line.starts_with("open ") || line.contains("InUse"),
+            "{place}: {line}"
+        );
+        assert!(
+            !line.contains("Denied") && !line.contains("Invalid"),
+            "{place}: {line}"
+        );
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("its address").port();
+    let place = format!("127.0.0.1|{port}");
+    let ended = world.run(&["try.jet", "--allow-listen", "--", &place]);
+    assert_eq!(ended.lines(), ["ListenError.InUse ListenError.InUse"]);
+    // Without a list: what only this machine reaches. Denials win.
+    let ended = world.run(&[
+        "try.jet",
+        "--allow-listen",
+        "--deny-listen=127.0.0.5",
+        "--",
+        "127.0.0.1|0",
+        "0.0.0.0|0",
+        "::|0",
+        "127.0.0.5|0",
+        "192.0.2.1|0",
+    ]);
+    let lines = ended.lines();
+    assert_eq!(lines[0], "open open", "{lines:?}");
+    assert!(
+        lines[1..]
+            .iter()
+            .all(|l| l.starts_with("ListenError.Denied(")),
+        "{lines:?}"
+    );
+    let ended = world.run(&[
+        "try.jet",
+        "--allow-listen=0.0.0.0",
+        "--deny-listen=127.0.0.1:22",
+        "--",
+        "0.0.0.0|22",
+        "127.0.0.1|22",
+    ]);
+    assert!(
+        ended
+            .lines()
+            .iter()
+            .all(|l| l.starts_with("ListenError.Denied(")),
+        "{}",
+        ended.out
+    );
+    for bad in [
+        "",
+        "example.org:80",
+        "127.0.0.1:65536",
+        "127.0.0.1:",
+        "*:80",
+        "http://127.0.0.1",
+    ] {
+        let ended = world.run(&["try.jet", &format!("--allow-listen={bad}")]);
+        assert_eq!(ended.code, Some(2), "{bad}: {}", ended.err);
+    }
+    assert_eq!(
+        world
+            .run(&["try.jet", "--allow-listen", "--deny-listen"])
+            .code,
+        Some(3)
+    );
+    let ended = world.run(&["try.jet"]);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.err.contains("--allow-listen"), "{}", ended.err);
+}
+
+#[test]
+fn no_request_hides_in_another() {
+    let world = World::new("listen-smuggling");
+    let server = serving(&world, &[GRANT], "30");
+    for (what, rest, expected) in SMUGGLED {
+        let text = format!(
+            "POST /outer HTTP/1.1\r\nhost: h\r\n{rest}GET /hidden HTTP/1.1\r\nhost: h\r\n\r\n"
+        );
+        let answer = server.talk(text.as_bytes());
+        assert_eq!(status(&answer), *expected, "{what}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: {answer}");
+        assert!(answer.contains("connection: close"), "{what}: {answer}");
+    }
+    assert_eq!(seen(&server), "");
+    for (what, text, expected) in too_much() {
+        let answer = server.talk(text.as_bytes());
+        assert_eq!(status(&answer), expected, "{what}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: {answer}");
+    }
+    assert_eq!(seen(&server), "");
+    stop(server);
+}
+
+#[test]
+fn no_text_of_a_program_becomes_a_header() {
+    let world = World::new("listen-injection");
+    let server = serving(&world, &[GRANT], "30");
+    for value in INJECTED {
+        let answer = server.ask(&format!("/header?v={value}"));
+        assert_eq!(status(&answer), "500", "{value}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{value}: {answer}");
+        assert!(
+            !answer.to_lowercase().contains("set-cookie"),
+            "{value}: {answer}"
+        );
+    }
+    for name in [
+        "a%0d%0ab",
+        "a:b",
+        "",
+        "content-length",
+        "Transfer-Encoding",
+        "connection",
+        "a%20b",
+    ] {
+        let answer = server.ask(&format!("/name?v={name}"));
+        assert_eq!(status(&answer), "500", "{name}: {answer}");
+    }
+    for code in ["0", "100", "101", "600", "-1"] {
+        let answer = server.ask(&format!("/status?v={code}"));
+        assert_eq!(status(&answer), "500", "{code}: {answer}");
+    }
+    let answer = server.ask("/header?v=fine+%e2%82%ac");
+    assert!(
+        answer.contains("x-own: fine \u{20ac}\r\n") && answer.ends_with("tail"),
+        "{answer}"
+    );
+    stop(server);
+}
+
+#[test]
+fn connections_are_carried_as_the_standard_says() {
+    let world = World::new("listen-http");
+    let server = serving(&world, &[GRANT], "30");
+    let mut stream = server.connect();
+    let send =
+        |stream: &mut TcpStream, text: &str| stream.write_all(text.as_bytes()).expect("sent");
+    // One connection, many requests; a body by length, in chunks, and none.
+    send(
+        &mut stream,
+        "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc",
+    );
+    assert!(one(&mut stream).ends_with("\r\n\r\nabc"));
+    send(
+        &mut stream,
+        "POST /b HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\nz: 1\r\n\r\n",
+    );
+    assert!(one(&mut stream).ends_with("\r\n\r\nabc"));
+    send(
+        &mut stream,
+        "HEAD /c HTTP/1.1\r\nhost: h\r\n\r\nHEAD /header?v=w HTTP/1.1\r\nhost: h\r\n\r\n",
+    );
+    assert_eq!(
+        head(&mut stream),
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+    );
+    assert_eq!(
+        head(&mut stream),
+        "HTTP/1.1 200 OK\r\nx-own: w\r\ncontent-length: 4\r\n\r\n"
+    );
+    // Whoever waits for a word gets it, and only then.
+    send(
+        &mut stream,
+        "POST /d HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n",
+    );
+    assert_eq!(one(&mut stream), "HTTP/1.1 100 Continue\r\n\r\n");
+    send(&mut stream, "hi");
+    assert!(one(&mut stream).ends_with("\r\n\r\nhi"));
+    send(
+        &mut stream,
+        "POST /e HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 5001\r\n\r\n",
+    );
+    let answer = all(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // Requests that come at once are answered one after the other.
+    let mut stream = server.connect();
+    let many: String = (0..50)
+        .map(|i| format!("POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n{i:02}"))
+        .collect();
+    send(&mut stream, &many);
+    for i in 0..50 {
+        let answer = one(&mut stream);
+        assert!(answer.ends_with(&format!("\r\n\r\n{i:02}")), "{answer}");
+    }
+    // Nothing stands between two answers.
+    send(
+        &mut stream,
+        "GET /status?v=204 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\nGET /late HTTP/1.1\r\nhost: h\r\n\r\n",
+    );
+    assert_eq!(
+        all(&mut stream),
+        "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+    );
+    let answer = server.talk(b"GET /old HTTP/1.0\r\n\r\n");
+    assert!(answer.contains("connection: close"), "{answer}");
+    let answer =
+        server.talk(b"GET http://h/full?v=1 HTTP/1.1\r\nHost: h\r\nconnection: close\r\n\r\n");
+    assert_eq!(status(&answer), "200");
+    assert!(body(&server.ask("/from")).starts_with("127.0.0.1:"));
+    let answer = server.talk(b"GET /header-of?v=x-a HTTP/1.1\r\nhost: h\r\nX-A:  b c \r\nx-a: d\r\nconnection: close\r\n\r\n");
+    assert_eq!(body(&answer), "b c");
+    // Who half-closes still gets an answer.
+    let mut stream = server.connect();
+    send(
+        &mut stream,
+        "POST /half HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\nx",
+    );
+    stream.shutdown(Shutdown::Write).expect("a half");
+    assert!(all(&mut stream).ends_with("\r\n\r\nx"));
+    let heard = seen(&server);
+    assert!(
+        heard.contains("HEAD /c") && !heard.contains("/late") && !heard.contains("/e"),
+        "{heard}"
+    );
+    stop(server);
+}
+
+/// Closes with bytes unread, which resets the connection.
+fn reset(stream: TcpStream) {
+    let _ = stream.peek(&mut [0]);
+}
+
+#[test]
+fn slow_and_broken_clients_hold_nobody_up() {
+    let world = World::new("listen-slow");
+    let server = serving(&world, &[GRANT], "1");
+    let half = "POST /half HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\nhalf";
+    // All at once: each ends at its own deadline, with a word or without.
+    let mut silent = server.connect();
+    let mut heads = server.connect();
+    heads.write_all(&half.as_bytes()[..30]).expect("sent");
+    let mut bodies = server.connect();
+    bodies.write_all(half.as_bytes()).expect("sent");
+    let mut drip = server.connect();
+    drip.set_read_timeout(Some(Duration::from_millis(50)))
+        .expect("a socket");
+    let start = Instant::now();
+    let mut byte = [0];
+    let ended = loop {
+        // A request that is as long as it takes.
+        let _ = drip.write_all(b"G");
+        match drip.read(&mut byte) {
+            Ok(n) => break n,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => break 0,
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it may drip for ever"
+        );
+    };
+    assert!(ended <= 1);
+    assert_eq!(all(&mut silent), "");
+    for stream in [&mut heads, &mut bodies] {
+        let answer = all(stream);
+        assert_eq!(status(&answer), "408", "{answer}");
+    }
+    // Resets in the middle, and clients that are gone before their answer.
+    for _ in 0..20 {
+        let mut stream = server.connect();
+        stream.write_all(&half.as_bytes()[..20]).expect("sent");
+        drop(stream);
+        let mut stream = server.connect();
+        stream.write_all(half.as_bytes()).expect("sent");
+        drop(stream);
+        let mut stream = server.connect();
+        stream
+            .write_all(b"GET /big HTTP/1.1\r\nhost: h\r\n\r\n")
+            .expect("sent");
+        reset(stream);
+    }
+    until("an answer", || server.ask("/after").contains(" 200 "));
+    // Answers that nobody reads.
+    let unread: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream
+                .write_all(b"GET /big HTTP/1.1\r\nhost: h\r\n\r\n")
+                .expect("sent");
+            stream
+        })
+        .collect();
+    until("an answer", || server.ask("/after").contains(" 200 "));
+    drop(unread);
+    until("an answer", || seen(&server).contains("GET /after"));
+    let heard = seen(&server);
+    assert!(!heard.contains("/half"), "{heard}");
+    stop(server);
+}
+
+#[test]
+fn too_many_connections_are_no_way_to_stop_it() {
+    let world = World::new("listen-many");
+    let server = serving(&world, &[GRANT, "--untrusted"], "2");
+    // Sixteen are open at a time; those without a request give way.
+    let idle: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
+    until("an answer", || server.ask("/idle").contains(" 200 "));
+    let half: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = server.connect();
+            let _ = stream.write_all(b"GET /half HTTP/1.1\r\n");
+            stream
+        })
+        .collect();
+    until("an answer", || {
+        let mut stream = server.connect();
+        let _ = stream.write_all(b"GET /through HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+        let mut some = [0; 12];
+        stream.read_exact(&mut some).is_ok() && some.ends_with(b"200")
+    });
+    drop((idle, half));
+    let heard = seen(&server);
+    assert!(
+        heard.contains("/idle") && heard.contains("/through") && !heard.contains("/half"),
+        "{heard}"
+    );
+    stop(server);
+}
+
+const PLAIN: &str = r#"
+fn main(args: [string]) uses Console + Listen ! ListenError:
+    let l = Listen.open("127.0.0.1", 0)?
+    Console.print(f"port {Listen.port_of(l)}")
+    let mut open = true
+    while open:
+        let v = Listen.accept(l)?
+        let all: [byte] = []
+        try:
+            loop:
+                let some = Listen.receive(v, 7)?
+                if some.is_empty():
+                    break
+                all.extend(some)
+            Listen.send(v, all)?
+        catch e: ListenError:
+            Console.print(e.show())
+        open = all != "stop".bytes()
+        Listen.hang_up(v)
+    Listen.close(l)
+"#;
+
+#[test]
+fn plain_connections() {
+    let world = World::new("listen-plain");
+    world.write("plain.jet", PLAIN);
+    let server = start(&world, &["plain.jet", GRANT, "--max-time=300s"]);
+    let echo = |data: &[u8]| -> Vec<u8> {
+        let mut stream = server.connect();
+        let mut writer = stream.try_clone().expect("a socket");
+        let data = data.to_vec();
+        let writing = std::thread::spawn(move || {
+            let _ = writer.write_all(&data);
+            let _ = writer.shutdown(Shutdown::Write);
+        });
+        let mut back = Vec::new();
+        stream.read_to_end(&mut back).expect("an answer");
+        writing.join().expect("no panic");
+        back
+    };
+    assert_eq!(echo(b"hello"), b"hello");
+    assert_eq!(echo(b""), b"");
+    let much: Vec<u8> = (0..300_000u32).map(|i| i as u8).collect();
+    assert_eq!(echo(&much), much);
+    // Who is gone in the middle is an end or an error, and others are served.
+    for _ in 0..5 {
+        let mut stream = server.connect();
+        stream.write_all(b"half").expect("sent");
+        drop(stream);
+    }
+    assert_eq!(echo(b"stop"), b"stop");
+    let ended = ended(server.wait());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    // Ports are free when the program is over.
+    world.write("reuse.jet", "fn main() uses Listen ! ListenError:\n    let a = Listen.open(\"127.0.0.1\", 0)?\n    let port = Listen.port_of(a)\n    for i in 0..20:\n        let b = Listen.serve(\"127.0.0.2\", 0, HttpLimits())?\n        Listen.stop(b)\n    Listen.close(a)\n    Listen.close(Listen.open(\"127.0.0.1\", port)?)\n");
+    let ended = world.run(&["reuse.jet", "--allow-listen", "--untrusted"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    for (text, code, message) in [
+        (
+            "    let l = Listen.open(\"127.0.0.1\", 0)?\n    Listen.close(l)\n    Listen.close(l)\n",
+            1,
+            "closed",
+        ),
+        (
+            "    let s = Listen.serve(\"127.0.0.1\", 0, HttpLimits())?\n    Listen.stop(s)\n    Listen.next(s)?\n",
+            1,
+            "closed",
+        ),
+        (
+            "    with Listen = CountedListen(1, Listen):\n        let s = Listen.serve(\"127.0.0.1\", 0, HttpLimits())?\n        Listen.stop(s)\n    with Listen = OneServer(\"127.0.0.1\", 1, HttpLimits(), Listen):\n        Listen.serve(\"127.0.0.1\", 2, HttpLimits())?\n",
+            1,
+            "Denied",
+        ),
+        (
+            "    loop:\n        Listen.open(\"127.0.0.1\", 0)?\n",
+            4,
+            "handles",
+        ),
+        (
+            "    Listen.next(Listen.serve(\"127.0.0.1\", 0, HttpLimits())?)?\n",
+            4,
+            "time",
+        ),
+        (
+            "    Listen.serve(\"127.0.0.1\", 0, HttpLimits(head = 0))?\n",
+            1,
+            "Invalid",
+        ),
+        (
+            "    Listen.serve(\"127.0.0.1\", 0, HttpLimits(body = -1))?\n",
+            1,
+            "Invalid",
+        ),
+        (
+            "    Listen.serve(\"127.0.0.1\", 0, HttpLimits(seconds = 1_000_000))?\n",
+            1,
+            "Invalid",
+        ),
+    ] {
+        world.write(
+            "ends.jet",
+            &format!("fn main() uses Listen ! ListenError:\n{text}"),
+        );
+        let ended = world.run(&["ends.jet", "--allow-listen", "--untrusted", "--max-time=1s"]);
+        assert_eq!(ended.code, Some(code), "{text}: {}", ended.err);
+        assert!(ended.err.contains(message), "{text}: {}", ended.err);
+    }
+}
+
+#[test]
+fn policies_quotas_and_audits_of_listening() {
+    let world = World::new("listen-policy");
+    world.write(
+        "policy.toml",
+        "[grants]\nlisten = ['127.0.0.1:0']\n[deny]\nlisten = ['127.0.0.1:1']\n[quotas.Listen]\ncalls = 8\n[audit]\narguments = 'text'\n",
+    );
+    let server = serving(
+        &world,
+        &["--policy=policy.toml", "--audit-log=log.jsonl"],
+        "30",
+    );
+    for path in ["/a", "/b"] {
+        assert_eq!(status(&server.ask(path)), "200");
+    }
+    // serve, port, and three calls for each request.
+    let ended = ended(server.wait());
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("the granted number of calls of Listen is used up"),
+        "{}",
+        ended.err
+    );
+    let log = std::fs::read_to_string(world.0.join("log.jsonl")).expect("the log");
+    let listen: Vec<&str> = log.lines().filter(|l| l.contains("std.Listen")).collect();
+    assert_eq!(listen.len(), 9, "{log}");
+    assert!(listen[8].contains("\"stopped\""), "{log}");
+    world.write(
+        "policy.toml",
+        "[grants]\nlisten = true\n[deny]\nlisten = true\n",
+    );
+    assert_eq!(
+        world
+            .run(&["serve.jet", "--policy=policy.toml", "--", "1"])
+            .code,
+        Some(3)
+    );
+    let ended = world.run(&["serve.jet", "--explain-grants"]);
+    assert!(ended.out.contains("--allow-listen"), "{}", ended.out);
+}
+
+#[test]
+fn an_interrupt_ends_a_program_that_listens() {
+    let world = World::new("listen-interrupt");
+    let server = serving(&world, &[GRANT], "30");
+    assert_eq!(status(&server.ask("/a")), "200");
+    let mut idle = server.connect();
+    server.interrupt();
+    assert_eq!(all(&mut idle), "");
+    let ended = ended(server.wait());
+    assert_eq!(ended.code, Some(130), "{}", ended.err);
+}
