@@ -3,10 +3,18 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use jet_vm::host::{Limits, ListenGrant};
+use jet_vm::{Binding, Quota};
+use jetvm::engine::{Config, End, GcChoice};
+use jetvm::host::listen::Listen;
 
 use jet_tests::serving::{Running, all, body, head, one, status};
 
+use super::revocation::module;
 use super::{Attempt, JETVM, World, ended, until};
 
 /// Tries to listen at each `host|port`, as a server and as a listener.
@@ -249,6 +257,7 @@ const RUDE: &[&str] = &[
     "an answer to somebody who has gone",
     "a status that is none: 0, 100, 600",
     "requests without waiting for answers",
+    "a request behind the revocation of the grant",
 ];
 
 pub fn attempts() -> Vec<Attempt> {
@@ -861,4 +870,70 @@ fn an_interrupt_ends_a_program_that_listens() {
     assert_eq!(all(&mut idle), "");
     let ended = ended(server.wait());
     assert_eq!(ended.code, Some(130), "{}", ended.err);
+}
+
+fn config() -> Config {
+    Config {
+        limits: Limits {
+            time: Some(Duration::from_secs(300)),
+            ..Limits::default()
+        },
+        gc: GcChoice::Normal,
+        seed: 7,
+        gc_log: None,
+        debug: None,
+        observe: jet_vm::Observe::default(),
+        jit: jet_jit::Options::default(),
+    }
+}
+
+#[test]
+fn a_revoked_grant_ends_what_listens() {
+    // An address of this process alone, so that its port is free.
+    let id = std::process::id();
+    let host = format!("127.{}.{}.7", 64 + id % 64, (id >> 6) % 256);
+    let text = format!(
+        "fn main() uses Listen ! ListenError:\n    let s = Listen.serve(\"{host}\", 18080, HttpLimits())?\n    loop:\n        let e = Listen.next(s)?\n        Listen.answer(e, text_reply(200, Listen.asked(e).path))?\n"
+    );
+    let server = module(&text);
+    let grant = ListenGrant::of(Some(vec![format!("{host}:18080")]));
+    let revoked = Arc::<AtomicBool>::default();
+    let binding = Binding {
+        host: Box::new(Listen::new(&grant).expect("a grant")),
+        quota: Quota::default(),
+        revoked: Arc::clone(&revoked),
+    };
+    let running = std::thread::spawn(move || {
+        server
+            .run_bound(vec![binding], &[], &config(), None)
+            .expect("it starts")
+    });
+    let place = format!("{host}:18080");
+    let ask = |path: &str| -> Option<String> {
+        let mut stream = TcpStream::connect(&place).ok()?;
+        let patience = Some(Duration::from_secs(30));
+        stream.set_read_timeout(patience).expect("a socket");
+        let text = format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+        stream.write_all(text.as_bytes()).ok()?;
+        Some(all(&mut stream))
+    };
+    until("an answer", || {
+        ask("/a").is_some_and(|a| a.ends_with("\r\n\r\n/a"))
+    });
+    // While it waits, others run.
+    let other = module("fn main():\n    assert (0..1000).sum() == 499_500\n");
+    let report = other
+        .run_bound(Vec::new(), &[], &config(), None)
+        .expect("it starts");
+    assert_eq!(report.end, End::Done);
+    // The call that waits is the last: what it gets cannot be looked at.
+    revoked.store(true, Ordering::SeqCst);
+    let answer = ask("/b");
+    assert_eq!(answer.as_deref(), Some(""));
+    let report = running.join().expect("no panic");
+    match &report.end {
+        End::Ended(ending) => assert_eq!(ending.kind, "revoked", "{ending:?}"),
+        other => panic!("it ended with {other:?}"),
+    }
+    drop(TcpListener::bind(&place).expect("a free port"));
 }

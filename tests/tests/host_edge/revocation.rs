@@ -50,7 +50,7 @@ impl HostCapability for Watched {
     }
 }
 
-fn module(text: &str) -> Module {
+pub fn module(text: &str) -> Module {
     let modules = [(String::new(), text.to_owned())];
     let output = jet_frontend::driver::compile(&jet_tests::generate::oracle::input(&modules));
     let bundle = output
