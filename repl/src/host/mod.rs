@@ -9,6 +9,7 @@ mod http_reply;
 mod http_request;
 pub mod listen;
 mod listen_io;
+mod listen_peer;
 mod listen_scope;
 mod listen_state;
 pub mod net;
