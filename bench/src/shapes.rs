@@ -2,7 +2,8 @@
 //! often, receivers of many types, deep nests, mutual recursion, long bodies, thousands of loops, error edges in hot loops.
 //!
 //! Must stay true: every shape is one function of one module with the harness of the kernels, and its name says what
-//! and how many; with machine code none is slower than in the interpreter.
+//! and how many. What is wanted is that with machine code none is slower than in the interpreter; the comparison says by
+//! how much each is faster or slower, and no test decides.
 
 use std::fmt::Write as _;
 

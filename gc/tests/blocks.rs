@@ -68,59 +68,103 @@ fn most_of_the_limit_is_for_data() {
     );
 }
 
+/// Puts new nodes into the elements of the array in `slots[1]` that `at` lists; their words are the indices.
+fn put(h: &mut Heap, slots: &mut [u64], at: impl Iterator<Item = u32>) -> u64 {
+    let mut n = 0;
+    for i in at {
+        let r = node(h, slots, 0, 0, u64::from(i)).unwrap();
+        // SAFETY: the array is live and has so many elements.
+        unsafe { h.set_ref_at(Ref::from_word(slots[1]), i, r) };
+        n += 1;
+    }
+    n
+}
+
 #[test]
 fn holes_are_used_and_sparse_blocks_emptied() {
-    let mut h = heap(64 << 20, 0, GcMode::Normal);
-    let len = 400_000;
-    let mut slots = [0, 0];
-    // One in `step` of many objects stays; in between, more is allocated than fits without using the holes.
+    let (limit, len) = (32 << 20, 200_000);
+    let held = |h: &Heap| {
+        let s = h.stats();
+        (s.live_after_last, s.fragmented)
+    };
+    // Lines have room for five nodes: every line keeps one; one in seven is free; most are.
     for step in [2u32, 7, 50] {
-        for round in 0..4 {
-            let keep = h
-                .alloc_array(Format::RefArray, 2, len / step, &mut roots(&mut slots))
-                .unwrap();
-            slots[1] = keep.to_word();
-            for i in 0..len / step * step {
-                let r = node(&mut h, &mut slots, 0, 0, u64::from(i)).unwrap();
-                if i % step == 0 {
-                    let array = Ref::from_word(slots[1]);
-                    // SAFETY: the array is live and has so many elements.
-                    unsafe { h.set_ref_at(array, i / step, r) };
-                }
-            }
+        let mut h = heap(limit, 0, GcMode::Normal);
+        let mut slots = [0, 0];
+        let array = h
+            .alloc_array(Format::RefArray, 2, len, &mut roots(&mut slots))
+            .unwrap();
+        slots[1] = array.to_word();
+        let large = (u64::from(len) * 4 + 16).next_multiple_of(16 << 10);
+        let all = put(&mut h, &mut slots, 0..len) * 24;
+        h.collect(&mut roots(&mut slots)).unwrap();
+        let (live, fragmented) = held(&h);
+        assert_eq!(live, all + large);
+        assert!(fragmented < 1 << 20, "all are old and close together");
+        // One in `step` stays, so the blocks that hold them are sparse.
+        for i in (0..len).filter(|i| i % step != 0) {
+            // SAFETY: the array is live and has so many elements.
+            unsafe { h.set_ref_at(Ref::from_word(slots[1]), i, Ref::NULL) };
+        }
+        let copied = h.stats().bytes_copied;
+        // The first collection finds what is free, the second goes by it.
+        for _ in 0..2 {
             h.collect(&mut roots(&mut slots)).unwrap();
             h.check(&mut roots(&mut slots)).unwrap();
-            let array = Ref::from_word(slots[1]);
-            for i in 0..len / step {
-                // SAFETY: as above; elements are nodes.
-                unsafe {
-                    let r = h.ref_at(array, i);
-                    assert_eq!(h.word_field(r, 0), u64::from(i * step), "round {round}");
-                }
-            }
         }
-        h.collect(&mut roots(&mut slots)).unwrap();
-        let s = h.stats();
-        let live = s.live_after_last;
-        assert!(
-            s.fragmented <= live / 2 + (2 << 20),
-            "{} of {live} at {step}",
-            s.fragmented
-        );
-        slots[1] = 0;
+        let (live, fragmented) = held(&h);
+        let kept = live - large;
+        assert_eq!(kept, u64::from(len.div_ceil(step)) * 24);
+        let moved = h.stats().bytes_copied - copied;
+        println!("one in {step}: {kept} bytes stay, {moved} moved, {fragmented} free beside them");
+        if step == 50 {
+            assert!(
+                moved > kept / 2 && fragmented < 1 << 20,
+                "blocks are emptied"
+            );
+        } else {
+            assert!(
+                moved < kept / 2 && fragmented > all / 3,
+                "blocks stay as they are"
+            );
+        }
+        if step == 7 {
+            // What becomes old goes into the free lines: no block is added for half of what they can take.
+            let gone = (0..len).filter(|i| i % (2 * step) == 3);
+            let new = put(&mut h, &mut slots, gone) * 24;
+            h.collect_minor(&mut roots(&mut slots)).unwrap();
+            h.check(&mut roots(&mut slots)).unwrap();
+            assert_eq!(held(&h), (live + new, fragmented - new));
+        }
+        // Before memory runs out all of it is used, whatever the blocks were like.
+        let mut n = 0;
+        while let Ok(r) = node(&mut h, &mut slots, 0, 0, n) {
+            slots[0] = r.to_word();
+            n += 1;
+        }
+        assert_eq!(sum(&h, slots[0]), (n, n * (n - 1) / 2));
+        let used = (n * 24 + kept + large) * 100 / limit;
+        println!("one in {step}: {used} per cent used in the end");
+        assert!(used >= 70, "{used} per cent");
+        for i in (0..len).step_by(step as usize) {
+            // SAFETY: the array and its elements are live.
+            let value = unsafe { h.word_field(h.ref_at(Ref::from_word(slots[1]), i), 0) };
+            assert_eq!(value, u64::from(i));
+        }
     }
 }
 
 #[test]
 fn marking_needs_a_bounded_stack() {
-    // A tree whose left spine is deep and whose right children all wait: more than the stack has entries for.
+    // A deep spine at the end of each node, which is looked at first; the other children all wait: more than the stack
+    // has entries for.
     let mut h = heap(64 << 20, 0, GcMode::Normal);
     let mut slots = [0, 0, 0];
     let n = 400_000;
     for i in 0..n {
-        let right = node(&mut h, &mut slots, 2, 2, i).unwrap();
-        slots[1] = right.to_word();
-        let r = node(&mut h, &mut slots, 0, 1, i).unwrap();
+        let waits = node(&mut h, &mut slots, 2, 2, i).unwrap();
+        slots[1] = waits.to_word();
+        let r = node(&mut h, &mut slots, 1, 0, i).unwrap();
         slots[0] = r.to_word();
     }
     slots[1] = 0;
@@ -128,7 +172,17 @@ fn marking_needs_a_bounded_stack() {
         h.collect(&mut roots(&mut slots)).unwrap();
         h.check(&mut roots(&mut slots)).unwrap();
         assert_eq!(h.stats().live_after_last, 2 * n * 24);
-        assert_eq!(sum(&h, slots[0]), (n, n * (n - 1) / 2));
+        let (mut r, mut seen) = (Ref::from_word(slots[0]), 0);
+        while r.is_address() {
+            // SAFETY: a live tree.
+            unsafe {
+                let waits = h.ref_field(r, 0);
+                assert_eq!(h.word_field(waits, 0), h.word_field(r, 0));
+                r = h.ref_field(r, 1);
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, n);
     }
 }
 

@@ -304,8 +304,12 @@ fn run(dir: &Path, shape: &Shape, limit: u64, jit: &str) -> Result<u64, String> 
     }
     let stats = objects.iter().find_map(|o| o.get("process"));
     let peak = stats.and_then(|p| p["peak_resident"].as_u64());
-    // Where the system does not tell, the rest was tested.
-    let peak = peak.unwrap_or(0);
+    let peak = match peak {
+        Some(peak) => peak,
+        // Where the system does not tell, the rest was tested.
+        None if !cfg!(target_os = "linux") => return Ok(0),
+        None => return Err(format!("{name}: no figure of the peak\n{text}")),
+    };
     if peak >= (limit << 20) + SLACK {
         return Err(format!(
             "{name}: {} KiB resident, limit {limit} MiB, --jit={jit}",

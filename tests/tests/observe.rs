@@ -50,8 +50,10 @@ fn run(dir: &Path, program: &str, flags: &[&str]) -> Output {
         .expect("jetvm starts")
 }
 
+/// What the last run wrote; the file is gone then, so that no later run's is taken for it.
 fn json(file: &Path) -> Value {
     let text = std::fs::read_to_string(file).expect("the file is there");
+    std::fs::remove_file(file).expect("the file was there");
     serde_json::from_str(&text).expect("JSON")
 }
 

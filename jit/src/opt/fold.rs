@@ -60,8 +60,8 @@ pub(crate) fn run(g: &mut Graph) {
         }
         if let Term::Switch(v, edges) = &mut term
             && let Some(k) = g.constant(*v)
+            && let Some(last) = edges.len().checked_sub(1)
         {
-            let last = edges.len() - 1;
             let which = usize::try_from(k).unwrap_or(last).min(last);
             term = Term::Jump(edges.swap_remove(which));
         }
