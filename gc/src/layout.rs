@@ -207,6 +207,12 @@ impl Header {
     pub const fn record_bytes(self) -> usize {
         record_size(self.nrefs(), self.nwords())
     }
+
+    /// The same in granules.
+    #[inline(always)]
+    pub const fn record_granules(self) -> u32 {
+        (self.record_bytes() >> GRANULE_SHIFT) as u32
+    }
 }
 
 /// Rounds up to the granule.
@@ -219,6 +225,12 @@ pub const fn round_up(bytes: u64) -> u64 {
 #[inline(always)]
 pub const fn ref_offset(i: u32) -> usize {
     RECORD_REFS + 4 * i as usize
+}
+
+/// Number of the reference field of a record that is at a byte offset.
+#[inline(always)]
+pub const fn ref_index(offset: usize) -> u32 {
+    ((offset - RECORD_REFS) / 4) as u32
 }
 
 /// Byte offset of scalar word `j` of a record with `nrefs` references.
@@ -329,6 +341,7 @@ mod tests {
         assert_eq!(word_offset(1, 0), 16);
         assert_eq!(word_offset(2, 1), 24);
         assert_eq!(ref_offset(2), 16);
+        assert_eq!(ref_index(ref_offset(5)), 5);
         assert_eq!(array_size(Format::Bytes, 1), 24);
         assert_eq!(
             array_size(Format::Words, u32::MAX),

@@ -5,8 +5,8 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AbiParam, BlockArg, FuncRef, InstBuilder, MemFlagsData, Signature, Value, types,
 };
-use jet_gc::layout::{GC_OLD, GC_REMEMBERED, GRANULE_SHIFT};
-use jet_vm::plug::RAISED;
+use jet_gc::layout::{GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, ref_index};
+use jet_vm::plug::{HEADER_WORDS, RAISED};
 
 use crate::backend::entry_signature;
 use crate::emit::{Emit, ty};
@@ -128,7 +128,7 @@ impl Emit<'_> {
                 return self.store(p, at, *x, *width);
             }
             Op::StoreRef(object, at, x, _) => {
-                let index = self.k((i64::from(*at) - 8) / 4);
+                let index = self.k(i64::from(ref_index(*at as usize)));
                 let p = self.address(*object);
                 return self.store_ref(*object, p, (p, *at as i32), index, *x, self.abi.set_field);
             }
@@ -422,7 +422,7 @@ impl Emit<'_> {
     fn header(&mut self, call: &Call) {
         for (n, word) in call.header.iter().enumerate() {
             let word = self.k(*word as i64);
-            let at = (call.base as i32 - 2 + n as i32) * 8;
+            let at = (call.base as i32 - HEADER_WORDS as i32 + n as i32) * 8;
             self.b.ins().store(self.frame, word, self.regs, at);
         }
     }

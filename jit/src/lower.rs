@@ -13,7 +13,7 @@ use jet_bytecode::layout::RegKind;
 use jet_bytecode::linked::{LFunction, Program};
 use jet_bytecode::opcodes::Op as Code;
 use jet_vm::Loaded;
-use jet_vm::plug::{Inlined, Left};
+use jet_vm::plug::{HEADER_WORDS, Inlined, Left};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -343,7 +343,10 @@ impl<'a> Lower<'a> {
                 continue;
             }
             for (k, word) in frame.header.iter().enumerate() {
-                self.push(Op::SetHeader(frame.base as i32 - 2 + k as i32, *word));
+                self.push(Op::SetHeader(
+                    frame.base as i32 - HEADER_WORDS as i32 + k as i32,
+                    *word,
+                ));
             }
         }
         self.moved();

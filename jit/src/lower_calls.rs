@@ -7,7 +7,8 @@ use jet_bytecode::analysis::decode::Instr;
 use jet_bytecode::linked::{FnId, LType};
 use jet_bytecode::module::FnKind;
 use jet_bytecode::opcodes::Op as Code;
-use jet_vm::plug::BOUND;
+use jet_gc::layout::{TYPE_SHIFT, ref_offset};
+use jet_vm::plug::{BOUND, HEADER_WORDS};
 
 use crate::Abort;
 use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Term, Val, Width};
@@ -124,7 +125,10 @@ impl Lower<'_> {
         let known = self.push(Op::Known(object));
         let uses = self.program.functions[callee.index()].sig.uses.len() as u32;
         let mut fields = (0..=uses)
-            .map(|k| self.push(Op::Load(known, 8 + 4 * k, Width::U32, Alias::Fixed)))
+            .map(|k| {
+                let at = ref_offset(k) as u32;
+                self.push(Op::Load(known, at, Width::U32, Alias::Fixed))
+            })
             .collect::<Vec<Val>>();
         let inner = fields.remove(0);
         let id = self.type_id(inner);
@@ -159,7 +163,7 @@ impl Lower<'_> {
     /// Type id in an object's header.
     pub(crate) fn type_id(&mut self, object: Val) -> Val {
         let header = self.push(Op::Load(object, 0, Width::I64, Alias::Fixed));
-        let shift = self.int(40);
+        let shift = self.int(i64::from(TYPE_SHIFT));
         self.push(Op::Bin(Bin::Ushr, header, shift))
     }
 
@@ -178,7 +182,7 @@ impl Lower<'_> {
         let at = self.at(i.pc);
         let header = self.loaded.call_header(at);
         let (_, on_error) = after_call(f, i);
-        let distance = f.regs.len() as u32 + 2;
+        let distance = (f.regs.len() + HEADER_WORDS) as u32;
         self.stride = self.stride.max(distance);
         let call = Call {
             callee,

@@ -13,8 +13,11 @@ use jet_bytecode::layout::{
 use jet_bytecode::linked::{LNominalKind, LType, TypeId};
 use jet_bytecode::module::Const;
 use jet_bytecode::opcodes::Op as Code;
-use jet_gc::layout::{HASH_OFFSET, LENGTH_OFFSET, array_size, element_offset};
+use jet_gc::layout::{
+    FORMAT_MASK, GRANULE_SHIFT, HASH_OFFSET, LENGTH_OFFSET, array_size, element_offset,
+};
 use jet_gc::{Format, Header};
+use jet_vm::plug::{self, LIST_HEADER, MIX_MASKS, MIX_TURN, WORD_FACTORS};
 
 use crate::Abort;
 use crate::ir::{Alias, Bin, Cc, Edge, FBin, FCc, Op, Round, Term, Ty, Val, Width};
@@ -26,10 +29,10 @@ pub(crate) type Done<T = ()> = Result<T, Abort>;
 const _: () = assert!(BYTES_PER_UNIT.is_power_of_two());
 /// Most elements of a list that is made inline.
 const SMALL_LIST: usize = 16;
-const LIST_HEADER: Header = Header::record(0, 0, 1, 1);
-const LIST_DATA: u32 = 8;
-const LIST_LEN: u32 = 16;
-const ROPE_LEN: u32 = 16;
+// The offsets as the IR has them.
+const LIST_DATA: u32 = plug::LIST_DATA as u32;
+const LIST_LEN: u32 = plug::LIST_LEN as u32;
+const ROPE_LEN: u32 = plug::ROPE_LEN as u32;
 /// An operand that does not resolve: the program was not verified.
 pub(crate) const BAD: Abort = Abort::Internal("an operand does not resolve");
 
@@ -381,7 +384,11 @@ impl Lower<'_> {
                 if self.g.constant(room) == Some(0) {
                     let exit = self.exit(false);
                     self.charge();
-                    let v = self.push(Op::Alloc(3, LIST_HEADER.0, exit));
+                    let v = self.push(Op::Alloc(
+                        LIST_HEADER.record_granules(),
+                        LIST_HEADER.0,
+                        exit,
+                    ));
                     self.write(i.a, v);
                 } else {
                     self.step(i)?;
@@ -555,18 +562,18 @@ impl Lower<'_> {
                 let turned = self.bin(Bin::Rotl, seed, half);
                 let p = self.bin(Bin::Xor, x, seed);
                 let q = self.bin(Bin::Add, x, turned);
-                let p = self.fold(p, 0x9e37_79b9_7f4a_7c15u64 as i64);
-                let q = self.fold(q, 0xd6e8_feb8_6659_fd93u64 as i64);
+                let p = self.fold(p, WORD_FACTORS[0] as i64);
+                let q = self.fold(q, WORD_FACTORS[1] as i64);
                 let v = self.bin(Bin::Xor, p, q);
                 self.write(i.a, v);
             }
             Code::HashMix => {
                 let (x, y) = (self.read(i.b)?, self.read(i.c)?);
-                let turn = self.int(23);
+                let turn = self.int(i64::from(MIX_TURN));
                 let turned = self.bin(Bin::Rotl, x, turn);
-                let k = self.int(0xa076_1d64_78bd_642fu64 as i64);
+                let k = self.int(MIX_MASKS[0] as i64);
                 let p = self.bin(Bin::Xor, turned, k);
-                let k = self.int(0xe703_7ed1_a0b4_28dbu64 as i64);
+                let k = self.int(MIX_MASKS[1] as i64);
                 let q = self.bin(Bin::Xor, y, k);
                 let low = self.bin(Bin::Mul, p, q);
                 let high = self.bin(Bin::MulHigh, p, q);
@@ -649,7 +656,11 @@ impl Lower<'_> {
         let mut data = None;
         if n > 0 {
             let size = array_size(format, n);
-            let array = self.push(Op::Alloc((size / 8) as u32, Header::of(format, 0).0, exit));
+            let array = self.push(Op::Alloc(
+                (size >> GRANULE_SHIFT) as u32,
+                Header::of(format, 0).0,
+                exit,
+            ));
             let len = self.int(i64::from(n));
             self.push(Op::Init(array, LENGTH_OFFSET as u32, len, Width::U32));
             for (k, v) in (0u32..).zip(values) {
@@ -660,7 +671,11 @@ impl Lower<'_> {
             }
             data = Some(array);
         }
-        let list = self.push(Op::Alloc(3, LIST_HEADER.0, exit));
+        let list = self.push(Op::Alloc(
+            LIST_HEADER.record_granules(),
+            LIST_HEADER.0,
+            exit,
+        ));
         if let Some(data) = data {
             let len = self.int(i64::from(n));
             self.push(Op::Init(list, LIST_DATA, data, Width::U32));
@@ -673,7 +688,7 @@ impl Lower<'_> {
     /// Format of an object.
     fn format(&mut self, object: Val) -> Val {
         let byte = self.push(Op::Load(object, 0, Width::U8, Alias::Fixed));
-        let mask = self.int(0xf);
+        let mask = self.int(FORMAT_MASK as i64);
         self.bin(Bin::And, byte, mask)
     }
 
@@ -758,7 +773,7 @@ impl Lower<'_> {
             .map(|r| self.read(*r))
             .collect::<Done<Vec<Val>>>()?;
         let exit = self.exit(false);
-        let object = self.push(Op::Alloc(size / 8, header.0, exit));
+        let object = self.push(Op::Alloc(size >> GRANULE_SHIFT, header.0, exit));
         for (k, (r, v)) in args.iter().zip(values).enumerate() {
             let offset = layout.offset(k).ok_or(BAD)?;
             let width = Self::width(self.kind(*r)?);

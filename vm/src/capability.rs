@@ -17,7 +17,7 @@ use jet_bytecode::opcodes::TrapKind;
 use jet_gc::{Header, Ref};
 
 use crate::calls::{AuditEvent, AuditSink, Verdict, weight};
-use crate::code::{BOUNDARY, Word};
+use crate::code::{BOUNDARY, HEADER_WORDS, Word};
 use crate::ctx::{Ctx, HOST_BINDING};
 use crate::dispatch::{CONTINUE, S, TRAPPED, WAITING, handler};
 use crate::given;
@@ -30,7 +30,7 @@ use crate::marshal::{HANDLE_HEADER, Marshal, wrong_answer, wrong_handle};
 use crate::slow::{Done, SlowOp, Stop, Vm};
 
 /// Words of a boundary's frame, the header of the next one included.
-const BOUNDARY_FRAME: usize = 5;
+const BOUNDARY_FRAME: usize = 3 + HEADER_WORDS;
 
 /// How much of a grant may be used; `None` is any amount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -550,7 +550,7 @@ fn enter_object(vm: &mut Vm<'_>, site: usize, header: Header) -> Done {
             return Err(vm.trap(TrapKind::Depth, "calls are nested too deep"));
         }
         let lanes = (&raw const (*vm.pc).l).cast::<u64>().read();
-        frame.sub(2).write(lanes);
+        frame.sub(HEADER_WORDS).write(lanes);
         frame.sub(1).write(link as u64);
         let object = vm.kept(receiver);
         if info.crosses {
@@ -558,7 +558,7 @@ fn enter_object(vm: &mut Vm<'_>, site: usize, header: Header) -> Done {
             frame.add(1).write(object.to_word());
             frame.add(2).write(0);
             // Result register 2 of the boundary's frame.
-            callee.sub(2).write(2 << 16);
+            callee.sub(HEADER_WORDS).write(2 << 16);
             let back = loaded.code.special(BOUNDARY).addr() << 16 | BOUNDARY_FRAME;
             callee.sub(1).write(back as u64);
         }

@@ -46,6 +46,9 @@ impl Word {
     }
 }
 
+/// Words of a frame's header: the call's lanes this far below register 0, then the return link.
+pub const HEADER_WORDS: usize = 2;
+
 /// What the interpreter must know of a function to call it through its id.
 #[derive(Clone, Copy)]
 #[repr(C)]

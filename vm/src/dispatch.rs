@@ -12,6 +12,9 @@
 //! every reference register that is read holds a live object of its declared type (or an immediate where
 //! the type allows one), and the word after any instruction that falls through is an instruction.
 
+use jet_gc::Header;
+use jet_gc::layout::{FORMAT_MASK, GRANULE_SHIFT, TAG_OFFSET};
+
 use crate::code::Word;
 use crate::ctx::Ctx;
 
@@ -26,37 +29,13 @@ pub(crate) const TRAPPED: u64 = 3;
 /// A host call will answer later; `Ctx::waiting` says which.
 pub(crate) const WAITING: u64 = 4;
 
-/// A handler. All pointers are valid for the run; see the module's invariant.
-#[cfg(target_arch = "x86_64")]
-pub(crate) type Handler =
-    unsafe extern "sysv64" fn(*const Word, *mut u64, *mut u8, *mut Ctx, i64, u64, f64) -> u64;
-/// A handler. All pointers are valid for the run; see the module's invariant.
-#[cfg(not(target_arch = "x86_64"))]
+/// A handler. All pointers are valid for the run; see the module's invariant. (The calling convention of C has
+/// registers for all arguments on every machine that the heap's cage is implemented for.)
 pub(crate) type Handler =
     unsafe extern "C" fn(*const Word, *mut u64, *mut u8, *mut Ctx, i64, u64, f64) -> u64;
 
 /// Defines a handler: `handler! { fn name[generics](s) { body } }`. The body runs with `s: S` and may do
 /// what the module's invariant allows.
-#[cfg(target_arch = "x86_64")]
-macro_rules! handler {
-    ($(#[$m:meta])* fn $name:ident [$($g:tt)*] ($s:ident) $body:block) => {
-        $(#[$m])*
-        pub(crate) unsafe extern "sysv64" fn $name<$($g)*>(
-            pc: *const $crate::code::Word,
-            regs: *mut u64,
-            heap: *mut u8,
-            ctx: *mut $crate::ctx::Ctx,
-            fuel: i64,
-            acc: u64,
-            facc: f64,
-        ) -> u64 {
-            let $s = $crate::dispatch::S { pc, regs, heap, ctx, fuel, acc, facc };
-            // SAFETY: called by dispatch only, under the invariant of `crate::dispatch`.
-            unsafe { $body }
-        }
-    };
-}
-#[cfg(not(target_arch = "x86_64"))]
 macro_rules! handler {
     ($(#[$m:meta])* fn $name:ident [$($g:tt)*] ($s:ident) $body:block) => {
         $(#[$m])*
@@ -449,7 +428,7 @@ impl S {
     #[inline(always)]
     pub unsafe fn object(self, reference: u64) -> *mut u8 {
         // SAFETY: references stay inside the cage.
-        unsafe { self.heap.add((reference as u32 as usize) << 3) }
+        unsafe { self.heap.add((reference as u32 as usize) << GRANULE_SHIFT) }
     }
 
     /// Jumps by `words` relative to this instruction.
@@ -464,4 +443,34 @@ impl S {
             self.go()
         }
     }
+}
+
+/// Type id of the object at `p`.
+///
+/// # Safety
+/// `p` is the address of an object.
+#[inline(always)]
+pub(crate) unsafe fn type_id(p: *const u8) -> usize {
+    // SAFETY: an object starts with its header.
+    Header(unsafe { p.cast::<u64>().read() }).type_id() as usize
+}
+
+/// Variant of the enum's or error's object at `p`.
+///
+/// # Safety
+/// `p` is the address of an object.
+#[inline(always)]
+pub(crate) unsafe fn tag(p: *const u8) -> usize {
+    // SAFETY: a byte of the header.
+    usize::from(unsafe { p.add(TAG_OFFSET).read() })
+}
+
+/// Number of the format of the object at `p`.
+///
+/// # Safety
+/// `p` is the address of an object.
+#[inline(always)]
+pub(crate) unsafe fn format(p: *const u8) -> u8 {
+    // SAFETY: the lowest byte of the header.
+    unsafe { p.read() & FORMAT_MASK as u8 }
 }

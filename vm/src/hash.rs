@@ -1,6 +1,13 @@
 //! Hash functions of the hashing opcodes, keyed by the instance's seed so that a program's input cannot
 //! choose colliding keys. Equal values hash alike within one instance; nothing else is promised.
 
+/// What the two ways to look at a scalar are multiplied by.
+pub const WORD_FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
+/// What the two hashes of a combination are changed by.
+pub const MIX_MASKS: [u64; 2] = [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
+/// By how much the first hash of a combination is rotated.
+pub const MIX_TURN: u32 = 23;
+
 /// Both halves of the product folded together.
 #[inline(always)]
 fn fold(x: u64, y: u64) -> u64 {
@@ -11,18 +18,15 @@ fn fold(x: u64, y: u64) -> u64 {
 /// Hash of a scalar.
 #[inline(always)]
 pub(crate) fn word(x: u64, seed: u64) -> u64 {
-    fold(x ^ seed, 0x9e37_79b9_7f4a_7c15)
-        ^ fold(x.wrapping_add(seed.rotate_left(32)), 0xd6e8_feb8_6659_fd93)
+    let [p, q] = WORD_FACTORS;
+    fold(x ^ seed, p) ^ fold(x.wrapping_add(seed.rotate_left(32)), q)
 }
 
 /// Combination of two hashes; order matters.
 #[inline(always)]
 pub(crate) fn mix(x: u64, y: u64) -> u64 {
-    fold(
-        x.rotate_left(23) ^ 0xa076_1d64_78bd_642f,
-        y ^ 0xe703_7ed1_a0b4_28db,
-    )
-    .wrapping_add(x)
+    let [p, q] = MIX_MASKS;
+    fold(x.rotate_left(MIX_TURN) ^ p, y ^ q).wrapping_add(x)
 }
 
 /// Bits under which equal floats are equal: one zero, one NaN.

@@ -17,7 +17,7 @@ use jet_gc::{Heap, HeapConfig, Watch};
 
 use crate::calls::AuditSink;
 use crate::capability::{CapEntry, CapTable, Quota};
-use crate::code::HALT;
+use crate::code::{HALT, HEADER_WORDS};
 use crate::ctx::{Ctx, HOST_BINDING};
 use crate::dispatch::{CONTINUE, FAILED, FINISHED, WAITING};
 use crate::frames::{RootSet, VmStack};
@@ -451,7 +451,7 @@ impl Instance {
             return self.refuse(TrapKind::Unreachable, "no entry point");
         };
         let ctx = &mut *self.ctx;
-        let regs = ctx.roots.stack.base().wrapping_add(2);
+        let regs = ctx.roots.stack.base().wrapping_add(HEADER_WORDS);
         ctx.roots.entry = std::ptr::null_mut();
         ctx.roots.given.clear();
         ctx.roots.temps.clear();
@@ -475,7 +475,7 @@ impl Instance {
             == 1;
         // SAFETY: the first frame of the stack: two header words, then registers.
         unsafe {
-            regs.sub(2).write(0);
+            regs.sub(HEADER_WORDS).write(0);
             let link = loaded.code.special(HALT).addr() << 16;
             regs.sub(1).write(link as u64);
         }

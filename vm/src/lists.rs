@@ -8,13 +8,10 @@ use std::marker::PhantomData;
 use jet_bytecode::analysis::fuel::element_work;
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::layout::DATA_OFFSET;
-use jet_gc::{Format, Header, Ref};
+use jet_gc::{Format, Ref};
 
-use crate::ops_list::Elem;
+use crate::ops_list::{Elem, LIST_HEADER};
 use crate::slow::{Done, SlowOp, Vm};
-
-/// Header of every list.
-pub(crate) const LIST_HEADER: Header = Header::record(0, 0, 1, 1);
 
 impl Vm<'_> {
     /// Backing array (0: none) and length of a list.

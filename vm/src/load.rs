@@ -15,7 +15,7 @@ use jet_bytecode::linked::{CapId, FnId, LInterface, LType, NominalId, Program, T
 use jet_bytecode::module::{Const, FnKind};
 use jet_bytecode::verify::VerifiedProgram;
 
-use crate::code::{BigCharge, Code, DynSite, FnEntry, SPECIALS, Word};
+use crate::code::{BigCharge, Code, DynSite, FnEntry, HEADER_WORDS, SPECIALS, Word};
 use crate::ctx::FIRST_SPECIAL;
 use crate::dispatch::Handler;
 use crate::select::Selector;
@@ -293,7 +293,7 @@ impl Loaded {
         for f in &p.functions {
             starts.push(u32::try_from(total).map_err(|_| LoadError::TooLarge("instructions"))?);
             total += f.code.len();
-            max_frame = max_frame.max(f.regs.len() + 2);
+            max_frame = max_frame.max(f.regs.len() + HEADER_WORDS);
         }
         if total > i32::MAX as usize / 2 {
             return Err(LoadError::TooLarge("instructions"));

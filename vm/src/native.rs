@@ -11,7 +11,7 @@
 //! interpreter would have them at an instruction; at most one of recording and machine code is going on in a
 //! frame; tables of counters and entries cover the copy too, where counters never run out.
 
-use crate::code::Word;
+use crate::code::{HEADER_WORDS, Word};
 use crate::ctx::Ctx;
 use crate::dispatch::{CONTINUE, S, handler};
 use crate::plug::{Back, Jit, LEFT, LOW_FUEL, Plug, RAISED, STOPPED};
@@ -51,11 +51,7 @@ impl Engine {
     }
 }
 
-/// An entry to machine code: (context, registers, cage, fuel).
-#[cfg(target_arch = "x86_64")]
-type Entry = unsafe extern "sysv64" fn(*mut Ctx, *mut u64, *mut u8, i64) -> Back;
-/// An entry to machine code: (context, registers, cage, fuel).
-#[cfg(not(target_arch = "x86_64"))]
+/// An entry to machine code: (context, registers, cage, fuel). The compiler's back end uses the same convention.
 type Entry = unsafe extern "C" fn(*mut Ctx, *mut u64, *mut u8, i64) -> Back;
 
 /// Fills the second half of `words` with the copy of the first `all`.
@@ -263,7 +259,7 @@ unsafe fn settle(ctx: *mut Ctx) -> (u64, f64) {
         unsafe {
             for frame in left.frames.iter() {
                 let at = ctx.regs.add(frame.base as usize);
-                at.sub(2).write(frame.header[0]);
+                at.sub(HEADER_WORDS).write(frame.header[0]);
                 at.sub(1).write(frame.header[1]);
             }
             ctx.regs = ctx.regs.add(left.base as usize);
@@ -363,13 +359,6 @@ unsafe fn note(ctx: *mut Ctx, original: *const Word, regs: *mut u64) -> bool {
 
 macro_rules! helpers {
     ($($(#[$m:meta])* fn $name:ident($($p:ident: $t:ty),*) -> $r:ty $body:block)*) => { $(
-        #[cfg(target_arch = "x86_64")]
-        $(#[$m])*
-        pub(crate) unsafe extern "sysv64" fn $name($($p: $t),*) -> $r {
-            // SAFETY: called by machine code under the promises of `crate::native`.
-            unsafe { $body }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
         $(#[$m])*
         pub(crate) unsafe extern "C" fn $name($($p: $t),*) -> $r {
             // SAFETY: called by machine code under the promises of `crate::native`.
@@ -416,14 +405,12 @@ helpers! {
     /// # Safety
     /// `object` is a record with more than `i` references, `value` valid in it.
     fn set_field(ctx: *mut Ctx, object: u64, i: u64, value: u64) -> () {
-        let heap = &mut (*ctx).heap_box;
-        heap.set_ref_field(jet_gc::Ref(object as u32), i as u32, jet_gc::Ref(value as u32));
+        crate::ops_record::set_field(ctx, object as u32, i as u32, value as u32);
     }
     /// # Safety
     /// `array` is an array of references with more than `i` elements, `value` valid in it.
     fn set_element(ctx: *mut Ctx, array: u64, i: u64, value: u64) -> () {
-        let heap = &mut (*ctx).heap_box;
-        heap.set_ref_at(jet_gc::Ref(array as u32), i as u32, jet_gc::Ref(value as u32));
+        crate::ops_list::set_element(ctx, array as u32, i as u32, value as u32);
     }
     /// # Safety
     /// Both are inline strings of one length in the cage at `heap`.
@@ -432,19 +419,12 @@ helpers! {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) extern "sysv64" fn pow(x: f64, y: f64) -> f64 {
-    crate::ops_float::pow(x, y)
-}
-#[cfg(not(target_arch = "x86_64"))]
+/// `**` of floats.
 pub(crate) extern "C" fn pow(x: f64, y: f64) -> f64 {
     crate::ops_float::pow(x, y)
 }
-#[cfg(target_arch = "x86_64")]
-pub(crate) extern "sysv64" fn rem(x: f64, y: f64) -> f64 {
-    crate::ops_float::rem(x, y)
-}
-#[cfg(not(target_arch = "x86_64"))]
+
+/// `%` of floats.
 pub(crate) extern "C" fn rem(x: f64, y: f64) -> f64 {
     crate::ops_float::rem(x, y)
 }

@@ -8,9 +8,10 @@
 //! A call that can fail is followed by `on_error`; its return address is the word behind that, and an error
 //! return goes one word lower.
 
-use crate::code::Word;
+use crate::code::{HEADER_WORDS, Word};
 use crate::ctx::Ctx;
-use crate::dispatch::{FAILED, FINISHED, S, handler};
+use crate::dispatch::{FAILED, FINISHED, S, handler, type_id};
+use jet_gc::layout::ref_offset;
 
 impl S {
     /// The callee's register 0.
@@ -41,7 +42,7 @@ impl S {
         unsafe {
             (*self.ctx).depth_left = depth;
             let lanes = (&raw const (*self.pc).l).cast::<u64>().read();
-            callee.sub(2).write(lanes);
+            callee.sub(HEADER_WORDS).write(lanes);
             callee.sub(1).write((*self.pc.add(1)).slot.addr() as u64);
             self.pc = entry;
             self.regs = callee;
@@ -103,12 +104,12 @@ pub(crate) const ANY: usize = usize::MAX;
 // Lane b: the closure; lane c: the number of arguments.
 handler! { fn call_fn[const N: usize, const COUNT: bool](s) {
     let closure = s.reg(s.b());
-    let id = (s.object(closure).cast::<u64>().read() >> 40) as u32;
-    if id == crate::ctx::BOUND_FN {
+    let id = type_id(s.object(closure));
+    if id == crate::ctx::BOUND_FN as usize {
         return s.tail(call_bound);
     }
     checked!(s, callee, depth);
-    let f = (*s.ctx).functions.add(id as usize);
+    let f = (*s.ctx).functions.add(id);
     // Without environment the arguments start at register 0 and overwrite it.
     callee.write(closure);
     let n = if N == ANY { s.c() } else { N };
@@ -124,15 +125,14 @@ handler! { fn call_fn[const N: usize, const COUNT: bool](s) {
 handler! { #[inline(never)] fn call_bound[](s) {
     checked!(s, callee, depth);
     let bound = s.object(s.reg(s.b()));
-    let refs = jet_gc::Header(bound.cast::<u64>().read()).nrefs() as usize;
-    let inner = u64::from(bound.add(8).cast::<u32>().read());
-    let id = (s.object(inner).cast::<u64>().read() >> 40) as usize;
-    let f = (*s.ctx).functions.add(id);
+    let refs = jet_gc::Header(bound.cast::<u64>().read()).nrefs();
+    let inner = u64::from(bound.add(ref_offset(0)).cast::<u32>().read());
+    let f = (*s.ctx).functions.add(type_id(s.object(inner)));
     callee.write(inner);
     let mut at = callee.add((*f).env as usize);
     let mut k = 1;
     while k < refs {
-        at.write(u64::from(bound.add(8 + 4 * k).cast::<u32>().read()));
+        at.write(u64::from(bound.add(ref_offset(k)).cast::<u32>().read()));
         at = at.add(1);
         k += 1;
     }
@@ -152,8 +152,8 @@ handler! { fn call_dyn[const N: usize, const COUNT: bool](s) {
     checked!(s, callee, depth);
     let site = (*s.ctx).sites.add(s.b());
     let object = s.arg((*site).object);
-    let id = s.object(object).cast::<u64>().read() >> 40;
-    let entry = *(*site).row.add((id - (*site).first) as usize);
+    let id = type_id(s.object(object));
+    let entry = *(*site).row.add(id - (*site).first as usize);
     let n = if N == ANY { s.c() } else { N };
     let mut k = 0;
     while k < n {
@@ -189,7 +189,7 @@ pub(crate) unsafe fn leave(s: S, fuel: i64, value: u64) -> u64 {
     // SAFETY: headers are written by `enter` or the instance, and never by verified code.
     unsafe {
         let link = s.regs.sub(1).read();
-        let dst = usize::from(s.regs.sub(2).cast::<u16>().add(1).read());
+        let dst = usize::from(s.regs.sub(HEADER_WORDS).cast::<u16>().add(1).read());
         let regs = s.regs.sub((link & 0xffff) as usize);
         (*s.ctx).depth_left += 1;
         regs.add(dst).write(value);

@@ -1,8 +1,9 @@
 //! Handlers of jumps. `BACK`: 0 forward (free), 1 backward with its cost in lane 0, 2 backward with its
 //! cost in the table of big costs at lane 0, 3 as 1 where the target counts for the compiler.
 
-use crate::dispatch::{FIRST, S, handler, keep_branch};
+use crate::dispatch::{FIRST, S, handler, keep_branch, tag, type_id};
 use crate::ops_num::Cmp;
+use jet_gc::layout::FIRST_ADDRESS;
 
 /// Backward with its cost in lane 0, and the target counts.
 pub(crate) const COUNTED: u8 = 3;
@@ -79,14 +80,13 @@ handler! { fn jnull[const NEGATE: bool, const BACK: u8](s) {
 // Variant with payload of a boxed enum, or any variant of an error.
 handler! { fn jtag_boxed[const NEGATE: bool, const BACK: u8](s) {
     let r = s.reg(s.a());
-    let is = r >= 256 && *s.object(r).add(1) as usize == s.b();
+    let is = r >= u64::from(FIRST_ADDRESS) && tag(s.object(r)) == s.b();
     if is != NEGATE { s.take::<BACK>(s.imm_c()) } else { s.skip(1) }
 } }
 // Error types are told apart by the header, which holds the type id that is in lane b.
 handler! { fn jerr_is[const BACK: u8](s) {
     let r = s.reg(s.a());
-    let id = s.object(r).cast::<u64>().read() >> 40;
-    if id == s.b() as u64 { s.take::<BACK>(s.imm_c()) } else { s.skip(1) }
+    if type_id(s.object(r)) == s.b() { s.take::<BACK>(s.imm_c()) } else { s.skip(1) }
 } }
 
 /// How a switch finds its value.
@@ -125,11 +125,11 @@ impl Selector for SelNone1 {
 impl Selector for SelBoxed {
     #[inline(always)]
     unsafe fn value(s: S, reg: u64) -> u64 {
-        if reg < 256 {
+        if reg < u64::from(FIRST_ADDRESS) {
             reg
         } else {
-            // SAFETY: an object of an enum; its tag is the second byte.
-            u64::from(unsafe { *s.object(reg).add(1) })
+            // SAFETY: an object of an enum.
+            unsafe { tag(s.object(reg)) as u64 }
         }
     }
 }

@@ -2,13 +2,15 @@
 //! array's own length is the capacity, and every element of it is valid (zero above the length).
 
 use crate::dispatch::{FIRST, S, handler};
-use jet_gc::Format;
-use jet_gc::layout::{DATA_OFFSET, GC_OLD, GC_REMEMBERED, LENGTH_OFFSET};
+use jet_gc::layout::{DATA_OFFSET, GC_OLD, GC_REMEMBERED, LENGTH_OFFSET, ref_offset, word_offset};
+use jet_gc::{Format, Header};
 
+/// Header of every list.
+pub const LIST_HEADER: Header = Header::record(0, 0, 1, 1);
 /// Byte offset of a list's backing reference.
-pub(crate) const LIST_DATA: usize = 8;
+pub const LIST_DATA: usize = ref_offset(0);
 /// Byte offset of a list's length.
-pub(crate) const LIST_LEN: usize = 16;
+pub const LIST_LEN: usize = word_offset(LIST_HEADER.nrefs(), 0);
 
 /// Element storage.
 pub(crate) trait Elem {
@@ -97,11 +99,11 @@ handler! { fn list_new[E: Elem](s) {
     let left = s.fuel - s.l() as i64;
     let core = (*s.ctx).core;
     let r = (*core).alloc_ptr;
-    if s.reg(s.b()) != 0 || left < 0 || (*core).alloc_end - r < 3 {
+    if s.reg(s.b()) != 0 || left < 0 || (*core).alloc_end - r < LIST_HEADER.record_granules() {
         return s.tail(crate::slow::slow_op::<crate::lists::New<E>>);
     }
-    (*core).alloc_ptr = r + 3;
-    s.object(u64::from(r)).cast::<u64>().write(crate::lists::LIST_HEADER.0);
+    (*core).alloc_ptr = r + LIST_HEADER.record_granules();
+    s.object(u64::from(r)).cast::<u64>().write(LIST_HEADER.0);
     S { fuel: left, ..s }.put(u64::from(r))
 } }
 handler! { fn list_get[E: Elem, const ACC: u8](s) {
@@ -138,7 +140,7 @@ handler! { #[cold] #[inline(never)] fn list_set_barrier[](s) {
 /// # Safety
 /// `array` is an array of references with more than `i` elements, `value` valid in it.
 #[inline(never)]
-unsafe fn set_element(ctx: *mut crate::ctx::Ctx, array: u32, i: u32, value: u32) {
+pub(crate) unsafe fn set_element(ctx: *mut crate::ctx::Ctx, array: u32, i: u32, value: u32) {
     // SAFETY: the caller's promise; nobody else uses the heap meanwhile.
     unsafe {
         (*ctx)

@@ -3,8 +3,9 @@
 //! put the object's header into the slot of the first extension word, its size in granules into lane 0,
 //! and the counts of references and words into lanes `b` and `c`.
 
-use crate::dispatch::{FIRST, S, handler};
+use crate::dispatch::{FIRST, S, handler, tag, type_id};
 use crate::ops_list::needs_barrier;
+use jet_gc::layout::{FIRST_ADDRESS, RECORD_REFS, ref_index, word_offset};
 
 handler! { fn get_word[const ACC: u8](s) {
     let p = s.object(s.rb::<ACC, FIRST>());
@@ -37,8 +38,7 @@ handler! { fn set_ref[const ACC: u8](s) {
     s.skip(1)
 } }
 handler! { #[cold] #[inline(never)] fn set_ref_barrier[](s) {
-    let index = (s.b() as u32 - 8) / 4;
-    set_field(s.ctx, s.reg(s.a()) as u32, index, s.reg(s.c()) as u32);
+    set_field(s.ctx, s.reg(s.a()) as u32, ref_index(s.b()), s.reg(s.c()) as u32);
     s.skip(1)
 } }
 
@@ -47,7 +47,7 @@ handler! { #[cold] #[inline(never)] fn set_ref_barrier[](s) {
 /// # Safety
 /// `object` is a record with more than `i` references, `value` valid in it.
 #[inline(never)]
-unsafe fn set_field(ctx: *mut crate::ctx::Ctx, object: u32, i: u32, value: u32) {
+pub(crate) unsafe fn set_field(ctx: *mut crate::ctx::Ctx, object: u32, i: u32, value: u32) {
     // SAFETY: the caller's promise; nobody else uses the heap meanwhile.
     unsafe {
         (*ctx)
@@ -70,7 +70,7 @@ handler! { fn always_fault[](s) { s.fault() } }
 handler! { fn payload_boxed[const IS_REF: bool](s) {
     let r = s.reg(s.b());
     let p = s.object(r);
-    if r < 256 || *p.add(1) as usize != s.l() {
+    if r < u64::from(FIRST_ADDRESS) || tag(p) != s.l() {
         return s.fault();
     }
     s.put(if IS_REF {
@@ -82,7 +82,7 @@ handler! { fn payload_boxed[const IS_REF: bool](s) {
 // Lane c: the nominal id that the header must show.
 handler! { fn err_cast[](s) {
     let r = s.reg(s.b());
-    if s.object(r).cast::<u64>().read() >> 40 != s.c() as u64 {
+    if type_id(s.object(r)) != s.c() {
         return s.fault();
     }
     s.put(r)
@@ -117,13 +117,14 @@ handler! { fn new_fixed[const REFS: usize, const WORDS: usize](s) {
     if r == 0 {
         return s.tail(crate::slow::slow_op::<crate::slow::NewRecord>);
     }
-    let p = s.object(u64::from(r)).add(8);
+    let object = s.object(u64::from(r));
+    let p = object.add(RECORD_REFS);
     let mut k = 0;
     while k < REFS {
         p.cast::<u32>().add(k).write(s.arg(k) as u32);
         k += 1;
     }
-    let q = p.add(4 * ((REFS + 1) & !1)).cast::<u64>();
+    let q = object.add(word_offset(REFS as u32, 0)).cast::<u64>();
     let mut k = 0;
     while k < WORDS {
         q.add(k).write(s.arg(REFS + k));
@@ -137,13 +138,14 @@ handler! { fn new_any[](s) {
         return s.tail(crate::slow::slow_op::<crate::slow::NewRecord>);
     }
     let (refs, words) = (s.b(), s.c());
-    let p = s.object(u64::from(r)).add(8);
+    let object = s.object(u64::from(r));
+    let p = object.add(RECORD_REFS);
     let mut k = 0;
     while k < refs {
         p.cast::<u32>().add(k).write(s.arg(k) as u32);
         k += 1;
     }
-    let q = p.add(4 * ((refs + 1) & !1)).cast::<u64>();
+    let q = object.add(word_offset(refs as u32, 0)).cast::<u64>();
     let mut k = 0;
     while k < words {
         q.add(k).write(s.arg(refs + k));

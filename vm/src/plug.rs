@@ -105,6 +105,15 @@ pub struct Plug<'a> {
 /// Type id of bound functions: records of a storable function and its capabilities.
 pub const BOUND: u32 = crate::ctx::BOUND_FN;
 
+// Shapes of what handlers and machine code make and read (those of all objects are in `jet_gc::layout`).
+pub use crate::code::HEADER_WORDS;
+pub use crate::hash::{MIX_MASKS, MIX_TURN, WORD_FACTORS};
+pub use crate::ops_list::{LIST_DATA, LIST_HEADER, LIST_LEN};
+pub use crate::strings::ROPE_LEN;
+
+// The numbers of variants without payload, which `jet_bytecode` gives, are no addresses.
+const _: () = assert!(jet_bytecode::layout::MAX_VARIANTS < jet_gc::layout::FIRST_ADDRESS as usize);
+
 impl Plug<'_> {
     /// Sets the counter of a word.
     pub fn count(&mut self, at: usize, n: u32) {

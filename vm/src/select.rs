@@ -15,7 +15,7 @@ use jet_bytecode::linked::{FnId, LFunction, LType, TypeId};
 use jet_bytecode::opcodes::Op;
 use jet_gc::Header;
 
-use crate::code::Word;
+use crate::code::{HEADER_WORDS, Word};
 use crate::ctx::BOUND_FN;
 use crate::dispatch::{FIRST, Handler, NONE, SECOND};
 use crate::lists as li;
@@ -336,7 +336,7 @@ impl<'t, 'p> Selector<'t, 'p> {
             .get(next as usize)
             .is_some_and(|w| jet_bytecode::opcodes::Word(*w).op() == Some(Op::OnError));
         let ret = self.address(next + u32::from(fallible));
-        let distance = self.f.regs.len() + 2;
+        let distance = self.f.regs.len() + HEADER_WORDS;
         let link = (ret.addr() << 16) | distance;
         let at = instr.pc as usize;
         self.out[at + 1].slot = std::ptr::without_provenance(link);

@@ -8,32 +8,32 @@
 use jet_bytecode::analysis::fuel::byte_work;
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::Heap;
-use jet_gc::layout::{DATA_OFFSET, HASH_OFFSET, LENGTH_OFFSET};
+use jet_gc::layout::{DATA_OFFSET, GRANULE_SHIFT, HASH_OFFSET, LENGTH_OFFSET, word_offset};
 use jet_gc::{Format, Header, Ref};
 
 use crate::ctx::{BOUND_FN, Ctx, ROPE};
-use crate::dispatch::{S, handler};
+use crate::dispatch::{S, format, handler};
 use crate::slow::{Done, SlowOp, Vm, slow_op};
 
 /// Concatenations up to this size are copied at once.
 const ROPE_FROM: u64 = 256;
 const ROPE_HEADER: Header = Header::record(ROPE, 0, 2, 1);
-/// Offset of a rope's length.
-const ROPE_LEN: usize = 16;
+/// Byte offset of a rope's length.
+pub const ROPE_LEN: usize = word_offset(ROPE_HEADER.nrefs(), 0);
 
 const STR: u8 = Format::Str as u8;
 const RECORD: u8 = Format::Record as u8;
 
 handler! { fn str_len[](s) {
     let p = s.object(s.reg(s.b()));
-    if *p & 0xf == RECORD {
+    if format(p) == RECORD {
         return s.put(p.add(ROPE_LEN).cast::<u64>().read());
     }
     s.put(u64::from(p.add(LENGTH_OFFSET).cast::<u32>().read()))
 } }
 handler! { fn str_byte[](s) {
     let p = s.object(s.reg(s.b()));
-    if *p & 0xf != STR {
+    if format(p) != STR {
         return s.tail(slow_op::<ByteAt>);
     }
     let i = s.reg(s.c());
@@ -44,7 +44,7 @@ handler! { fn str_byte[](s) {
 } }
 handler! { fn str_eq[](s) {
     let (p, q) = (s.object(s.reg(s.b())), s.object(s.reg(s.c())));
-    if *p & 0xf != STR || *q & 0xf != STR {
+    if format(p) != STR || format(q) != STR {
         return s.tail(slow_op::<StrEq>);
     }
     let n = p.add(LENGTH_OFFSET).cast::<u32>().read();
@@ -63,7 +63,7 @@ handler! { fn str_eq[](s) {
 handler! { fn hash_str[](s) {
     let p = s.object(s.reg(s.b()));
     let known = p.add(HASH_OFFSET).cast::<u32>().read();
-    if *p & 0xf != STR || known == 0 {
+    if format(p) != STR || known == 0 {
         return s.tail(slow_op::<HashStr>);
     }
     let work = byte_work(u64::from(p.add(LENGTH_OFFSET).cast::<u32>().read()));
@@ -91,7 +91,7 @@ unsafe fn same_bytes(p: *const u8, q: *const u8, n: usize) -> bool {
 pub(crate) unsafe fn same_text(heap: *mut u8, a: u64, b: u64) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
-        let [p, q] = [a, b].map(|r| heap.add((r as u32 as usize) << 3));
+        let [p, q] = [a, b].map(|r| heap.add((r as u32 as usize) << GRANULE_SHIFT));
         let n = p.add(LENGTH_OFFSET).cast::<u32>().read() as usize;
         same_bytes(p.add(DATA_OFFSET), q.add(DATA_OFFSET), n)
     }

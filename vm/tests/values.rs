@@ -490,3 +490,27 @@ fn memory_limit() {
     let ran = run_with(&loaded, config);
     assert!(matches!(ran.outcome, Outcome::Limit(LimitKind::Memory, _)));
 }
+
+#[test]
+fn the_compiler_and_the_heap_lay_records_out_alike() {
+    use jet_bytecode::layout::{FieldSlot, RecordLayout};
+    use jet_gc::layout::{record_size, ref_offset, word_offset};
+    for (refs, words) in (0..7u16).flat_map(|r| (0..7u16).map(move |w| (r, w))) {
+        let slot = |is_ref| move |ordinal| FieldSlot { is_ref, ordinal };
+        let layout = RecordLayout {
+            fields: (0..refs)
+                .map(slot(true))
+                .chain((0..words).map(slot(false)))
+                .collect(),
+            nrefs: refs,
+            nwords: words,
+        };
+        let (r, w) = (u32::from(refs), u32::from(words));
+        assert_eq!(layout.size() as usize, record_size(r, w));
+        let of_refs = (0..r).map(ref_offset);
+        let of_words = (0..w).map(|j| word_offset(r, j));
+        for (i, at) in of_refs.chain(of_words).enumerate() {
+            assert_eq!(layout.offset(i).map(|o| o as usize), Some(at));
+        }
+    }
+}

@@ -2,7 +2,8 @@
 //! comparison's result, which become tests of the comparison. What an object is that was just made is a constant
 //! too: its variant and type, and that it is an object.
 
-use jet_gc::layout::{FIRST_ADDRESS, TAG_OFFSET};
+use jet_gc::Header;
+use jet_gc::layout::{FIRST_ADDRESS, TAG_OFFSET, TYPE_SHIFT};
 
 use super::{Replace, settle};
 use crate::ir::{Bin, Cc, Graph, Op, Term, Val, Width};
@@ -101,9 +102,9 @@ fn through(g: &Graph, cc: Cc, x: Val, y: Val) -> Option<Test> {
 }
 
 /// Header of an object that the region made.
-fn header(g: &Graph, v: Val) -> Option<u64> {
+fn header(g: &Graph, v: Val) -> Option<Header> {
     match g.ops[v as usize] {
-        Op::Alloc(_, header, _) => Some(header),
+        Op::Alloc(_, header, _) => Some(Header(header)),
         _ => None,
     }
 }
@@ -131,16 +132,18 @@ fn is_truth(g: &Graph, v: Val) -> bool {
 fn fold(g: &Graph, v: Val) -> Fold {
     match &g.ops[v as usize] {
         // The collector's bits are below.
-        Op::Bin(Bin::Ushr, x, k) if g.constant(*k) == Some(40) => match g.ops[*x as usize] {
-            Op::Load(object, 0, Width::I64, _) => {
-                header(g, object).map_or(Fold::Keep, |h| Fold::Op(Op::Const((h >> 40) as i64)))
+        Op::Bin(Bin::Ushr, x, k) if g.constant(*k) == Some(i64::from(TYPE_SHIFT)) => {
+            match g.ops[*x as usize] {
+                Op::Load(object, 0, Width::I64, _) => {
+                    let id = |h: Header| Fold::Op(Op::Const(i64::from(h.type_id())));
+                    header(g, object).map_or(Fold::Keep, id)
+                }
+                _ => Fold::Keep,
             }
-            _ => Fold::Keep,
-        },
-        Op::Load(object, at, Width::U8, _) if *at as usize == TAG_OFFSET => header(g, *object)
-            .map_or(Fold::Keep, |h| {
-                Fold::Op(Op::Const((h >> (8 * TAG_OFFSET) & 0xff) as i64))
-            }),
+        }
+        Op::Load(object, at, Width::U8, _) if *at as usize == TAG_OFFSET => {
+            header(g, *object).map_or(Fold::Keep, |h| Fold::Op(Op::Const(i64::from(h.tag()))))
+        }
         Op::Known(x) if header(g, *x).is_some() => Fold::Same(*x),
         Op::Bin(op, x, y) => match (g.constant(*x), g.constant(*y)) {
             (Some(a), Some(b)) => eval(*op, a, b).map_or(Fold::Keep, |k| Fold::Op(Op::Const(k))),
