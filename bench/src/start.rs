@@ -17,6 +17,7 @@ use jet_vm::host::{HostCapability, Limits};
 use jet_vm::{Binding, Config, Instance, Loaded, Outcome};
 use nix::sys::resource::{UsageWho, getrusage};
 
+use crate::compare;
 use crate::stats;
 use crate::verify::now;
 
@@ -74,22 +75,6 @@ fn process(program: &Path, args: &[&str]) -> Result<Took, String> {
         return Err(format!("{} {args:?}: {}", program.display(), ended.status));
     }
     Ok((elapsed, children()? - before))
-}
-
-/// The release build of `jetvm`, which is made first.
-fn release() -> Result<PathBuf, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let built = Command::new(cargo)
-        .args(["build", "--release", "-p", "jetvm"])
-        .current_dir(&root)
-        .status();
-    if !built.map_err(|e| e.to_string())?.success() {
-        return Err("jetvm does not build".to_owned());
-    }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release/jetvm"))
 }
 
 /// Whole processes, in turns.
@@ -238,7 +223,7 @@ fn wasmtime(_: usize) -> Result<Option<(f64, f64)>, String> {
 pub fn run(options: &Options) -> Result<(), String> {
     let jetvm = match &options.jetvm {
         Some(path) => path.clone(),
-        None => release()?,
+        None => compare::build_jetvm()?,
     };
     let dir = std::env::temp_dir().join(format!("jet-bench-start-{}", std::process::id()));
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;

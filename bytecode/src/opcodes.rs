@@ -593,6 +593,31 @@ impl TrapKind {
     pub fn from_u16(n: u16) -> Option<TrapKind> {
         Self::ALL.get(usize::from(n)).copied()
     }
+
+    /// What messages and machines call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TrapKind::Overflow => "overflow",
+            TrapKind::ZeroDivide => "zero_divide",
+            TrapKind::Bounds => "bounds",
+            TrapKind::Shift => "shift",
+            TrapKind::Conversion => "conversion",
+            TrapKind::MissingKey => "missing_key",
+            TrapKind::Panic => "panic",
+            TrapKind::Variant => "variant",
+            TrapKind::Depth => "depth",
+            TrapKind::Fuel => "fuel",
+            TrapKind::Memory => "memory",
+            TrapKind::Time => "time",
+            TrapKind::Output => "output",
+            TrapKind::Handles => "handles",
+            TrapKind::Cancelled => "cancelled",
+            TrapKind::Revoked => "revoked",
+            TrapKind::Handle => "handle",
+            TrapKind::Changed => "changed",
+            TrapKind::Unreachable => "unreachable",
+        }
+    }
 }
 
 #[cfg(test)]

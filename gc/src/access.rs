@@ -55,7 +55,7 @@ impl Heap {
     /// # Safety
     /// The object contract (any format).
     #[inline(always)]
-    pub unsafe fn write_barrier(&mut self, obj: Ref, _new: Ref) {
+    pub unsafe fn write_barrier(&mut self, obj: Ref) {
         // SAFETY: as for `header`; the collector's bits are in the first byte.
         let bits = unsafe { self.address(obj).read() } as u64;
         if bits & (GC_OLD | GC_REMEMBERED) == GC_OLD {
@@ -202,7 +202,7 @@ impl Heap {
     pub unsafe fn set_ref_field(&mut self, obj: Ref, i: u32, value: Ref) {
         // SAFETY: passed on.
         unsafe {
-            self.write_barrier(obj, value);
+            self.write_barrier(obj);
             self.init_ref_field(obj, i, value);
         }
     }

@@ -222,13 +222,13 @@ impl Heap {
             if self.generational {
                 self.run_collection(Kind::Minor, roots)
                     .map_err(|c| self.out_of_memory(bytes, c))?;
-                if self.free() >= self.limit / 40 && self.fits(young, fixed) {
+                if self.room() >= self.limit / 40 && self.fits(young, fixed) {
                     return Ok(());
                 }
             }
             self.run_collection(Kind::Full, roots)
                 .map_err(|c| self.out_of_memory(bytes, c))?;
-            if self.free() >= self.limit / 20 && self.fits(young, fixed) {
+            if self.room() >= self.limit / 20 && self.fits(young, fixed) {
                 return Ok(());
             }
             if self.blocks.is_some() {
@@ -237,16 +237,12 @@ impl Heap {
                 let done = self.run_collection(Kind::Full, roots);
                 self.defragment = Defragment::Sparse;
                 done.map_err(|c| self.out_of_memory(bytes, c))?;
-                if self.free() >= self.limit / 20 && self.fits(young, fixed) {
+                if self.room() >= self.limit / 20 && self.fits(young, fixed) {
                     return Ok(());
                 }
             }
         }
         Err(self.out_of_memory(bytes, OutOfMemoryCause::Limit))
-    }
-
-    fn free(&self) -> u64 {
-        self.room()
     }
 
     fn stress(&mut self, bytes: u64, roots: &mut dyn Roots) -> Result<(), OutOfMemory> {

@@ -10,7 +10,7 @@
 //! object is remembered, and the young space is empty.
 
 use crate::account::next_full;
-use crate::cage::{Cage, PAGE_GRANULES, PAGE_SHIFT};
+use crate::cage::{Cage, PAGE_SHIFT};
 use crate::chunk::{Chunk, FREE, FROM, LARGE_KEPT, LARGE_WHITE, OLD, PageTable, SHARED};
 use crate::external::ExternalTable;
 use crate::heap::{GcMode, Heap, OutOfMemory, OutOfMemoryCause, Roots, SMALL_CHUNK};
@@ -168,7 +168,7 @@ impl Heap {
             cage: &self.cage,
             to_ptr: self.old.last().map_or(0, |c| c.top),
             to_end: self.old.last().map_or(0, Chunk::bump_end),
-            pages: &mut self.pages,
+            pages: self.pages,
             to: &mut self.old,
             pool: &mut self.pool,
             spare,
@@ -182,31 +182,14 @@ impl Heap {
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The copy space suffices: see `Heap::required`.
         unsafe {
-            let remembered = std::mem::take(&mut self.remembered);
-            self.stats.remembered = remembered.len() as u64;
             if !full {
-                for &r in &remembered {
-                    e.scan_remembered(r);
-                }
+                e.scan_written(&self.remembered, &self.dirty);
             }
-            self.remembered = remembered;
-            if !full {
-                for &(array, page) in &self.dirty {
-                    let cards = e.pages.cards(page);
-                    e.scan_cards(array, page, cards);
-                }
-            }
-            roots.visit(&mut |slot| {
-                if let Ok(r) = u32::try_from(*slot) {
-                    *slot = e.forward(r) as u64;
-                }
-            });
-            for slot in self.handles.values() {
-                slot.0 = e.forward(slot.0);
-            }
+            e.scan_roots(roots, &mut self.handles);
             e.scan_all();
         }
         let (copied, unused) = e.finish();
+        self.stats.remembered = self.remembered.len() as u64;
         self.forget_cards();
         self.forget_remembered();
         self.note_roots(roots.walked());
@@ -256,16 +239,23 @@ impl Heap {
             return Some(Some(self.new_chunk(SMALL_CHUNK)?));
         }
         let chunks = self.reserve(movable).div_ceil(self.chunk_bytes) as usize;
-        let pages = (self.chunk_bytes >> PAGE_SHIFT) as u32;
-        // The chunks in the pool are the ones to fill it with, so only retained runs can make way.
+        self.fill_pool(chunks).then_some(None)
+    }
+
+    /// Fills the pool up to so many chunks.
+    pub(crate) fn fill_pool(&mut self, chunks: usize) -> bool {
+        // What is in the pool stays there, so only retained runs can make way.
         let more = chunks.saturating_sub(self.pool.len()) as u64 * self.chunk_bytes;
         self.trim_retained_for(more);
+        let pages = (self.chunk_bytes >> PAGE_SHIFT) as u32;
         while self.pool.len() < chunks {
-            let first = self.commit_pages(pages)?;
-            self.pool.push(Chunk::new(first, pages));
+            match self.commit_pages(pages) {
+                Some(first) => self.pool.push(Chunk::new(first, pages)),
+                None => return false,
+            }
         }
         self.note_peak();
-        Some(None)
+        true
     }
 
     pub(crate) fn sweep_large(&mut self, full: bool, stress: bool) {
@@ -320,7 +310,7 @@ struct Evacuation<'a> {
     /// Where the next copy goes: in the last chunk of `to`.
     to_ptr: u32,
     to_end: u32,
-    pages: &'a mut PageTable,
+    pages: PageTable,
     to: &'a mut Vec<Chunk>,
     pool: &'a mut Vec<Chunk>,
     spare: Option<Chunk>,
@@ -342,6 +332,16 @@ impl Scan for Evacuation<'_> {
     #[inline(always)]
     fn external(&mut self) -> &mut ExternalTable {
         self.external
+    }
+
+    #[inline(always)]
+    fn pages(&mut self) -> &mut PageTable {
+        &mut self.pages
+    }
+
+    #[inline(always)]
+    fn large(&mut self) -> &mut Vec<u32> {
+        &mut self.gray_large
     }
 
     #[inline(always)]
@@ -414,18 +414,6 @@ impl Evacuation<'_> {
             self.copied += ((self.to_ptr - chunk.top) as u64) << GRANULE_SHIFT;
             chunk.top = self.to_ptr;
         }
-    }
-
-    /// # Safety
-    /// `r` leads to the object of a `LARGE_WHITE` run.
-    #[cold]
-    #[inline(never)]
-    unsafe fn keep_large(&mut self, r: u32) {
-        let p = self.at(r).cast::<u64>();
-        // SAFETY: an object's header is readable and writable.
-        unsafe { p.write(p.read() & !GC_BITS | GC_OLD) };
-        self.pages.set(r / PAGE_GRANULES, 1, LARGE_KEPT);
-        self.gray_large.push(r);
     }
 
     /// Scans copies and kept large objects until there are none left.

@@ -9,7 +9,7 @@
 
 use crate::account::{DIRTY_STEP, MIN_STACK, stack_entries};
 use crate::blocks::{Blocks, LINE, lines_of, marked_in, words_of};
-use crate::cage::{Cage, PAGE_GRANULES};
+use crate::cage::Cage;
 use crate::chunk::{
     Chunk, FROM, FROM_OLD, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_WHITE, MARKING, OLD,
     PageTable, SHARED,
@@ -124,26 +124,13 @@ impl Heap {
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The blocks suffice: see `Heap::required`.
         unsafe {
-            self.stats.remembered = self.remembered.len() as u64;
             if !full {
-                for &r in &self.remembered {
-                    m.scan_remembered(r);
-                }
-                for &(array, page) in &self.dirty {
-                    let cards = m.pages.cards(page);
-                    m.scan_cards(array, page, cards);
-                }
+                m.scan_written(&self.remembered, &self.dirty);
             }
-            roots.visit(&mut |slot| {
-                if let Ok(r) = u32::try_from(*slot) {
-                    *slot = m.forward(r) as u64;
-                }
-            });
-            for slot in self.handles.values() {
-                slot.0 = m.forward(slot.0);
-            }
+            m.scan_roots(roots, &mut self.handles);
             m.drain();
         }
+        self.stats.remembered = self.remembered.len() as u64;
         let (copied, live) = (m.copied, m.live);
         self.mark_stack = std::mem::take(&mut m.stack);
         self.forget_cards();
@@ -168,21 +155,6 @@ impl Heap {
         }
         self.finish_collection(full, young_used, copied);
         Ok(())
-    }
-
-    /// Fills the pool up to so many chunks.
-    fn fill_pool(&mut self, chunks: usize) -> bool {
-        let more = chunks.saturating_sub(self.pool.len()) as u64 * self.chunk_bytes;
-        self.trim_retained_for(more);
-        while self.pool.len() < chunks {
-            let pages = (self.chunk_bytes >> crate::cage::PAGE_SHIFT) as u32;
-            match self.commit_pages(pages) {
-                Some(first) => self.pool.push(Chunk::new(first, pages)),
-                None => return false,
-            }
-        }
-        self.note_peak();
-        true
     }
 
     pub(crate) fn clean_dirty_pages(&mut self) {
@@ -350,6 +322,16 @@ impl Scan for Marking<'_> {
     #[inline(always)]
     fn external(&mut self) -> &mut ExternalTable {
         self.external
+    }
+
+    #[inline(always)]
+    fn pages(&mut self) -> &mut PageTable {
+        &mut self.pages
+    }
+
+    #[inline(always)]
+    fn large(&mut self) -> &mut Vec<u32> {
+        &mut self.large
     }
 
     #[inline(always)]
@@ -528,18 +510,6 @@ impl Marking<'_> {
             Some(r) => r,
             None => panic!("heap corrupt: object larger than its chunk"),
         }
-    }
-
-    /// # Safety
-    /// `r` leads to the object of a `LARGE_WHITE` run.
-    #[cold]
-    #[inline(never)]
-    unsafe fn keep_large(&mut self, r: u32) {
-        let p = self.at(r).cast::<u64>();
-        // SAFETY: an object's header is readable and writable.
-        unsafe { p.write(p.read() & !GC_BITS | GC_OLD) };
-        self.pages.set(r / PAGE_GRANULES, 1, LARGE_KEPT);
-        self.large.push(r);
     }
 
     /// Scans marked objects until there are none left that were not.

@@ -4,11 +4,13 @@
 //! describes.
 
 use crate::cage::{PAGE_GRANULES, PAGE_SHIFT};
-use crate::chunk::CARD_SHIFT;
+use crate::chunk::{CARD_SHIFT, LARGE_KEPT, PageTable};
 use crate::external::ExternalTable;
+use crate::handles::HandleTable;
+use crate::heap::Roots;
 use crate::layout::{
-    self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_REMEMBERED, GRANULE_SHIFT, Header,
-    LENGTH_OFFSET, RECORD_REFS,
+    self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
+    Header, LENGTH_OFFSET, RECORD_REFS,
 };
 
 /// How many slots ahead of the scan objects are prefetched (in arrays and long records).
@@ -22,6 +24,12 @@ pub(crate) trait Scan {
     /// The external buffers.
     fn external(&mut self) -> &mut ExternalTable;
 
+    /// What the pages of the cage are used for.
+    fn pages(&mut self) -> &mut PageTable;
+
+    /// Large objects that were reached and not scanned yet.
+    fn large(&mut self) -> &mut Vec<u32>;
+
     /// Where the object is after the collection.
     ///
     /// # Safety
@@ -32,6 +40,55 @@ pub(crate) trait Scan {
     #[inline(always)]
     fn at(&self, r: u32) -> *mut u8 {
         self.base().wrapping_add((r as usize) << GRANULE_SHIFT)
+    }
+
+    /// Forwards what the roots and handles hold.
+    ///
+    /// # Safety
+    /// They hold immediates or live references.
+    unsafe fn scan_roots(&mut self, roots: &mut dyn Roots, handles: &mut HandleTable) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            roots.visit(&mut |slot| {
+                if let Ok(r) = u32::try_from(*slot) {
+                    *slot = u64::from(self.forward(r));
+                }
+            });
+            for slot in handles.values() {
+                slot.0 = self.forward(slot.0);
+            }
+        }
+    }
+
+    /// Scans the old objects that were stored into: the remembered set, and what of large arrays has cards.
+    ///
+    /// # Safety
+    /// They lead to old objects; `dirty` has pages of arrays of references.
+    unsafe fn scan_written(&mut self, remembered: &[u32], dirty: &[(u32, u32)]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for &r in remembered {
+                self.scan_remembered(r);
+            }
+            for &(array, page) in dirty {
+                let cards = self.pages().cards(page);
+                self.scan_cards(array, page, cards);
+            }
+        }
+    }
+
+    /// Keeps a large object that was reached for the first time.
+    ///
+    /// # Safety
+    /// `r` leads to the object of a `LARGE_WHITE` run.
+    #[cold]
+    #[inline(never)]
+    unsafe fn keep_large(&mut self, r: u32) {
+        let p = self.at(r).cast::<u64>();
+        // SAFETY: an object's header is readable and writable.
+        unsafe { p.write(p.read() & !GC_BITS | GC_OLD) };
+        self.pages().set(r / PAGE_GRANULES, 1, LARGE_KEPT);
+        self.large().push(r);
     }
 
     /// Scans an object of the remembered set and takes it out of it.

@@ -29,10 +29,12 @@ pub(crate) struct Backend {
     foreign: Option<OwnedTargetIsa>,
     abi: Abi,
     contexts: FunctionBuilderContext,
-    /// By region.
-    modules: FxHashMap<usize, JITModule>,
+    /// By region, with the memory that each takes.
+    modules: FxHashMap<usize, (JITModule, usize)>,
     /// Versions that were replaced but may still be entered.
-    replaced: Vec<JITModule>,
+    replaced: Vec<(JITModule, usize)>,
+    /// Memory that all of these take.
+    mapped: usize,
     /// Whether to keep the texts of what is compiled.
     pub dump_clif: bool,
     /// The same for machine code.
@@ -84,6 +86,7 @@ impl Backend {
             contexts: FunctionBuilderContext::new(),
             modules: FxHashMap::default(),
             replaced: Vec::new(),
+            mapped: 0,
             dump_clif: false,
             dump_asm: false,
         })
@@ -113,7 +116,11 @@ impl Backend {
         };
         module.finalize_definitions().map_err(|e| e.to_string())?;
         let entry = module.get_finalized_function(id).cast::<()>();
-        self.replaced.extend(self.modules.insert(region, module));
+        // Pages, and what Cranelift keeps of a module.
+        let mapped = bytes.next_multiple_of(4096) + 16_384;
+        self.mapped += mapped;
+        let before = self.modules.insert(region, (module, mapped));
+        self.replaced.extend(before);
         Ok(Compiled {
             entry,
             bytes,
@@ -206,21 +213,23 @@ impl Backend {
     /// # Safety
     /// No machine code of this back end is running, and the entries of what replaced them are installed.
     pub unsafe fn forget_replaced(&mut self) {
-        for module in self.replaced.drain(..) {
+        for (module, mapped) in self.replaced.drain(..) {
+            self.mapped -= mapped;
             // SAFETY: nobody enters it any more, by the caller's promise.
             unsafe { module.free_memory() };
         }
+    }
+
+    /// Memory that machine code takes.
+    pub fn mapped(&self) -> usize {
+        self.mapped
     }
 }
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        for module in self
-            .modules
-            .drain()
-            .map(|(_, m)| m)
-            .chain(self.replaced.drain(..))
-        {
+        let current = self.modules.drain().map(|(_, m)| m);
+        for (module, _) in current.chain(self.replaced.drain(..)) {
             // SAFETY: the compiler goes with its instance, so no machine code of it runs or will be entered.
             unsafe { module.free_memory() };
         }
@@ -309,10 +318,16 @@ mod tests {
             assert!(verify(g).is_err(), "{n}");
             assert!(backend.compile(&loaded, 0, "bad", g, 1).is_err(), "{n}");
         }
+        assert_eq!(backend.mapped(), 4096 + 16_384);
         // Nor is the back end the worse for it.
         backend
             .compile(&loaded, 0, "fine", &fine, 1)
             .map(|_| ())
             .expect("machine code");
+        // The version that it replaces counts until its memory is given back.
+        assert_eq!(backend.mapped(), 2 * (4096 + 16_384));
+        // SAFETY: nothing of it ever ran.
+        unsafe { backend.forget_replaced() };
+        assert_eq!(backend.mapped(), 4096 + 16_384);
     }
 }

@@ -86,7 +86,7 @@ impl Emit<'_> {
                 let x = self.v(*a);
                 self.b.ins().bitcast(types::I64, MemFlagsData::new(), x)
             }
-            Op::Known(a) => self.v(*a),
+            Op::Known(a, _) => self.v(*a),
             Op::Mask(a, b) => {
                 let (x, y) = (self.v(*a), self.v(*b));
                 let below = self.b.ins().icmp(IntCC::UnsignedLessThan, x, y);

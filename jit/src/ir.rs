@@ -221,10 +221,21 @@ pub enum Alias {
     Elem(TypeId),
     /// Field of a record type, by offset.
     Field(TypeId, u32),
-    /// The collector's bits of headers.
-    Bits,
     /// Constants of the pool that are references: moved by collections.
     Pool,
+}
+
+/// What a check has shown of a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shown {
+    /// It is not the immediate of `none`: an object of the payload's type.
+    Some,
+    /// It is an error of this type.
+    Error(u32),
+    /// Its call leads to this function, whose first register it is if it has one for it.
+    Calls(u32),
+    /// It binds a storable function and capabilities.
+    Bound,
 }
 
 /// An operation.
@@ -260,9 +271,11 @@ pub enum Op {
     ToInt(Val),
     /// Bits of a float.
     Bits(Val),
-    /// The same reference, where a check has shown that it is an object. Loads that need an object are of this
-    /// value, so they cannot move above the check.
-    Known(Val),
+    /// The same reference, where a check has shown what it is. Loads that need that are of this value, so they
+    /// cannot move above the check. Where two checks have shown the same of one reference and one of them always
+    /// comes first, its value stands for both; what different checks have shown stays apart, so a load never moves
+    /// to where only another check was made.
+    Known(Val, Shown),
     /// The first word where it is below the second (unsigned), else 0: for speculation too, which a check does not
     /// stop.
     Mask(Val, Val),
@@ -631,7 +644,7 @@ impl Op {
                 | Op::ToFloat(_)
                 | Op::ToInt(_)
                 | Op::Bits(_)
-                | Op::Known(_)
+                | Op::Known(..)
                 | Op::Mask(..)
                 | Op::StrSame(..)
                 | Op::Cmp(..)
@@ -691,7 +704,7 @@ impl Op {
             | Op::ToFloat(a)
             | Op::ToInt(a)
             | Op::Bits(a)
-            | Op::Known(a)
+            | Op::Known(a, _)
             | Op::Load(a, _, _, _)
             | Op::Charge(a, _, _)
             | Op::CallValue(a, _) => f(a),

@@ -577,8 +577,9 @@ impl<'a> Lower<'a> {
             self.moved();
             if pc == node.last
                 && let End::Fall(key) = node.end
-                && self.is_before(node.key, pc)
+                && key == (node.key.0, pc)
             {
+                // The node ends before this instruction, and not with a jump there.
                 return self.go_to(key);
             }
             let i = decode(code, pc).map_err(|_| Abort::Internal("code does not decode"))?;
@@ -588,12 +589,6 @@ impl<'a> Lower<'a> {
             self.instruction(&i)?;
             pc = i.next_pc();
         }
-    }
-
-    /// Whether the node that falls through ends before the instruction at `pc` (and not with a jump there).
-    fn is_before(&self, key: Key, pc: u32) -> bool {
-        let end = &self.paths.nodes[self.paths.index[&key]].end;
-        matches!(end, End::Fall(next) if *next == (key.0, pc))
     }
 
     pub(crate) fn go_to(&mut self, key: Key) -> Done {

@@ -11,7 +11,7 @@ use jet_gc::layout::{TYPE_SHIFT, ref_offset};
 use jet_vm::plug::{BOUND, HEADER_WORDS};
 
 use crate::Abort;
-use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Term, Val, Width};
+use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Shown, Term, Val, Width};
 use crate::lower::{Frame, Lower};
 use crate::lower_ops::Done;
 use crate::paths::after_call;
@@ -72,7 +72,8 @@ impl Lower<'_> {
             let below = self.region.contexts[self.ctx].base;
             self.stride = self.stride.max(child_ctx.base - below);
             // What the object is has just been checked: its loads must stay behind that.
-            let known = object.map(|o| (o, self.push(Op::Known(o))));
+            let shown = Shown::Calls(callee.0);
+            let known = object.map(|o| (o, self.push(Op::Known(o, shown))));
             let closure = closure.filter(|_| function.kind == FnKind::Literal);
             let all: Vec<Val> = closure
                 .into_iter()
@@ -122,7 +123,7 @@ impl Lower<'_> {
         let k = self.int(i64::from(BOUND));
         self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, Edge::to(bound), Edge::to(miss));
         self.cur = bound;
-        let known = self.push(Op::Known(object));
+        let known = self.push(Op::Known(object, Shown::Bound));
         let uses = self.program.functions[callee.index()].sig.uses.len() as u32;
         let mut fields = (0..=uses)
             .map(|k| {
@@ -135,7 +136,7 @@ impl Lower<'_> {
         let k = self.int(i64::from(callee.0));
         self.g.blocks[self.cur].term = Term::Branch(Cc::Eq, id, k, Edge::to(hit), Edge::to(miss));
         self.cur = hit;
-        let inner = self.push(Op::Known(inner));
+        let inner = self.push(Op::Known(inner, Shown::Calls(callee.0)));
         (inner, fields, miss)
     }
 

@@ -10,7 +10,7 @@ use jet_bytecode::opcodes::Op as Code;
 use jet_gc::layout::{FIRST_ADDRESS, TAG_OFFSET};
 
 use crate::Abort;
-use crate::ir::{Alias, BlockId, Cc, Edge, FCc, Op, Term, Val, Width};
+use crate::ir::{Alias, BlockId, Cc, Edge, FCc, Op, Shown, Term, Val, Width};
 use crate::lower::{Cond, Lower};
 use crate::lower_ops::{BAD, Done};
 
@@ -56,7 +56,7 @@ impl Lower<'_> {
             EnumRepr::Nullable { some, .. } if some == variant => {
                 let zero = self.int(0);
                 self.guard(Cc::Eq, r, zero);
-                let known = self.push(Op::Known(r));
+                let known = self.push(Op::Known(r, Shown::Some));
                 self.write(i.a, known);
                 Ok(())
             }

@@ -20,7 +20,7 @@ use jet_gc::{Format, Header};
 use jet_vm::plug::{self, LIST_HEADER, MIX_MASKS, MIX_TURN, WORD_FACTORS};
 
 use crate::Abort;
-use crate::ir::{Alias, Bin, Cc, Edge, FBin, FCc, Op, Round, Term, Ty, Val, Width};
+use crate::ir::{Alias, Bin, Cc, Edge, FBin, FCc, Op, Round, Shown, Term, Ty, Val, Width};
 use crate::lower::{Incoming, Lower};
 
 pub(crate) type Done<T = ()> = Result<T, Abort>;
@@ -546,12 +546,12 @@ impl Lower<'_> {
                 let LType::Nominal(n) = self.ltype(i.a)? else {
                     return Err(BAD);
                 };
-                let n = i64::from(n.0);
+                let n = n.0;
                 let r = self.read(i.b)?;
                 let id = self.type_id(r);
-                let k = self.int(n);
+                let k = self.int(i64::from(n));
                 self.guard(Cc::Ne, id, k);
-                let known = self.push(Op::Known(r));
+                let known = self.push(Op::Known(r, Shown::Error(n)));
                 self.write(i.a, known);
             }
             Code::Call => self.call(i)?,

@@ -88,6 +88,22 @@ const SPLIT: usize = 300;
 const TINY: usize = 24;
 const SHORT: usize = 60;
 
+/// Numbers for forced exits (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Random {
+        Random(seed | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
 /// A recording that is going on.
 struct Recording {
     region: usize,
@@ -132,9 +148,7 @@ pub struct Compiler {
     stats: JitStats,
     aborts: FxHashMap<String, u64>,
     attempts: FxHashMap<usize, u32>,
-    /// Memory for machine code, all versions.
-    mapped: usize,
-    random: u64,
+    random: Random,
 }
 
 /// The program that a compiler was attached to.
@@ -163,7 +177,7 @@ impl Compiler {
             b.dump_asm = options.dump.contains(&Dump::Asm);
         }
         Compiler {
-            random: options.seed | 1,
+            random: Random::new(options.seed),
             options,
             tuning,
             backend,
@@ -176,7 +190,6 @@ impl Compiler {
             stats: JitStats::default(),
             aborts: FxHashMap::default(),
             attempts: FxHashMap::default(),
-            mapped: 0,
         }
     }
 
@@ -192,13 +205,6 @@ impl Compiler {
         };
         let (f, pc) = loaded.place(at);
         format!("{}+{pc}", loaded.program().function_name(f))
-    }
-
-    fn chance(&mut self, one_in: u64) -> bool {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random.is_multiple_of(one_in)
     }
 
     fn abort(&mut self, at: usize, why: Abort) {
@@ -413,7 +419,8 @@ impl Compiler {
 
     fn compile(&mut self, id: usize, plug: &mut Plug<'_>) -> Result<(), Abort> {
         let loaded = self.loaded.clone().ok_or(Abort::Internal("no program"))?;
-        if self.mapped > self.tuning.quota {
+        let mapped = self.backend.as_ref().map_or(0, Backend::mapped);
+        if mapped > self.tuning.quota {
             return Err(Abort::Quota);
         }
         let program = Arc::clone(loaded.program());
@@ -425,13 +432,8 @@ impl Compiler {
             paths.peel(PEEL)?;
         }
         let stress = self.options.mode == Mode::Stress;
-        let mut random = self.random;
-        let mut force = || {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            stress && random.is_multiple_of(3)
-        };
+        let random = &mut self.random;
+        let mut force = || random.next().is_multiple_of(3) && stress;
         let mut g = lower::lower(
             &loaded,
             &mut self.facts,
@@ -440,7 +442,6 @@ impl Compiler {
             self.options.masked,
             &mut force,
         )?;
-        self.random = random;
         if self.options.verify {
             crate::ir_check::verify(&g).map_err(Abort::Internal)?;
         }
@@ -502,8 +503,6 @@ impl Compiler {
             // SAFETY: a recording is going on, so the interpreter runs, and machine code is never below it.
             unsafe { backend.forget_replaced() };
         }
-        // Pages, and what Cranelift keeps of a module.
-        self.mapped += code.bytes.next_multiple_of(4096) + 16_384;
         self.stats.regions += 1;
         self.stats.bytes += code.bytes as u64;
         self.stats.foreign += u64::from(code.foreign);
@@ -664,8 +663,7 @@ impl Jit for Compiler {
         if self.options.mode != Mode::Stress {
             return u64::MAX;
         }
-        self.chance(1);
-        1 + self.random % 97
+        1 + self.random.next() % 97
     }
 
     fn stats(&self) -> JitStats {

@@ -411,21 +411,9 @@ fn ending(limit: Option<LimitKind>, trap: Trap) -> Ending {
     };
     Ending {
         limit,
-        kind: limit.map_or_else(|| kind_name(trap.kind), |limit| limit.name().to_owned()),
+        kind: trap.kind.name().to_owned(),
         message: trap.message,
         stack: trap.stack.into_iter().map(frame).collect(),
         elided: trap.elided,
     }
-}
-
-/// `MissingKey` as `missing_key`.
-fn kind_name(kind: TrapKind) -> String {
-    let mut out = String::new();
-    for c in format!("{kind:?}").chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
 }

@@ -192,9 +192,6 @@ impl<E: Elem> SlowOp for Fill<E> {
         let value = vm.reg(vm.c());
         let (data, _) = vm.list_parts(list);
         if value != 0 && n > 0 {
-            if E::REF {
-                vm.store::<E>(data, 0, value);
-            }
             for k in 0..n {
                 // SAFETY: `k` is below the capacity. No barrier is owed: the value was there before the array, so a
                 // collection that makes the array old makes the value old with it.

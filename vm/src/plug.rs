@@ -4,7 +4,7 @@
 //! What must stay true: all that a compiler learns here about code and layout is what handlers use, so both
 //! agree; machine code leaves the frames on the VM stack as the interpreter would have them.
 
-use jet_bytecode::linked::{FnId, LInterface, Program, TraitId};
+use jet_bytecode::linked::{FnId, LInterface, TraitId};
 use jet_gc::HeapCore;
 
 use crate::ctx::Ctx;
@@ -280,11 +280,5 @@ impl Loaded {
             .filter(|i| i.interface == LInterface::Trait(of))
             .filter_map(|i| Some((i.ty.0, *i.methods.get(usize::from(method))?)))
             .collect()
-    }
-
-    /// The linked program, shared.
-    #[must_use]
-    pub fn shared_program(&self) -> std::sync::Arc<Program> {
-        std::sync::Arc::clone(&self.program)
     }
 }

@@ -313,7 +313,7 @@ fn trap_op(kind: u16) -> (TrapKind, String) {
         | TrapKind::Memory
         | TrapKind::Time
         | TrapKind::Output
-        | TrapKind::Handles => return (TrapKind::Panic, format!("trap {kind:?}")),
+        | TrapKind::Handles => return (TrapKind::Panic, format!("trap {}", kind.name())),
     };
     (kind, String::from(text))
 }

@@ -90,7 +90,7 @@ pub(crate) fn run(g: &mut Graph) {
         for v in std::mem::take(&mut g.blocks[b].ops) {
             g.ops[v as usize].uses(&mut |u| *u = replace.find(*u));
             let op = &g.ops[v as usize];
-            if let Some(key) = key(g, op, &memory) {
+            if let Some(key) = key(op, &memory) {
                 let list = known.entry(key).or_default();
                 let hit = list
                     .iter()
@@ -155,8 +155,7 @@ fn between(flow: &Flow, writes: &[Writes], b: BlockId) -> Writes {
     all
 }
 
-fn key(g: &Graph, op: &Op, memory: &Memory) -> Option<Key> {
-    // Constants count by value, so that operations on equal ones are equal.
+fn key(op: &Op, memory: &Memory) -> Option<Key> {
     Some(match op {
         Op::Load(p, at, w, class) => Key::Load(*p, *at, *w, memory.version(*class)),
         Op::LoadElem(p, i, w, class) => Key::Elem(*p, *i, *w, memory.version(*class)),
@@ -165,10 +164,7 @@ fn key(g: &Graph, op: &Op, memory: &Memory) -> Option<Key> {
         Op::Guard(cc, x, y, _) => Key::Op(Op::Guard(*cc, *x, *y, 0)),
         Op::FGuard(cc, x, y, _) => Key::Op(Op::FGuard(*cc, *x, *y, 0)),
         Op::Checked(o, x, y, _) => Key::Op(Op::Checked(*o, *x, *y, 0)),
-        _ if op.pure() => {
-            let _ = g;
-            Key::Op(op.clone())
-        }
+        _ if op.pure() => Key::Op(op.clone()),
         _ => return None,
     })
 }

@@ -144,7 +144,7 @@ fn fold(g: &Graph, v: Val) -> Fold {
         Op::Load(object, at, Width::U8, _) if *at as usize == TAG_OFFSET => {
             header(g, *object).map_or(Fold::Keep, |h| Fold::Op(Op::Const(i64::from(h.tag()))))
         }
-        Op::Known(x) if header(g, *x).is_some() => Fold::Same(*x),
+        Op::Known(x, _) if header(g, *x).is_some() => Fold::Same(*x),
         Op::Bin(op, x, y) => match (g.constant(*x), g.constant(*y)) {
             (Some(a), Some(b)) => eval(*op, a, b).map_or(Fold::Keep, |k| Fold::Op(Op::Const(k))),
             (_, Some(0)) if neutral_zero(*op) => Fold::Same(*x),

@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Flow, Replace};
+use super::Flow;
 use crate::ir::{Alias, Bin, BlockId, Cc, Graph, Op, Term, Ty, Val, Width};
 
 /// Interval, both ends included.
@@ -32,7 +32,6 @@ struct Walk<'g> {
     backward: Vec<Option<Range>>,
     wide: Vec<(bool, bool)>,
     removing: bool,
-    replace: Replace,
 }
 
 /// Runs the pass.
@@ -43,7 +42,6 @@ pub(crate) fn run(g: &mut Graph) {
     for b in flow.order.iter().skip(1) {
         children[flow.idom[*b]].push(*b);
     }
-    let replace = Replace::new(g);
     let mut w = Walk {
         g,
         flow,
@@ -55,7 +53,6 @@ pub(crate) fn run(g: &mut Graph) {
         backward: vec![None; n],
         wide: vec![(false, false); n],
         removing: false,
-        replace,
     };
     for round in 0..ROUNDS {
         w.all();
@@ -84,8 +81,6 @@ pub(crate) fn run(g: &mut Graph) {
             break;
         }
     }
-    let Walk { g, replace, .. } = w;
-    replace.apply(g);
 }
 
 fn union(a: Option<Range>, b: Range) -> Option<Range> {
@@ -280,10 +275,6 @@ impl Walk<'_> {
         let ops = std::mem::take(&mut self.g.blocks[b].ops);
         let mut kept = Vec::with_capacity(ops.len());
         for v in ops {
-            if self.removing {
-                let replace = &self.replace;
-                self.g.ops[v as usize].uses(&mut |u| *u = replace.find(*u));
-            }
             if !self.op(v) {
                 kept.push(v);
             }

@@ -1,7 +1,7 @@
 //! What passes must do, and what they must not.
 
 use super::{Passes, run};
-use crate::ir::{Alias, Bin, Cc, Edge, Exit, Graph, Op, Term, Ty, Val, Width};
+use crate::ir::{Alias, Bin, Cc, Edge, Exit, Graph, Op, Shown, Term, Ty, Val, Width};
 use crate::ir_check::verify;
 use jet_bytecode::linked::TypeId;
 use jet_gc::Header;
@@ -147,7 +147,7 @@ fn a_check_is_not_passed_by_loads_of_what_it_shows() {
     g.blocks[entry].term = Term::Jump(edge(head, &[fuel]));
     let zero = g.push(head, Op::Const(0));
     g.blocks[head].term = Term::Branch(Cc::Eq, x, zero, edge(end, &[]), edge(body, &[]));
-    let known = g.push(body, Op::Known(x));
+    let known = g.push(body, Op::Known(x, Shown::Some));
     let field = g.push(
         body,
         Op::Load(known, 8, Width::I64, Alias::Field(TypeId(2), 8)),
@@ -232,4 +232,27 @@ fn what_an_object_was_filled_with_is_not_what_a_field_holds_later() {
     g.blocks[entry].term = Term::Return(fuel, seen);
     let g = optimised(g);
     assert!(matches!(g.blocks[0].term, Term::Return(_, v) if v == x));
+}
+
+#[test]
+fn what_different_checks_have_shown_stays_apart() {
+    let mut g = Graph::default();
+    let entry = g.block();
+    let fuel = g.param(entry, Ty::I);
+    let x = g.push(entry, Op::Slot(0, Ty::I));
+    let mut sum = fuel;
+    for shown in [Shown::Error(1), Shown::Error(1), Shown::Error(2)] {
+        let known = g.push(entry, Op::Known(x, shown));
+        let load = g.push(entry, Op::Load(known, 8, Width::I64, Alias::Final));
+        sum = g.push(entry, Op::Bin(Bin::Add, sum, load));
+    }
+    g.blocks[entry].term = Term::Return(fuel, sum);
+    run(&mut g, &Passes::default());
+    verify(&g).expect("a graph");
+    let count = |is: fn(&Op) -> bool| {
+        let ops = g.blocks[entry].ops.iter();
+        ops.filter(|v| is(&g.ops[**v as usize])).count()
+    };
+    assert_eq!(count(|op| matches!(op, Op::Known(..))), 2);
+    assert_eq!(count(|op| matches!(op, Op::Load(..))), 2);
 }

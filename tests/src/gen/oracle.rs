@@ -372,13 +372,7 @@ pub fn run(
                 ));
             }
             let at = t.stack.first().map(|f| format!("{}:{}", f.file, f.line));
-            let mut kind = String::new();
-            for c in format!("{:?}", t.kind).chars() {
-                if c.is_ascii_uppercase() && !kind.is_empty() {
-                    kind.push('_');
-                }
-                kind.push(c.to_ascii_lowercase());
-            }
+            let kind = t.kind.name().to_owned();
             (
                 format!("trap {kind} {} {at:?}", t.message),
                 Ending::Trap(kind),

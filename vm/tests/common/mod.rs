@@ -391,3 +391,22 @@ pub fn sum_to(n: i32) -> Arc<Loaded> {
     p.put(&mut f, INT, sum);
     p.finish_main(f)
 }
+
+/// `fib`, by two calls of itself.
+pub fn add_fib(p: &mut Prog) -> FnRef {
+    let fib = p.p.declare("fib");
+    let mut f = p.function("fib", &[p.int], false, p.int, vec![]);
+    let (a, b) = (f.reg(p.int), f.reg(p.int));
+    let rec = f.label();
+    f.jump(Op::JGeImm, 0, 2, rec);
+    f.emit(Op::Ret, 0, 0, 0);
+    f.bind(rec);
+    f.emit(Op::AddImm, a, 0, -1i16 as u16);
+    f.emit_fn(Op::Call, a, fib, &[a]);
+    f.emit(Op::AddImm, b, 0, -2i16 as u16);
+    f.emit_fn(Op::Call, b, fib, &[b]);
+    f.emit(Op::AddInt, a, a, b);
+    f.emit(Op::Ret, a, 0, 0);
+    p.p.define(fib, f.finish().unwrap());
+    fib
+}
