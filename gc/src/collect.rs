@@ -1,4 +1,5 @@
-//! Collection: young and full, by copying, without recursion.
+//! Collections, young and full, and who is told of them; those of a heap whose old space copies (those of a
+//! mark-region one are in `mark.rs`). Without recursion.
 //!
 //! The chunks being evacuated are marked `FROM` in the page table; every reference into them is replaced
 //! by one to a copy in the old space, large objects that are reached are kept in place, and the copies
@@ -6,8 +7,9 @@
 //! roots are the given ones, the handles and the remembered set. Every survivor becomes old.
 //!
 //! What must stay true: before anything moves, the pool holds the chunks that the copies can need, so
-//! nothing in the middle of a collection can fail; afterwards no reference leads to a `FROM` page, no
-//! object is remembered, and the young space is empty.
+//! nothing in the middle of a collection can fail; one that fails before that leaves the heap, the kind of its old
+//! space too, as it was; afterwards no reference leads to a `FROM` page, no object is remembered, and the young
+//! space is empty.
 
 use crate::account::next_full;
 use crate::cage::{Cage, PAGE_SHIFT};

@@ -54,8 +54,9 @@ pub enum GcMode {
     /// When it pays, and when the limit asks for it.
     #[default]
     Normal,
-    /// A full one at every n-th allocation (0 counts as 1); everything moves, the old space is
-    /// poisoned and protected, and the whole heap is checked before and after.
+    /// A full one at every n-th allocation (0 counts as 1). Everything moves (out of a mark-region old space in turn
+    /// everything, every other block and nothing), what is left behind is poisoned and, in whole chunks, protected,
+    /// and the whole heap is checked before and after.
     Stress(u32),
     /// As `Stress`, but young collections, with a full one every eighth time.
     StressMinor(u32),

@@ -1,7 +1,7 @@
-//! From trace IR to machine code, by Cranelift, which this file, `emit.rs` and `emit_ops.rs` alone know.
+//! From trace IR to machine code, by Cranelift, which this file, `emit.rs`, `emit_ops.rs` and `emit_own.rs` alone know.
 //!
-//! Every region is one function (context, registers, cage, fuel) → (fuel or code, value), in a module of its own, whose pages
-//! are writable or executable, never both. Exits are cold blocks and the first target of their branch. What
+//! Every region is one function (context, registers, cage, fuel) → (fuel or code, value), with a second one by which it is
+//! entered where it calls itself, in a module of its own, whose pages are writable or executable, never both. Exits are cold blocks and the first target of their branch. What
 //! must stay true: a register slot, context field or object is read and written where the interpreter has it
 //! (`jet_vm::plug::Abi`, `jet_gc::layout`); memory of the context that never changes during a life is the
 //! only memory marked read-only.
