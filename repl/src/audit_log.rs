@@ -5,7 +5,6 @@
 //! the program at its next call.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,6 +18,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::audit::hex;
+use crate::render::ascii_line;
 
 /// What of a call's arguments is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -115,25 +115,7 @@ fn line(event: &AuditEvent<'_>, number: u64, keep: Arguments) -> String {
         "detail": detail,
         "micros": event.duration.as_micros() as u64,
     });
-    let mut out = ascii(&value.to_string());
-    out.push('\n');
-    out
-}
-
-/// JSON without characters outside of printable ASCII. They stand in strings only, where they can be escaped.
-fn ascii(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut units = [0; 2];
-    for c in text.chars() {
-        if matches!(c, ' '..='~') {
-            out.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        }
-    }
-    out
+    ascii_line(&value)
 }
 
 /// A value for people: long texts are cut off, of bytes the number is kept.

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jet_vm::Quota;
-use jet_vm::host::limits::MEMORY_RANGE;
-use jet_vm::host::{DbGrant, Grants, Listed};
+use jet_vm::host::{DbGrant, Grants, Limits, Listed};
 use serde::Deserialize;
 
 use crate::audit::STANDARD;
 use crate::audit_log::Arguments;
-use crate::cli::quantity::{duration, size};
+use crate::cli::quantity::{duration, memory, size};
 
 /// A policy file, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +48,16 @@ impl<T> Default for Names<T> {
 }
 
 impl<T> Names<T> {
+    /// Each of them changed.
+    fn each<U>(self, change: impl FnMut(T) -> Result<U, String>) -> Result<Names<U>, String> {
+        Ok(match self {
+            Names::All(all) => Names::All(all),
+            Names::Some(names) => {
+                Names::Some(names.into_iter().map(change).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
     /// What a grant of these is.
     fn granted<D>(self) -> Option<Listed<T, D>> {
         match self {
@@ -70,14 +79,16 @@ struct FileText {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct GrantTable {
     read: Names<PathBuf>,
     write: Names<PathBuf>,
     env: Names,
     clock: bool,
+    clock_resolution: Option<String>,
     timer: bool,
     entropy: bool,
+    entropy_seed: Option<u64>,
     db: Option<DbTable>,
     net: Names,
     listen: Names,
@@ -177,6 +188,25 @@ pub struct PolicyLimits {
     pub output: Option<u64>,
 }
 
+impl PolicyLimits {
+    /// With those of `untrusted` where nothing else is said.
+    #[must_use]
+    pub fn whole(&self) -> PolicyLimits {
+        if !self.untrusted {
+            return self.clone();
+        }
+        let preset = Limits::untrusted();
+        PolicyLimits {
+            untrusted: true,
+            fuel: self.fuel.or(preset.fuel),
+            memory: self.memory.or(Some(preset.memory)),
+            time: self.time.or(preset.time),
+            depth: self.depth.or(Some(preset.depth)),
+            output: self.output.or(Some(preset.output)),
+        }
+    }
+}
+
 impl Policy {
     /// Reads a policy file.
     pub fn read(path: &Path) -> Result<Policy, String> {
@@ -203,6 +233,22 @@ impl Policy {
             Names::Some(paths) => Names::Some(paths.iter().map(|p| folder.join(p)).collect()),
             all => all,
         };
+        let program = |name: String| match name.contains('/') {
+            false => Ok(name),
+            true => {
+                let path = folder.join(&name).into_os_string().into_string();
+                path.map_err(|_| format!("the path of the program `{name}` is not UTF-8 text"))
+            }
+        };
+        let command = |words: Vec<String>| {
+            let mut words = words.into_iter();
+            let first = words.next().map(program).transpose()?;
+            Ok::<_, String>(first.into_iter().chain(words).collect())
+        };
+        let resolution = file.grants.clock_resolution.as_deref();
+        let resolution = resolution.map(duration).transpose()?;
+        let run = file.grants.run.each(command)?;
+        let denied_programs = file.deny.run.each(program)?;
         let denied = [
             ("Console", file.deny.console),
             ("Clock", file.deny.clock),
@@ -241,12 +287,14 @@ impl Policy {
                     write: inside(file.grants.write).granted(),
                     env: file.grants.env.granted(),
                     clock: file.grants.clock,
+                    clock_resolution: resolution,
                     timer: file.grants.timer,
                     entropy: file.grants.entropy,
+                    entropy_seed: file.grants.entropy_seed,
                     database,
                     net: file.grants.net.granted(),
                     listen: file.grants.listen.granted(),
-                    run: file.grants.run.granted(),
+                    run: run.granted(),
                 },
                 deny_read: inside(file.deny.read),
                 deny_write: inside(file.deny.write),
@@ -255,7 +303,7 @@ impl Policy {
                 deny_db_write: file.deny.db_write,
                 deny_net: file.deny.net,
                 deny_listen: file.deny.listen,
-                deny_run: file.deny.run,
+                deny_run: denied_programs,
                 deny: denied
                     .iter()
                     .filter(|(_, on)| *on)
@@ -275,15 +323,6 @@ fn known(name: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("there is no capability `{name}`"))
-    }
-}
-
-fn memory(text: &str) -> Result<u64, String> {
-    let bytes = size(text)?;
-    if MEMORY_RANGE.contains(&bytes) {
-        Ok(bytes)
-    } else {
-        Err(format!("`{text}` is no size for a heap"))
     }
 }
 
@@ -315,6 +354,11 @@ impl Scopes {
         if a.database.is_some() && b.database.is_some() {
             return Err("the policy and the flags grant a database each".to_owned());
         }
+        if let (Some(one), Some(other)) = (a.entropy_seed, b.entropy_seed)
+            && one != other
+        {
+            return Err("the policy and the flags give `Entropy` a seed each".to_owned());
+        }
         let database = a.database.or(b.database).and_then(|db| {
             let tables = Listed {
                 allow: db.tables,
@@ -334,8 +378,10 @@ impl Scopes {
             write: together(a.write, b.write, [&self.deny_write, &other.deny_write]),
             env: together(a.env, b.env, [&self.deny_env, &other.deny_env]),
             clock: (a.clock || b.clock) && !denied("Clock"),
+            clock_resolution: a.clock_resolution.max(b.clock_resolution),
             timer: (a.timer || b.timer) && !denied("Timer"),
             entropy: (a.entropy || b.entropy) && !denied("Entropy"),
+            entropy_seed: a.entropy_seed.or(b.entropy_seed),
             net: together(a.net, b.net, [&self.deny_net, &other.deny_net]),
             listen: together(a.listen, b.listen, [&self.deny_listen, &other.deny_listen]),
             run: together(a.run, b.run, [&self.deny_run, &other.deny_run]),
@@ -407,5 +453,48 @@ mod tests {
         );
         assert_eq!(grants.env.unwrap().deny, ["TOKEN"]);
         assert!(grants.console);
+    }
+
+    #[test]
+    fn programs_by_path_start_at_the_folder_of_the_file() {
+        let text = "[grants]\nrun = [['./tool', './data'], ['git', 'a/b'], ['/bin/ls']]\n[deny]\nrun = ['bin/sh', 'env']";
+        let scopes = parse(text).unwrap().scopes;
+        let run = scopes.grants.run.unwrap().allow.unwrap();
+        let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            run,
+            [
+                words(&["/etc/jet/./tool", "./data"]),
+                words(&["git", "a/b"]),
+                words(&["/bin/ls"])
+            ]
+        );
+        assert_eq!(
+            scopes.deny_run,
+            Names::Some(words(&["/etc/jet/bin/sh", "env"]))
+        );
+    }
+
+    #[test]
+    fn the_coarser_clock_and_the_one_seed_hold() {
+        let policy = || {
+            parse("[grants]\nclock = true\nclock-resolution = '1s'\nentropy-seed = 7")
+                .unwrap()
+                .scopes
+        };
+        let flags = |millis, seed| Scopes {
+            grants: Grants {
+                clock_resolution: Some(Duration::from_millis(millis)),
+                entropy_seed: seed,
+                ..Grants::default()
+            },
+            ..Scopes::default()
+        };
+        let merged = policy().merge(flags(10, None)).unwrap();
+        assert_eq!(merged.clock_resolution, Some(Duration::from_secs(1)));
+        assert_eq!(merged.entropy_seed, Some(7));
+        let merged = policy().merge(flags(5000, Some(7))).unwrap();
+        assert_eq!(merged.clock_resolution, Some(Duration::from_secs(5)));
+        assert!(policy().merge(flags(1, Some(8))).is_err());
     }
 }

@@ -44,9 +44,19 @@ pub fn clean(text: &str) -> String {
 /// JSON in one line, all characters of [`hides`] escaped: it may be read on a terminal, too.
 #[must_use]
 pub fn json_line(value: &Value) -> String {
+    escaped_line(value, hides)
+}
+
+/// JSON in one line of printable ASCII.
+#[must_use]
+pub fn ascii_line(value: &Value) -> String {
+    escaped_line(value, |c| !matches!(c, ' '..='~'))
+}
+
+fn escaped_line(value: &Value, escapes: impl Fn(char) -> bool) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {
-        if hides(c) {
+        if escapes(c) {
             // Only inside of strings: what stands between them has none.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use jet_vm::Quota;
-use jet_vm::host::limits::MEMORY_RANGE;
 use jet_vm::host::{Grants, Limits};
 
 use super::bundle::{AsmArgs, BuildArgs, DisasmArgs, InspectArgs, KeyArgs, VerifyArgs};
 use super::grants::{EVERYTHING, GrantArgs};
 use super::observed::Observations;
-use super::quantity::{count, duration, size};
+use super::quantity::{count, duration, memory, size};
 use crate::audit_log::Arguments;
 use crate::engine::GcChoice;
 use crate::policy::{Policy, PolicyLimits};
@@ -435,17 +434,6 @@ pub enum StatsFormat {
     Json,
 }
 
-/// A size that a heap can keep: a limit that would be raised or lowered is refused.
-fn memory(text: &str) -> Result<u64, String> {
-    let bytes = size(text)?;
-    let (least, most) = (MEMORY_RANGE.start() >> 10, MEMORY_RANGE.end() >> 30);
-    if MEMORY_RANGE.contains(&bytes) {
-        Ok(bytes)
-    } else {
-        Err(format!("memory is from {least}K to {most}G"))
-    }
-}
-
 fn gc_mode(text: &str) -> Result<GcChoice, String> {
     let (mode, period) = match text.split_once(':') {
         None => (text, 1),
@@ -559,20 +547,29 @@ impl RunArgs {
 }
 
 impl LimitArgs {
-    /// The flags' limits within the policy's.
+    /// The flags' limits within the policy's: each says what it sets, and of what it calls untrusted the rest; the smaller one holds.
     fn limits(&self, policy: &PolicyLimits) -> Limits {
-        let base = if self.untrusted || policy.untrusted {
-            Limits::untrusted()
-        } else {
-            Limits::default()
+        let flags = PolicyLimits {
+            untrusted: self.untrusted,
+            fuel: self.fuel,
+            memory: self.max_memory,
+            time: self.max_time,
+            depth: self.max_depth,
+            output: self.max_output,
         };
+        let (a, b, base) = (flags.whole(), policy.whole(), Limits::default());
+        let untrusted = a.untrusted || b.untrusted;
         Limits {
-            fuel: smaller(self.fuel, policy.fuel).or(base.fuel),
-            memory: smaller(self.max_memory, policy.memory).unwrap_or(base.memory),
-            depth: smaller(self.max_depth, policy.depth).unwrap_or(base.depth),
-            time: smaller(self.max_time, policy.time).or(base.time),
-            output: smaller(self.max_output, policy.output).unwrap_or(base.output),
-            handles: base.handles,
+            fuel: smaller(a.fuel, b.fuel).or(base.fuel),
+            memory: smaller(a.memory, b.memory).unwrap_or(base.memory),
+            depth: smaller(a.depth, b.depth).unwrap_or(base.depth),
+            time: smaller(a.time, b.time).or(base.time),
+            output: smaller(a.output, b.output).unwrap_or(base.output),
+            handles: if untrusted {
+                Limits::untrusted().handles
+            } else {
+                base.handles
+            },
         }
     }
 }

@@ -3,11 +3,13 @@
 //! A flag without `=` stands for everything; an empty list is an error, so that `--allow-read=$UNSET` grants nothing.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 use jet_vm::host::{DbGrant, Grants, Listed};
 
+use super::quantity::{count, duration};
 use crate::policy::{Names, Scopes};
 
 /// What clap sees where a flag stands without value. No argument of a process can contain it, so that
@@ -62,12 +64,18 @@ pub struct GrantArgs {
     /// The clock, in milliseconds.
     #[arg(long)]
     allow_clock: bool,
+    /// What the times of the clock are a multiple of, if not of a millisecond.
+    #[arg(long, value_name = "DUR", require_equals = true, value_parser = duration)]
+    clock_resolution: Option<Duration>,
     /// The fine timer.
     #[arg(long)]
     allow_timer: bool,
     /// Random numbers of the system.
     #[arg(long)]
     allow_entropy: bool,
+    /// What random numbers are made of instead: the same in every run.
+    #[arg(long, value_name = "N", require_equals = true, value_parser = count)]
+    entropy_seed: Option<u64>,
     /// A database file: all of it, or the tables and views that are named.
     #[arg(long, value_name = "FILE[:TABLE,…]", require_equals = true, value_parser = database)]
     allow_db: Option<DbGrant>,
@@ -185,8 +193,10 @@ impl GrantArgs {
                 write: granted(self.allow_write.as_ref()),
                 env: granted(self.allow_env.as_ref()),
                 clock: self.allow_clock,
+                clock_resolution: self.clock_resolution,
                 timer: self.allow_timer,
                 entropy: self.allow_entropy,
+                entropy_seed: self.entropy_seed,
                 database: self.allow_db.clone(),
                 net: granted(self.allow_net.as_ref()),
                 listen: granted(self.allow_listen.as_ref()),

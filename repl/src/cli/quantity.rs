@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jet_vm::host::limits::MEMORY_RANGE;
+
 /// Bytes: a whole number, with `K`, `M`, `G` or `T` for powers of 1024.
 pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -22,6 +24,17 @@ pub fn size(text: &str) -> Result<u64, String> {
     number
         .checked_mul(1 << shift)
         .ok_or_else(|| "the size is too large".to_owned())
+}
+
+/// A size that a heap can keep: a limit that would be raised or lowered is refused.
+pub fn memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    let (least, most) = (MEMORY_RANGE.start() >> 10, MEMORY_RANGE.end() >> 30);
+    if MEMORY_RANGE.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(format!("memory is from {least}K to {most}G, not `{text}`"))
+    }
 }
 
 /// A duration: a whole number with `ms`, `s`, `m` or `h`.

@@ -17,7 +17,6 @@ mod net_scope;
 
 use std::path::Path;
 
-use jet_vm::host::process::Process;
 use jet_vm::host::{Grants, HostCapability};
 
 /// Makes the capabilities of the grants. Relative paths start at `cwd`. A granted database is written by its capability alone.
@@ -29,16 +28,13 @@ pub fn capabilities(grants: &Grants, cwd: &Path) -> Result<Vec<Box<dyn HostCapab
         database = Some(database::Database::open(grant, cwd)?);
         grants.protect(database::files(grant));
     }
-    let mut out = grants.capabilities(cwd).map_err(|e| e.to_string())?;
+    let mut out = grants.capabilities(cwd)?;
     out.extend(database.map(|d| Box::new(d) as Box<dyn HostCapability>));
     if let Some(grant) = &grants.net {
         out.push(Box::new(net::Net::new(grant)?));
     }
     if let Some(grant) = &grants.listen {
         out.push(Box::new(listen::Listen::new(grant)?));
-    }
-    if let Some(grant) = &grants.run {
-        out.push(Box::new(Process::new(grant, cwd)?));
     }
     Ok(out)
 }

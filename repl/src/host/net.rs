@@ -110,39 +110,28 @@ const MAX_REDIRECTS: i64 = 10;
 /// Requests that run at the same time.
 const MAX_RUNNING: usize = 64;
 
-/// Why the world did not answer.
-#[derive(Debug)]
-enum NetFail {
-    Denied(String),
-    Unreachable(String),
-    TimedOut,
-    TooLarge,
-    Invalid(String),
-    Trap(HostFailure),
+fn error(variant: &str, what: impl AsRef<str>) -> HostFailure {
+    HostFailure::error(&NET_ERROR, variant, [HostValue::str(what.as_ref())])
 }
 
-impl From<HostFailure> for NetFail {
-    fn from(failure: HostFailure) -> Self {
-        NetFail::Trap(failure)
-    }
+fn denied(what: impl AsRef<str>) -> HostFailure {
+    error("Denied", what)
 }
 
-impl From<NetFail> for HostFailure {
-    fn from(fail: NetFail) -> HostFailure {
-        let (variant, payload) = match fail {
-            NetFail::Denied(what) => (0, vec![HostValue::str(&what)]),
-            NetFail::Unreachable(why) => (1, vec![HostValue::str(&why)]),
-            NetFail::TimedOut => (2, Vec::new()),
-            NetFail::TooLarge => (3, Vec::new()),
-            NetFail::Invalid(what) => (4, vec![HostValue::str(&what)]),
-            NetFail::Trap(failure) => return failure,
-        };
-        HostFailure::Error {
-            error: NET_ERROR.name,
-            variant,
-            payload,
-        }
-    }
+fn not_reached(why: impl AsRef<str>) -> HostFailure {
+    error("Unreachable", why)
+}
+
+fn invalid(what: impl AsRef<str>) -> HostFailure {
+    error("Invalid", what)
+}
+
+fn timed_out() -> HostFailure {
+    HostFailure::error(&NET_ERROR, "TimedOut", [])
+}
+
+fn too_large() -> HostFailure {
+    HostFailure::error(&NET_ERROR, "TooLarge", [])
 }
 
 /// The capability over a scope.
@@ -153,6 +142,7 @@ pub struct Net {
     next: u64,
     /// Cloned into each request that runs, so that it can be counted.
     running: Arc<()>,
+    patience: Duration,
 }
 
 impl Net {
@@ -163,25 +153,27 @@ impl Net {
             open: HashMap::new(),
             next: 1,
             running: Arc::new(()),
+            patience: PATIENCE,
         })
     }
 
+    /// The same with another time for each request and step of a connection.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Net {
+        Net { patience, ..self }
+    }
+
     fn request(&self, sent: Sent, cx: &mut HostCx<'_>) -> Result<HostAnswer, HostFailure> {
-        cx.charge_output(
-            sent.body.len()
-                + sent
-                    .headers
-                    .iter()
-                    .map(|(n, v)| n.len() + v.len())
-                    .sum::<usize>(),
-        )?;
+        let headers = sent.headers.iter().map(|(n, v)| n.len() + v.len());
+        let head = sent.method.len() + sent.url.len() + headers.sum::<usize>();
+        cx.charge_output(head + sent.body.len())?;
         if Arc::strong_count(&self.running) > MAX_RUNNING {
-            return Err(NetFail::Unreachable("too many requests at the same time".into()).into());
+            return Err(not_reached("too many requests at the same time"));
         }
         let (ticket, completer) = Ticket::new();
         let job = Job {
             scope: Arc::clone(&self.scope),
-            until: cx.interrupt().until(PATIENCE),
+            until: cx.interrupt().until(self.patience),
             most: cx.memory_left().min(MAX_BODY),
             _counted: Arc::clone(&self.running),
         };
@@ -193,29 +185,26 @@ impl Net {
         }
     }
 
-    fn connect(
-        &mut self,
-        host: &str,
-        port: i64,
-        cx: &mut HostCx<'_>,
-    ) -> Result<HostValue, NetFail> {
-        let host = host_of(host).ok_or_else(|| NetFail::Invalid("the host".into()))?;
+    fn connect(&mut self, host: &str, port: i64, cx: &mut HostCx<'_>) -> HostResult {
+        let host = host_of(host).ok_or_else(|| invalid("the host"))?;
         let port = u16::try_from(port)
             .ok()
             .filter(|p| *p > 0)
-            .ok_or_else(|| NetFail::Invalid("the port".into()))?;
+            .ok_or_else(|| invalid("the port"))?;
+        // A name is told to those who resolve it.
+        cx.charge_output(host.len())?;
         cx.charge_handle()?;
         let scope = Arc::clone(&self.scope);
-        let end = cx.interrupt().until(PATIENCE);
+        let end = cx.interrupt().until(self.patience);
         let opened = wait_for(cx, end, move || match scope.look_up(&host, port) {
-            Lookup::Denied => Err(NetFail::Denied(format!("{host}:{port}"))),
-            Lookup::Unknown => Err(NetFail::Unreachable("the name has no address".into())),
+            Lookup::Denied => Err(denied(format!("{host}:{port}"))),
+            Lookup::Unknown => Err(not_reached("the name has no address")),
             Lookup::Found(addresses) => {
-                let mut last = NetFail::TimedOut;
+                let mut last = timed_out();
                 for address in addresses {
                     let left = end.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return Err(NetFail::TimedOut);
+                        return Err(timed_out());
                     }
                     match TcpStream::connect_timeout(&address, left) {
                         Ok(stream) => return Ok(stream),
@@ -240,15 +229,15 @@ impl Net {
         }
     }
 
-    fn send(&self, handle: u64, data: &[u8], cx: &mut HostCx<'_>) -> Result<HostValue, NetFail> {
+    fn send(&self, handle: u64, data: &[u8], cx: &mut HostCx<'_>) -> HostResult {
         let mut stream = self.open.get(&handle).ok_or_else(closed)?;
         cx.charge_output(data.len())?;
-        let end = cx.interrupt().until(PATIENCE);
+        let end = cx.interrupt().until(self.patience);
         let mut rest = data;
         let _ = stream.set_write_timeout(Some(LOOK));
         while !rest.is_empty() {
             match stream.write(rest) {
-                Ok(0) => return Err(NetFail::Unreachable("the connection is closed".into())),
+                Ok(0) => return Err(not_reached("the connection is closed")),
                 Ok(n) => rest = rest.get(n..).unwrap_or_default(),
                 Err(error) if waits(&error) => check(cx, end)?,
                 Err(error) => return Err(from_io(&error)),
@@ -257,16 +246,18 @@ impl Net {
         Ok(HostValue::Unit)
     }
 
-    fn receive(&self, handle: u64, most: i64, cx: &mut HostCx<'_>) -> Result<HostValue, NetFail> {
+    fn receive(&self, handle: u64, most: i64, cx: &mut HostCx<'_>) -> HostResult {
         let mut stream = self.open.get(&handle).ok_or_else(closed)?;
         let most = u64::try_from(most).map_err(|_| {
             HostFailure::argument(format!(
                 "cannot receive {most} bytes: the count is negative"
             ))
         })?;
+        // No bytes stand for the end, so there has to be room for some.
+        cx.check_memory(most.min(1))?;
         let size = most.min(cx.memory_left()).min(1 << 20);
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-        let end = cx.interrupt().until(PATIENCE);
+        let end = cx.interrupt().until(self.patience);
         let _ = stream.set_read_timeout(Some(LOOK));
         loop {
             match stream.read(&mut bytes) {
@@ -280,7 +271,7 @@ impl Net {
         }
     }
 
-    fn close(&mut self, handle: u64, cx: &mut HostCx<'_>) -> Result<HostValue, NetFail> {
+    fn close(&mut self, handle: u64, cx: &mut HostCx<'_>) -> HostResult {
         self.open.remove(&handle).ok_or_else(closed)?;
         cx.release_handle();
         Ok(HostValue::Unit)
@@ -292,10 +283,10 @@ fn closed() -> HostFailure {
 }
 
 /// Whether waiting may go on.
-fn check(cx: &HostCx<'_>, end: Instant) -> Result<(), NetFail> {
+fn check(cx: &HostCx<'_>, end: Instant) -> Result<(), HostFailure> {
     cx.interrupt().check()?;
     if Instant::now() >= end {
-        return Err(NetFail::TimedOut);
+        return Err(timed_out());
     }
     Ok(())
 }
@@ -304,22 +295,22 @@ fn check(cx: &HostCx<'_>, end: Instant) -> Result<(), NetFail> {
 fn wait_for<T: Send + 'static>(
     cx: &HostCx<'_>,
     end: Instant,
-    work: impl FnOnce() -> Result<T, NetFail> + Send + 'static,
-) -> Result<T, NetFail> {
+    work: impl FnOnce() -> Result<T, HostFailure> + Send + 'static,
+) -> Result<T, HostFailure> {
     let (tell, hear) = mpsc::sync_channel(1);
     let thread = std::thread::Builder::new().name("connect".into());
     let spawned = thread.spawn(move || {
         let _ = tell.send(work());
     });
     if spawned.is_err() {
-        return Err(HostFailure::failed("no thread for a connection").into());
+        return Err(HostFailure::failed("no thread for a connection"));
     }
     loop {
         match hear.recv_timeout(LOOK) {
             Ok(done) => return done,
             Err(mpsc::RecvTimeoutError::Timeout) => check(cx, end)?,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(HostFailure::failed("a connection came to nothing").into());
+                return Err(HostFailure::failed("a connection came to nothing"));
             }
         }
     }
@@ -332,18 +323,16 @@ fn waits(error: &std::io::Error) -> bool {
     )
 }
 
-fn from_io(error: &std::io::Error) -> NetFail {
-    NetFail::Unreachable(match error.kind() {
-        ErrorKind::TimedOut => return NetFail::TimedOut,
-        ErrorKind::ConnectionRefused => "the connection was refused".into(),
+fn from_io(error: &std::io::Error) -> HostFailure {
+    not_reached(match error.kind() {
+        ErrorKind::TimedOut => return timed_out(),
+        ErrorKind::ConnectionRefused => "the connection was refused",
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            "the connection was reset".into()
+            "the connection was reset"
         }
-        ErrorKind::UnexpectedEof => "the answer ended early".into(),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            "there is no way there".into()
-        }
-        _ => "the connection failed".into(),
+        ErrorKind::UnexpectedEof => "the answer ended early",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no way there",
+        _ => "the connection failed",
     })
 }
 
@@ -427,8 +416,7 @@ struct Origin {
     port: u16,
 }
 
-fn origin(uri: &Uri) -> Result<Origin, NetFail> {
-    let invalid = |what: &str| NetFail::Invalid(what.to_owned());
+fn origin(uri: &Uri) -> Result<Origin, HostFailure> {
     let https = match uri.scheme_str() {
         Some("http") => false,
         Some("https") => true,
@@ -467,18 +455,15 @@ impl Job {
         if !["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
             .contains(&sent.method.as_str())
         {
-            return Err(NetFail::Invalid("the method".into()).into());
+            return Err(invalid("the method"));
         }
         for (name, _) in &sent.headers {
             if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-                return Err(NetFail::Invalid(format!("the header `{name}`")).into());
+                return Err(invalid(format!("the header `{name}`")));
             }
         }
         loop {
-            let uri: Uri = sent
-                .url
-                .parse()
-                .map_err(|_| NetFail::Invalid("the address".into()))?;
+            let uri: Uri = sent.url.parse().map_err(|_| invalid("the address"))?;
             let here = origin(&uri)?;
             let (status, headers, body) = self.once(&uri, &here, &sent)?;
             let next = headers
@@ -490,12 +475,10 @@ impl Job {
             };
             left -= 1;
             let url = join(&here, &uri, &next)?;
-            let to: Uri = url
-                .parse()
-                .map_err(|_| NetFail::Invalid("where a redirect leads".into()))?;
+            let to: Uri = url.parse().map_err(|_| invalid("where a redirect leads"))?;
             let there = origin(&to)?;
             if here.https && !there.https {
-                return Err(NetFail::Denied("a redirect from https to http".into()).into());
+                return Err(denied("a redirect from https to http"));
             }
             if here != there {
                 sent.headers
@@ -511,7 +494,7 @@ impl Job {
                 sent.headers
                     .retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
             } else if here != there && !sent.body.is_empty() {
-                return Err(NetFail::Denied("sending a body on to another origin".into()).into());
+                return Err(denied("sending a body on to another origin"));
             }
             sent.url = url;
         }
@@ -524,13 +507,13 @@ impl Job {
         uri: &Uri,
         to: &Origin,
         sent: &Sent,
-    ) -> Result<(u16, Vec<(String, String)>, Vec<u8>), NetFail> {
+    ) -> Result<(u16, Vec<(String, String)>, Vec<u8>), HostFailure> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(NetFail::TimedOut);
+            return Err(timed_out());
         }
         if !self.scope.names(&to.host, to.port) {
-            return Err(NetFail::Denied(format!("{}:{}", to.host, to.port)));
+            return Err(denied(format!("{}:{}", to.host, to.port)));
         }
         let config = ureq::Agent::config_builder()
             .proxy(None)
@@ -551,24 +534,18 @@ impl Job {
             tell: std::sync::Mutex::new(tell),
         };
         let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), resolver);
-        let method: Method = sent
-            .method
-            .parse()
-            .map_err(|_| NetFail::Invalid("the method".into()))?;
+        let method: Method = sent.method.parse().map_err(|_| invalid("the method"))?;
         let mut request = Request::builder().method(method).uri(uri.clone());
         for (name, value) in &sent.headers {
             request = request.header(name, value);
         }
-        let invalid = |_| NetFail::Invalid("a header".into());
+        let no_header = |_| invalid("a header");
         let answered = if sent.body.is_empty() {
-            agent.run(request.body(()).map_err(invalid)?)
+            agent.run(request.body(()).map_err(no_header)?)
         } else {
-            agent.run(request.body(sent.body.as_slice()).map_err(invalid)?)
+            agent.run(request.body(sent.body.as_slice()).map_err(no_header)?)
         };
-        let fail = |error: ureq::Error| match hear.try_recv() {
-            Ok(fail) => fail,
-            Err(_) => from_ureq(&error),
-        };
+        let fail = |error: ureq::Error| hear.try_recv().unwrap_or_else(|_| from_ureq(&error));
         let mut response = answered.map_err(fail)?;
         let status = response.status().as_u16();
         let mut headers = Vec::new();
@@ -598,7 +575,7 @@ fn answer(status: u16, headers: Vec<(String, String)>, body: Vec<u8>, url: &str)
 }
 
 /// Where a redirect leads, seen from a request.
-fn join(here: &Origin, from: &Uri, to: &str) -> Result<String, NetFail> {
+fn join(here: &Origin, from: &Uri, to: &str) -> Result<String, HostFailure> {
     let scheme = if here.https { "https" } else { "http" };
     let lower = to.to_ascii_lowercase();
     if lower.starts_with("http://") || lower.starts_with("https://") {
@@ -606,9 +583,7 @@ fn join(here: &Origin, from: &Uri, to: &str) -> Result<String, NetFail> {
     }
     let first = to.split(['/', '?', '#']).next().unwrap_or_default();
     if first.contains(':') {
-        return Err(NetFail::Denied(
-            "a redirect to something else than HTTP".into(),
-        ));
+        return Err(denied("a redirect to something else than HTTP"));
     }
     if let Some(rest) = to.strip_prefix("//") {
         return Ok(format!("{scheme}://{rest}"));
@@ -632,20 +607,18 @@ fn join(here: &Origin, from: &Uri, to: &str) -> Result<String, NetFail> {
     })
 }
 
-fn from_ureq(error: &ureq::Error) -> NetFail {
+fn from_ureq(error: &ureq::Error) -> HostFailure {
     match error {
-        ureq::Error::Timeout(_) => NetFail::TimedOut,
+        ureq::Error::Timeout(_) => timed_out(),
         ureq::Error::Io(error) => from_io(error),
-        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => {
-            NetFail::TooLarge
-        }
-        ureq::Error::HostNotFound => NetFail::Unreachable("the name has no address".into()),
-        ureq::Error::ConnectionFailed => NetFail::Unreachable("the connection was refused".into()),
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => NetFail::Invalid("the request".into()),
+        ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => too_large(),
+        ureq::Error::HostNotFound => not_reached("the name has no address"),
+        ureq::Error::ConnectionFailed => not_reached("the connection was refused"),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => invalid("the request"),
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
-            NetFail::Unreachable("the other side could not prove who it is".into())
+            not_reached("the other side could not prove who it is")
         }
-        _ => NetFail::Unreachable("the answer is not HTTP".into()),
+        _ => not_reached("the answer is not HTTP"),
     }
 }
 
@@ -654,7 +627,7 @@ struct Checked {
     scope: Arc<NetScope>,
     host: String,
     port: u16,
-    tell: std::sync::Mutex<mpsc::Sender<NetFail>>,
+    tell: std::sync::Mutex<mpsc::Sender<HostFailure>>,
 }
 
 impl std::fmt::Debug for Checked {
@@ -676,7 +649,7 @@ impl Resolver for Checked {
         thread.spawn(move || {
             let _ = send.send(scope.look_up(&host, port));
         })?;
-        let fail = |fail: NetFail, error: ureq::Error| {
+        let fail = |fail: HostFailure, error: ureq::Error| {
             let tell = self
                 .tell
                 .lock()
@@ -693,11 +666,11 @@ impl Resolver for Checked {
                 Ok(out)
             }
             Ok(Lookup::Denied) => fail(
-                NetFail::Denied(format!("{}:{}", self.host, self.port)),
+                denied(format!("{}:{}", self.host, self.port)),
                 ureq::Error::HostNotFound,
             ),
             Ok(Lookup::Unknown) => Err(ureq::Error::HostNotFound),
-            Err(_) => fail(NetFail::TimedOut, ureq::Error::HostNotFound),
+            Err(_) => fail(timed_out(), ureq::Error::HostNotFound),
         }
     }
 }
@@ -737,11 +710,8 @@ impl HostCapability for Net {
                 self.receive(*socket, *most, cx)
             }
             (5, [HostValue::Handle(socket)]) => self.close(*socket, cx),
-            _ => Err(NetFail::Trap(jet_vm::host::wrong_arguments(
-                &METHODS, method,
-            ))),
+            _ => Err(jet_vm::host::wrong_arguments(&METHODS, method)),
         };
-        let result: HostResult = result.map_err(HostFailure::from);
         result.into()
     }
 
@@ -753,3 +723,6 @@ impl HostCapability for Net {
         self.scope.text().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

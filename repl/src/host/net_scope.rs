@@ -126,7 +126,13 @@ fn rule(text: &str) -> Result<Rule, String> {
             if bits > most {
                 return Err(wrong());
             }
-            Host::Range(ip, bits)
+            match ip.to_canonical() {
+                // An IPv4 range in the spelling of IPv6.
+                IpAddr::V4(inside) if ip.is_ipv6() && bits >= 96 => {
+                    Host::Range(inside.into(), bits - 96)
+                }
+                _ => Host::Range(ip, bits),
+            }
         }
         None => {
             let host = host_of(host).ok_or_else(wrong)?;
@@ -158,6 +164,19 @@ impl Rule {
             (Host::Name(name), ip) => name == "localhost" && ip.is_loopback(),
             _ => false,
         }
+    }
+}
+
+impl Rule {
+    /// Whether a denial means an address. A range of IPv6 in which the spellings of IPv4 addresses lie means these, too.
+    fn denies(&self, ip: IpAddr) -> bool {
+        let spelled = match (&self.host, ip) {
+            (Host::Range(IpAddr::V6(of), bits), IpAddr::V4(ip)) => {
+                same_bits(of.to_bits(), ip.to_ipv6_mapped().to_bits(), 128, *bits)
+            }
+            _ => false,
+        };
+        spelled || self.has_address(ip)
     }
 }
 
@@ -194,7 +213,7 @@ impl NetScope {
         let denied = self.deny.iter().any(|rule| {
             let meant = match (&rule.host, ip) {
                 (Host::Name(name), _) => name == host,
-                (_, Some(ip)) => rule.has_address(ip),
+                (_, Some(ip)) => rule.denies(ip),
                 _ => false,
             };
             meant && rule.port.is_none_or(|p| p == port)
@@ -218,7 +237,7 @@ impl NetScope {
         let denied = self
             .deny
             .iter()
-            .any(|r| r.has_address(ip) && r.port.is_none_or(|p| p == port));
+            .any(|r| r.denies(ip) && r.port.is_none_or(|p| p == port));
         let named = self
             .allow
             .iter()
@@ -408,6 +427,33 @@ mod tests {
         ] {
             assert_eq!(s.names(host, port), named, "{host}:{port}");
         }
+        // Ranges of IPv4 in the spelling of IPv6.
+        let s = scope(
+            &["::ffff:10.0.0.0/104", "[::ffff:192.168.0.1]:80"],
+            &["::ffff:10.9.0.0/112"],
+        );
+        for (host, named) in [
+            ("10.1.0.1", true),
+            ("10.9.0.1", false),
+            ("11.0.0.1", false),
+            ("192.168.0.1", true),
+        ] {
+            assert_eq!(s.names(host, 80), named, "{host}");
+        }
+        let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 80);
+        for range in ["::ffff:8.8.0.0/112", "::/0", "::ffff:0:0/80"] {
+            let s = NetScope::new(&NetGrant {
+                allow: None,
+                deny: vec![range.into()],
+            })
+            .unwrap();
+            assert!(
+                !s.names("8.8.8.8", 80) && !s.reaches(address("8.8.8.8")),
+                "{range}"
+            );
+            assert!(!s.reaches(address("::ffff:8.8.8.8")), "{range}");
+        }
+        assert!(!scope(&["::/0"], &[]).names("127.0.0.1", 80));
         let public = NetScope::new(&NetGrant::default()).unwrap();
         assert!(public.names("8.8.8.8", 443) && !public.names("127.0.0.1", 443));
         assert_eq!(public.look_up("127.0.0.1", 80), Lookup::Denied);

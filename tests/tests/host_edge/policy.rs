@@ -439,3 +439,53 @@ fn a_torn_line_of_the_log_stays_alone() {
         "{log}"
     );
 }
+
+#[test]
+fn a_policy_names_programs_that_lie_beside_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new("policy-run");
+    std::fs::create_dir(world.0.join("etc")).expect("folder");
+    for (file, says) in [("etc/tool", "the right one"), ("tool", SECRET)] {
+        world.write(file, &format!("#!/bin/sh\necho {says} $1\n"));
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(world.0.join(file), mode).expect("a program");
+    }
+    world.write(
+        "run.jet",
+        "fn main(args: [string]) uses Console + Process:\n    for name in args:\n        Console.print(match Process.run(name, [\"a\"], []):\n            Ok(r) => r.text() else \"\"\n            Err(e) => e.show()\n        )\n",
+    );
+    world.write("etc/p.toml", "[grants]\nrun = [['./tool', 'a']]\n");
+    let tool = world.0.join("etc/tool").to_string_lossy().into_owned();
+    let other = world.0.join("tool").to_string_lossy().into_owned();
+    let ended = world.run(&[
+        "run.jet",
+        "--policy=etc/p.toml",
+        "--",
+        "etc/tool",
+        "./etc/../etc/tool",
+        &tool,
+        "./tool",
+        "tool",
+        &other,
+    ]);
+    let lines: Vec<&str> = ended.out.lines().filter(|l| !l.is_empty()).collect();
+    assert_eq!(lines[..3], ["the right one a"; 3], "{}", ended.out);
+    assert!(
+        lines[3..]
+            .iter()
+            .all(|l| l.starts_with("ProcessError.Denied("))
+            && lines.len() == 6,
+        "{}",
+        ended.out
+    );
+    world.write(
+        "etc/p.toml",
+        "[grants]\nrun = true\n[deny]\nrun = ['./tool']\n",
+    );
+    let ended = world.run(&["run.jet", "--policy=etc/p.toml", "--", "etc/tool", "./tool"]);
+    assert!(
+        ended.out.starts_with("ProcessError.Denied(") && ended.out.contains(SECRET),
+        "{}",
+        ended.out
+    );
+}

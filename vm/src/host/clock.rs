@@ -46,23 +46,32 @@ static TIMER: [HostMethod; 1] = [HostMethod {
 pub struct Clock {
     start: Instant,
     since_epoch: Duration,
+    /// Milliseconds.
+    resolution: u128,
 }
 
 impl Clock {
-    /// The clock of this machine, read once; from then on it is advanced monotonically.
+    /// The clock of this machine, read once; from then on it is advanced monotonically, in steps of a millisecond or of the
+    /// resolution.
     #[must_use]
-    pub fn process() -> Self {
+    pub fn process(resolution: Option<Duration>) -> Self {
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Clock {
             start: Instant::now(),
             since_epoch,
+            resolution: resolution.map_or(1, |r| r.as_millis().max(1)),
         }
     }
 
-    fn now(&self) -> Duration {
-        self.since_epoch.saturating_add(self.start.elapsed())
+    /// Milliseconds since the epoch.
+    fn now(&self) -> i64 {
+        let now = self
+            .since_epoch
+            .saturating_add(self.start.elapsed())
+            .as_millis();
+        i64::try_from(now - now % self.resolution).unwrap_or(i64::MAX)
     }
 }
 
@@ -77,13 +86,9 @@ impl HostCapability for Clock {
 
     fn call(&mut self, method: usize, args: &[HostValue], _: &mut HostCx<'_>) -> HostAnswer {
         let answer = match (method, args) {
-            (0, []) => {
-                let millis = i64::try_from(self.now().as_millis()).unwrap_or(i64::MAX);
-                Ok(HostValue::Record(vec![HostValue::Int(millis)]))
-            }
+            (0, []) => Ok(HostValue::Record(vec![HostValue::Int(self.now())])),
             (1, []) => {
-                let days = i64::try_from(self.now().as_secs() / 86_400).unwrap_or(0);
-                let (year, month, day) = civil(days);
+                let (year, month, day) = civil(self.now() / 86_400_000);
                 Ok(HostValue::Record(
                     [year, month, day].map(HostValue::Int).to_vec(),
                 ))
@@ -94,7 +99,10 @@ impl HostCapability for Clock {
     }
 
     fn scope_text(&self) -> String {
-        "the time, in milliseconds".to_owned()
+        match self.resolution {
+            1 => "the time, in milliseconds".to_owned(),
+            n => format!("the time, in steps of {n} milliseconds"),
+        }
     }
 }
 
@@ -160,7 +168,18 @@ impl HostCapability for Timer {
 
 #[cfg(test)]
 mod tests {
-    use super::civil;
+    use super::*;
+
+    #[test]
+    fn times_are_multiples_of_the_resolution() {
+        let clock = Clock::process(Some(Duration::from_secs(3600)));
+        let (now, exact) = (clock.now(), Clock::process(None).now());
+        assert!(
+            now % 3_600_000 == 0 && now <= exact && exact - now < 7_200_000,
+            "{now}"
+        );
+        assert_eq!(Clock::process(Some(Duration::ZERO)).resolution, 1);
+    }
 
     #[test]
     fn dates_are_gregorian() {

@@ -1,4 +1,4 @@
-//! `Entropy`: random numbers of the operating system, fit for secrets.
+//! `Entropy`: random numbers of the operating system, fit for secrets; or of a seed, the same in every run and fit for none.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -28,23 +28,55 @@ const BATCH: usize = 512;
 /// The capability.
 #[derive(Debug)]
 pub struct Entropy {
-    source: File,
+    source: Source,
     batch: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The operating system's generator.
+    System(File),
+    /// The state of a generator of ours (SplitMix64).
+    Seed(u64),
 }
 
 impl Entropy {
     /// The operating system's generator.
     pub fn process() -> io::Result<Self> {
         Ok(Entropy {
-            source: File::open("/dev/urandom")?,
+            source: Source::System(File::open("/dev/urandom")?),
             batch: Vec::new(),
         })
     }
 
+    /// Numbers that follow from a seed.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        Entropy {
+            source: Source::Seed(seed),
+            batch: Vec::new(),
+        }
+    }
+
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), HostFailure> {
-        self.source.read_exact(bytes).map_err(|error| {
-            HostFailure::failed(format!("the system gives no random bytes: {error}"))
-        })
+        match &mut self.source {
+            Source::System(file) => file.read_exact(bytes).map_err(|error| {
+                HostFailure::failed(format!("the system gives no random bytes: {error}"))
+            }),
+            Source::Seed(state) => {
+                for piece in bytes.chunks_mut(8) {
+                    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                    let mut word = *state;
+                    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                    word ^= word >> 31;
+                    for (to, from) in piece.iter_mut().zip(word.to_le_bytes()) {
+                        *to = from;
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 
     fn word(&mut self) -> Result<u64, HostFailure> {
@@ -109,7 +141,10 @@ impl HostCapability for Entropy {
     }
 
     fn scope_text(&self) -> String {
-        "random numbers of the system".to_owned()
+        match self.source {
+            Source::System(_) => "random numbers of the system".to_owned(),
+            Source::Seed(_) => "random numbers of a seed".to_owned(),
+        }
     }
 }
 
@@ -135,6 +170,33 @@ mod tests {
             }
         }
         assert!(entropy.int(3, 3).is_err());
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_again() {
+        let numbers = |seed| {
+            let mut entropy = Entropy::of_seed(seed);
+            let mut bytes = [0; 20];
+            entropy.fill(&mut bytes).unwrap();
+            let words: Vec<u64> = (0..100).map(|_| entropy.word().unwrap()).collect();
+            (bytes, words)
+        };
+        let (bytes, words) = numbers(7);
+        assert_eq!((bytes, words.clone()), numbers(7));
+        assert_ne!(words, numbers(8).1);
+        // The first words of SplitMix64 from 0.
+        let mut first = [0; 16];
+        Entropy::of_seed(0).fill(&mut first).unwrap();
+        let words = [0xe220_a839_7b1d_cdaf_u64, 0x6e78_9e6a_a1b9_65f4];
+        assert_eq!(
+            first
+                .chunks(8)
+                .map(|c| u64::from_le_bytes(c.try_into().unwrap()))
+                .collect::<Vec<_>>(),
+            words
+        );
+        let distinct: std::collections::HashSet<_> = numbers(7).1.into_iter().collect();
+        assert_eq!(distinct.len(), 100);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! Nothing is granted but what is named here; the paths of file grants are opened when the
 //! capabilities are made, not when they are used.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::HostCapability;
 use super::clock::{Clock, Timer};
@@ -14,7 +14,8 @@ use super::entropy::Entropy;
 use super::env::Env;
 use super::file_read::FileRead;
 use super::file_write::FileWrite;
-use super::scope::{GrantError, Scope};
+use super::process::Process;
+use super::scope::Scope;
 
 /// What is granted of something that has names: everything or a list, without what is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,17 +95,21 @@ pub struct Grants {
     pub env: Option<EnvGrant>,
     /// `Clock`.
     pub clock: bool,
+    /// What its times are a multiple of, if not of a millisecond.
+    pub clock_resolution: Option<Duration>,
     /// `Timer`.
     pub timer: bool,
     /// `Entropy`.
     pub entropy: bool,
+    /// What its numbers are made of instead of the system's.
+    pub entropy_seed: Option<u64>,
     /// `Database`, which the crate `jetvm` makes.
     pub database: Option<DbGrant>,
     /// `Net`, which the crate `jetvm` makes.
     pub net: Option<NetGrant>,
     /// `Listen`, which the crate `jetvm` makes.
     pub listen: Option<ListenGrant>,
-    /// `Process`, which the crate `jetvm` makes of [`super::process`].
+    /// `Process`.
     pub run: Option<RunGrant>,
 }
 
@@ -136,12 +141,10 @@ impl Grants {
     }
 
     /// Makes the capabilities of this crate. Relative paths start at `cwd`.
-    pub fn capabilities(&self, cwd: &Path) -> Result<Vec<Box<dyn HostCapability>>, GrantError> {
-        let scope = |grant: &Option<PathGrant>| -> Result<Option<Arc<Scope>>, GrantError> {
-            grant
-                .as_ref()
-                .map(|grant| Scope::open(grant, cwd).map(Arc::new))
-                .transpose()
+    pub fn capabilities(&self, cwd: &Path) -> Result<Vec<Box<dyn HostCapability>>, String> {
+        let scope = |grant: &Option<PathGrant>| -> Result<Option<Arc<Scope>>, String> {
+            let scope = grant.as_ref().map(|grant| Scope::open(grant, cwd));
+            Ok(scope.transpose().map_err(|e| e.to_string())?.map(Arc::new))
         };
         let read = scope(&self.read)?;
         let write = scope(&self.write)?;
@@ -159,17 +162,21 @@ impl Grants {
             out.push(Box::new(Env::process(grant)));
         }
         if self.clock {
-            out.push(Box::new(Clock::process()));
+            out.push(Box::new(Clock::process(self.clock_resolution)));
         }
         if self.timer {
             out.push(Box::new(Timer::process()));
         }
         if self.entropy {
-            let source = |error: io::Error| GrantError {
-                path: PathBuf::from("/dev/urandom"),
-                error,
+            let entropy = match self.entropy_seed {
+                Some(seed) => Entropy::of_seed(seed),
+                None => Entropy::process()
+                    .map_err(|error| format!("cannot open `/dev/urandom`: {error}"))?,
             };
-            out.push(Box::new(Entropy::process().map_err(source)?));
+            out.push(Box::new(entropy));
+        }
+        if let Some(grant) = &self.run {
+            out.push(Box::new(Process::new(grant, cwd)?));
         }
         Ok(out)
     }

@@ -82,18 +82,14 @@ impl IoFail {
 
     pub(super) fn at(self, path: &str) -> HostFailure {
         let path = HostValue::str(path);
-        let (variant, payload) = match self {
-            IoFail::NotFound => (0, vec![path]),
-            IoFail::Denied => (1, vec![path]),
-            IoFail::Exists => (2, vec![path]),
-            IoFail::Invalid(why) => (3, vec![path, HostValue::str(&why)]),
-            IoFail::Other(why) => (4, vec![HostValue::str(&why)]),
-            IoFail::Trap(failure) => return failure,
-        };
-        HostFailure::Error {
-            error: IO_ERROR.name,
-            variant,
-            payload,
+        let error = |variant, payload| HostFailure::error(&IO_ERROR, variant, payload);
+        match self {
+            IoFail::NotFound => error("NotFound", vec![path]),
+            IoFail::Denied => error("Denied", vec![path]),
+            IoFail::Exists => error("Exists", vec![path]),
+            IoFail::Invalid(why) => error("Invalid", vec![path, HostValue::str(&why)]),
+            IoFail::Other(why) => error("Other", vec![HostValue::str(&why)]),
+            IoFail::Trap(failure) => failure,
         }
     }
 }

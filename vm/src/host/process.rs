@@ -1,16 +1,17 @@
 //! `Process`: running a program of the grant to its end.
 //!
-//! A grant names programs, each with the arguments that it has to begin with; what it names is looked up when the capability is made, so
-//! that no later change of `PATH` matters. There is no shell, no environment and no open file but the three streams. A program is
-//! the leader of a group of its own, which is killed with it when the run of the Jet program is over, when the call takes too long or
-//! writes too much. What must stay true: the call returns only when the program is gone.
+//! A grant of some programs names them, each with the arguments that it has to begin with; they are looked up when the capability is
+//! made, so that no later change of `PATH` matters. Under a grant of every program they are looked up at each call. There is no shell,
+//! no environment and no open file but the three streams. A program is the leader of a group of its own, which is killed when the
+//! program ends, takes too long or writes too much, or the run of the Jet program is over. What left the group lives on, without the
+//! streams. What must stay true: the call returns only when the program itself is gone; no thread and no stream outlives the call; a
+//! group is signalled only while its leader has not been waited for.
 
 use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::grants::RunGrant;
@@ -54,8 +55,8 @@ static METHODS: [HostMethod; 1] = [HostMethod {
 
 /// How long a program may run.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a running program is looked at.
-const LOOK: Duration = Duration::from_millis(2);
+/// How often a running program is looked at, in milliseconds, if it says nothing.
+const LOOK: i32 = 2;
 /// How long its streams are read after it is gone: somebody outside of its group may hold them.
 const AFTERWARDS: Duration = Duration::from_millis(200);
 /// Bytes of each stream at most, whatever memory there is.
@@ -79,39 +80,16 @@ pub struct Process {
     allowed: Option<Vec<Allowed>>,
     denied: Vec<PathBuf>,
     cwd: PathBuf,
+    patience: Duration,
     text: String,
 }
 
-#[derive(Debug)]
-enum Fail {
-    Denied(String),
-    Failed(&'static str),
-    TimedOut,
-    TooLarge,
-    Trap(HostFailure),
+fn denied(what: &str) -> HostFailure {
+    HostFailure::error(&PROCESS_ERROR, "Denied", [HostValue::str(what)])
 }
 
-impl From<HostFailure> for Fail {
-    fn from(failure: HostFailure) -> Self {
-        Fail::Trap(failure)
-    }
-}
-
-impl From<Fail> for HostFailure {
-    fn from(fail: Fail) -> HostFailure {
-        let (variant, payload) = match fail {
-            Fail::Denied(what) => (0, vec![HostValue::str(&what)]),
-            Fail::Failed(why) => (1, vec![HostValue::str(why)]),
-            Fail::TimedOut => (2, Vec::new()),
-            Fail::TooLarge => (3, Vec::new()),
-            Fail::Trap(failure) => return failure,
-        };
-        HostFailure::Error {
-            error: PROCESS_ERROR.name,
-            variant,
-            payload,
-        }
-    }
+fn failed(why: &str) -> HostFailure {
+    HostFailure::error(&PROCESS_ERROR, "Failed", [HostValue::str(why)])
 }
 
 /// The file of a program: as it stands with a slash in it, else the first of that name in the folders of `PATH`.
@@ -165,20 +143,30 @@ impl Process {
             allowed: allowed.transpose()?,
             denied: denied?,
             cwd: cwd.to_owned(),
+            patience: PATIENCE,
             text,
         })
     }
 
-    /// The file that a call runs.
-    fn program(&self, name: &str, args: &[&str]) -> Result<PathBuf, Fail> {
-        let denied = || Fail::Denied(name.to_owned());
+    /// The same with another time for each program.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Process {
+        Process { patience, ..self }
+    }
+
+    /// The file that a call runs. What the grant names by a path the program may name by any path to it.
+    fn program(&self, name: &str, args: &[&str]) -> Result<PathBuf, HostFailure> {
+        let denied = || denied(name);
         let path = match &self.allowed {
             None => find(name, &self.cwd).ok_or_else(denied)?,
             Some(allowed) => {
+                let by_path = name.contains('/').then(|| find(name, &self.cwd)).flatten();
                 let fits = |a: &&Allowed| {
-                    (a.name == name || a.path.as_os_str() == name)
-                        && args.len() >= a.args.len()
-                        && a.args.iter().zip(args).all(|(want, is)| want == is)
+                    let named = a.name == name
+                        || a.path.as_os_str() == name
+                        || a.name.contains('/') && by_path.as_ref() == Some(&a.path);
+                    let given = a.args.iter().zip(args).all(|(want, is)| want == is);
+                    named && args.len() >= a.args.len() && given
                 };
                 allowed
                     .iter()
@@ -194,18 +182,12 @@ impl Process {
         Ok(path)
     }
 
-    fn run(
-        &self,
-        name: &str,
-        args: &[HostValue],
-        input: &[u8],
-        cx: &mut HostCx<'_>,
-    ) -> Result<HostValue, Fail> {
+    fn run(&self, name: &str, args: &[HostValue], input: &[u8], cx: &mut HostCx<'_>) -> HostResult {
         let mut words = Vec::with_capacity(args.len());
         for arg in args {
             match arg {
                 HostValue::Str(text) if !text.contains('\0') => words.push(&**text),
-                _ => return Err(Fail::Failed("an argument has a NUL character")),
+                _ => return Err(failed("an argument has a NUL character")),
             }
         }
         let path = self.program(name, &words)?;
@@ -221,31 +203,49 @@ impl Process {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn();
-        let child = child.map_err(|_| Fail::Failed("it cannot be started"))?;
-        attend(Group(child), input, most, cx)
+        let child = child.map_err(|_| failed("it cannot be started"))?;
+        attend(Group::of(child), input, most, self.patience, cx)
     }
 }
 
 /// A child with everything that it started, as long as that stays in its group. Killed when dropped.
-struct Group(Child);
+struct Group {
+    leader: Child,
+    /// Whether the leader was waited for: its number may be that of somebody else's group now.
+    gone: bool,
+}
 
 impl Group {
+    fn of(leader: Child) -> Group {
+        let gone = false;
+        Group { leader, gone }
+    }
+
     fn kill(&mut self) {
-        if let Ok(group) = i32::try_from(self.0.id()) {
-            // SAFETY: sends a signal. The leader was not waited for unless `kill` failed for want of a process, so its number
-            // still is that of its group.
+        if self.gone {
+            return;
+        }
+        if let Ok(group) = i32::try_from(self.leader.id()) {
+            // SAFETY: sends a signal. The leader was not waited for, so its number still is that of its group.
             unsafe {
                 libc::kill(-group, libc::SIGKILL);
             }
         }
-        let _ = self.0.kill();
+        let _ = self.leader.kill();
+    }
+
+    /// Waits for the leader. What it left in its group is not killed any more.
+    fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        let status = self.leader.wait()?;
+        self.gone = true;
+        Ok(status)
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
-        let _ = self.0.wait();
+        let _ = self.wait();
     }
 }
 
@@ -261,76 +261,162 @@ fn ended(child: &Child) -> bool {
     }
 }
 
-/// Reads a stream into memory, on a thread of its own.
-fn collect(
-    mut from: impl Read + Send + 'static,
-    most: u64,
-    all: &Arc<AtomicU64>,
-) -> std::sync::mpsc::Receiver<Vec<u8>> {
-    let (tell, hear) = std::sync::mpsc::channel();
-    let all = Arc::clone(all);
-    let _ = std::thread::Builder::new()
-        .name("output".into())
-        .spawn(move || {
-            let mut bytes = Vec::new();
-            let mut piece = [0; 8192];
-            while let Ok(n @ 1..) = from.read(&mut piece) {
-                all.fetch_add(n as u64, Ordering::Relaxed);
-                if all.load(Ordering::Relaxed) > most {
-                    break;
-                }
-                bytes.extend(piece.iter().take(n));
-            }
-            let _ = tell.send(bytes);
-        });
-    hear
+/// A stream of a child that is read piece by piece, and what came.
+struct Stream<T> {
+    from: Option<T>,
+    bytes: Vec<u8>,
+}
+
+impl<T: Read + AsRawFd> Stream<T> {
+    fn of(from: Option<T>) -> std::io::Result<Stream<T>> {
+        let from = from.ok_or(std::io::ErrorKind::BrokenPipe)?;
+        do_not_wait(&from)?;
+        Ok(Stream {
+            from: Some(from),
+            bytes: Vec::new(),
+        })
+    }
+
+    fn fd(&self) -> RawFd {
+        self.from.as_ref().map_or(NONE, AsRawFd::as_raw_fd)
+    }
+
+    /// Takes what is there.
+    fn read(&mut self) {
+        let Some(from) = &mut self.from else {
+            return;
+        };
+        let mut piece = [0; 1 << 14];
+        match from.read(&mut piece) {
+            Ok(n @ 1..) => self.bytes.extend(piece.iter().take(n)),
+            Err(error) if waits(&error) => {}
+            Ok(_) | Err(_) => self.from = None,
+        }
+    }
+}
+
+/// The streams of a child. Nobody but the call looks at them, and they are closed with it.
+struct Streams<'a> {
+    input: Option<ChildStdin>,
+    rest: &'a [u8],
+    out: Stream<ChildStdout>,
+    err: Stream<ChildStderr>,
+}
+
+/// What stands for no descriptor.
+const NONE: RawFd = -1;
+
+impl<'a> Streams<'a> {
+    fn of(child: &mut Child, rest: &'a [u8]) -> std::io::Result<Streams<'a>> {
+        let input = child.stdin.take();
+        if let Some(input) = &input {
+            do_not_wait(input)?;
+        }
+        Ok(Streams {
+            input,
+            rest,
+            out: Stream::of(child.stdout.take())?,
+            err: Stream::of(child.stderr.take())?,
+        })
+    }
+
+    fn came(&self) -> u64 {
+        (self.out.bytes.len() + self.err.bytes.len()) as u64
+    }
+
+    fn ended(&self) -> bool {
+        self.out.from.is_none() && self.err.from.is_none()
+    }
+
+    /// Waits a moment for one of them, and takes and gives what goes at once.
+    fn turn(&mut self) {
+        let input = self.input.as_ref().map_or(NONE, AsRawFd::as_raw_fd);
+        let record = |fd, events| libc::pollfd {
+            fd,
+            events,
+            revents: 0,
+        };
+        let mut set = [
+            record(self.out.fd(), libc::POLLIN),
+            record(self.err.fd(), libc::POLLIN),
+            record(input, libc::POLLOUT),
+        ];
+        // SAFETY: the three records live across the call; negative descriptors are passed over.
+        unsafe {
+            libc::poll(set.as_mut_ptr(), 3, LOOK);
+        }
+        self.out.read();
+        self.err.read();
+        let Some(input) = &mut self.input else {
+            return;
+        };
+        match input.write(self.rest) {
+            Ok(n) => self.rest = self.rest.get(n..).unwrap_or_default(),
+            Err(error) if waits(&error) => return,
+            // A program need not read all that it is given.
+            Err(_) => self.rest = &[],
+        }
+        if self.rest.is_empty() {
+            self.input = None;
+        }
+    }
+}
+
+fn waits(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{Interrupted, WouldBlock};
+    [Interrupted, WouldBlock].contains(&error.kind())
+}
+
+/// From now on reading and writing tell when they would have to wait.
+fn do_not_wait(stream: &impl AsRawFd) -> std::io::Result<()> {
+    let fd = stream.as_raw_fd();
+    // SAFETY: asks for the flags of an open descriptor and sets them.
+    let done = unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        flags >= 0 && libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) >= 0
+    };
+    done.then_some(()).ok_or_else(std::io::Error::last_os_error)
 }
 
 /// Feeds a child and waits for it.
-fn attend(mut group: Group, input: &[u8], most: u64, cx: &HostCx<'_>) -> Result<HostValue, Fail> {
-    let broken = || Fail::Failed("it has no streams");
-    let read = Arc::new(AtomicU64::new(0));
-    let out = collect(group.0.stdout.take().ok_or_else(broken)?, most, &read);
-    let err = collect(group.0.stderr.take().ok_or_else(broken)?, most, &read);
-    let mut stdin = group.0.stdin.take().ok_or_else(broken)?;
-    let input = input.to_vec();
-    let _ = std::thread::Builder::new()
-        .name("input".into())
-        .spawn(move || {
-            // A program need not read all that it is given.
-            let _ = stdin.write_all(&input);
-        });
+fn attend(
+    mut group: Group,
+    input: &[u8],
+    most: u64,
+    patience: Duration,
+    cx: &HostCx<'_>,
+) -> HostResult {
+    let broken = |_| failed("it has no streams");
+    let mut streams = Streams::of(&mut group.leader, input).map_err(broken)?;
+    let small = |streams: &Streams<'_>| match streams.came() > most {
+        true => Err(HostFailure::error(&PROCESS_ERROR, "TooLarge", [])),
+        false => Ok(()),
+    };
     let interrupt = cx.interrupt();
-    let end = Instant::now() + PATIENCE;
-    while !ended(&group.0) {
+    let end = Instant::now() + patience;
+    while !ended(&group.leader) {
         interrupt.check()?;
         if Instant::now() >= end {
-            return Err(Fail::TimedOut);
+            return Err(HostFailure::error(&PROCESS_ERROR, "TimedOut", []));
         }
-        if read.load(Ordering::Relaxed) > most {
-            return Err(Fail::TooLarge);
-        }
-        std::thread::sleep(LOOK);
+        streams.turn();
+        small(&streams)?;
     }
     // What it left running in its group ends with it, and so do the streams.
     group.kill();
-    let status = group
-        .0
-        .wait()
-        .map_err(|_| Fail::Failed("its end was not seen"))?;
-    let out = out
-        .recv_timeout(AFTERWARDS)
-        .map_err(|_| Fail::Failed("its output was left open"))?;
-    let err = err
-        .recv_timeout(AFTERWARDS)
-        .map_err(|_| Fail::Failed("its output was left open"))?;
-    if read.load(Ordering::Relaxed) > most {
-        return Err(Fail::TooLarge);
+    let status = group.wait().map_err(|_| failed("its end was not seen"))?;
+    let end = Instant::now() + AFTERWARDS;
+    while !streams.ended() {
+        if Instant::now() >= end {
+            return Err(failed("its output was left open"));
+        }
+        streams.turn();
+        small(&streams)?;
     }
     Ok(HostValue::Record(vec![
         HostValue::Int(code(status)),
-        HostValue::Bytes(out),
-        HostValue::Bytes(err),
+        HostValue::Bytes(streams.out.bytes),
+        HostValue::Bytes(streams.err.bytes),
     ]))
 }
 
@@ -361,7 +447,7 @@ impl HostCapability for Process {
                     HostValue::List(words),
                     HostValue::Bytes(input),
                 ],
-            ) => self.run(name, words, input, cx).map_err(HostFailure::from),
+            ) => self.run(name, words, input, cx),
             _ => Err(super::wrong_arguments(&METHODS, method)),
         };
         result.into()
@@ -371,3 +457,6 @@ impl HostCapability for Process {
         self.text.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,3 +183,52 @@ fn the_parser_is_consistent() {
     use clap::CommandFactory;
     Cli::command().debug_assert();
 }
+
+#[test]
+fn flags_only_tighten_what_a_policy_sets() {
+    let dir = std::env::temp_dir().join(format!("jet-limits-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("p.toml");
+    let limits = |policy: &str, flags: &str| {
+        std::fs::write(&file, format!("[limits]\n{policy}")).unwrap();
+        run(&format!("a.jet --policy={} {flags}", file.display()))
+            .1
+            .limits
+    };
+    let untrusted = Limits::untrusted();
+    let wide = "--fuel=9000000000 --max-memory=1G --max-time=1h --max-depth=100000 --max-output=1G";
+    assert_eq!(limits("untrusted = true", wide), untrusted);
+    assert_eq!(
+        limits("", &format!("--untrusted {wide}")).fuel,
+        Some(9_000_000_000)
+    );
+    let tight = limits(
+        "untrusted = true",
+        "--fuel=5 --max-memory=2M --max-time=1s --max-depth=7 --max-output=8",
+    );
+    assert_eq!(
+        (tight.fuel, tight.memory, tight.depth, tight.output),
+        (Some(5), 2 << 20, 7, 8)
+    );
+    // What a file sets itself is its own exception; a flag that calls the program untrusted tightens that, too.
+    let own = "untrusted = true\nfuel = 9000000000\nmemory = '1G'";
+    assert_eq!(limits(own, "").fuel, Some(9_000_000_000));
+    assert_eq!(limits(own, wide).memory, 1 << 30);
+    assert_eq!(
+        limits("fuel = 9000000000\nmemory = '1G'", "--untrusted"),
+        untrusted
+    );
+    assert_eq!(limits("fuel = 3", "--untrusted").fuel, Some(3));
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn clocks_and_random_numbers_are_granted_in_part() {
+    let (_, some) =
+        run("a.jet --allow-clock --clock-resolution=1m --allow-entropy --entropy-seed=7");
+    assert_eq!(some.grants.clock_resolution, Some(Duration::from_secs(60)));
+    assert_eq!(some.grants.entropy_seed, Some(7));
+    assert!(some.grants.clock && some.grants.entropy);
+    let (_, none) = run("a.jet --clock-resolution=1m --entropy-seed=7");
+    assert!(!none.grants.clock && !none.grants.entropy);
+}
