@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{Attempt, SECRET, World};
+use super::{Attempt, SECRET, World, recorded, stopped};
 
 /// Tries every argument as a query and as a statement that changes something.
 pub const TRY: &str = r#"
@@ -248,22 +248,6 @@ fn dump(db: &Connection) -> String {
     out
 }
 
-pub fn attempts() -> Vec<Attempt> {
-    let refused = REFUSED.iter().map(|sql| Attempt {
-        what: (*sql).to_owned(),
-        ends: "refused".to_owned(),
-    });
-    let harmless = HARMLESS.iter().map(|(sql, _)| Attempt {
-        what: (*sql).to_owned(),
-        ends: "harmless".to_owned(),
-    });
-    let bombs = BOMBS.iter().map(|(sql, _, ends)| Attempt {
-        what: (*sql).to_owned(),
-        ends: format!("limit {ends}"),
-    });
-    refused.chain(harmless).chain(bombs).collect()
-}
-
 #[test]
 fn sql_reaches_no_other_table() {
     let world = World::new("sql");
@@ -276,6 +260,7 @@ fn sql_reaches_no_other_table() {
     let ended = world.run(&args);
     let lines = ended.lines();
     assert_eq!(lines.len(), REFUSED.len(), "{}", ended.out);
+    let mut attempts = Vec::new();
     for (sql, line) in REFUSED.iter().zip(&lines) {
         let (read, write) = line.split_once(" | ").expect("two answers");
         for answer in [read, write] {
@@ -285,7 +270,9 @@ fn sql_reaches_no_other_table() {
             );
         }
         assert!(!line.contains(SECRET), "{sql}: {line}");
+        attempts.push(Attempt::new(*sql, if read == write { read } else { line }));
     }
+    recorded("SQL that leads past a grant of one table", &attempts);
     // What is not granted answers as what is not there.
     let answer = |sql: &str| {
         let at = REFUSED
@@ -306,10 +293,14 @@ fn sql_reaches_no_other_table() {
     let mut args = vec!["try.jet", "--allow-db=shop.db:orders", "--"];
     args.extend(HARMLESS.iter().map(|(sql, _)| sql));
     let ended = world.run(&args);
+    let mut attempts = Vec::new();
     for ((sql, expected), line) in HARMLESS.iter().zip(ended.lines()) {
         assert!(line.starts_with(expected), "{sql}: {line}");
         assert!(!line.contains(SECRET), "{sql}: {line}");
+        let (read, _) = line.split_once(" | ").expect("two answers");
+        attempts.push(Attempt::new(*sql, read));
     }
+    recorded("SQL that is harmless", &attempts);
     let after = dump(&Connection::open(world.0.join("shop.db")).expect("database"));
     assert_eq!(before, after);
     let mut names: Vec<_> = std::fs::read_dir(&world.0)
@@ -437,13 +428,16 @@ fn statements_end_with_the_limits_of_the_program() {
     let world = World::new("sql-bombs");
     drop(shop(&world));
     world.write("try.jet", TRY);
+    let mut attempts = Vec::new();
     for (sql, flag, limit) in BOMBS {
         let start = Instant::now();
         let ended = world.run(&["try.jet", "--allow-db=shop.db", flag, "--", sql]);
         assert_eq!(ended.code, Some(4), "{sql}: {}{}", ended.out, ended.err);
         assert!(ended.err.contains(limit), "{sql} ends with\n{}", ended.err);
         assert!(start.elapsed() < Duration::from_secs(90), "{sql}");
+        attempts.push(Attempt::new(*sql, format!("{flag}: {}", stopped(&ended))));
     }
+    recorded("SQL without an end", &attempts);
     let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
     let many = vec!["select 1"; 5000].join(" union all ");
     let statements = "select 1;".repeat(10_000);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::database::TRY;
-use super::{SECRET, World};
+use super::{Attempt, SECRET, World, recorded};
 
 /// A database in which everything that is not granted has `hid` in its name.
 fn world(name: &str) -> World {
@@ -96,6 +96,7 @@ fn nothing_hidden_is_read_or_named() {
         "insert into broken values (1)",
         "insert into open values (1, 'x')",
     ];
+    let mut attempts = Vec::new();
     for flags in grants {
         for (sql, (read, write)) in tried.iter().zip(answers(&world, flags, &tried)) {
             for answer in [&read, &write] {
@@ -105,8 +106,17 @@ fn nothing_hidden_is_read_or_named() {
                 assert!(refused && known, "{flags:?}, {sql}: {answer}");
                 assert!(!answer.contains(SECRET), "{sql}: {answer}");
             }
+            attempts.push(Attempt::new(
+                *sql,
+                if read == write {
+                    read
+                } else {
+                    format!("{read} | {write}")
+                },
+            ));
         }
     }
+    recorded("SQL that leads to what is hidden", &attempts);
     // A granted view shows what it is made of, through views that are not granted, too; and however it is read.
     let seen = [
         "select * from names",
@@ -172,8 +182,10 @@ fn no_single_step_takes_long() {
     let start = Instant::now();
     let tried: Vec<&str> = STEEP.iter().map(|(sql, _)| *sql).collect();
     let answers = answers(&world, &["--allow-db=shop.db"], &tried);
+    let mut attempts = Vec::new();
     for ((sql, expected), (read, _)) in STEEP.iter().zip(answers) {
         assert_eq!(read, *expected, "{sql}");
+        attempts.push(Attempt::new(*sql, read));
     }
     assert!(
         start.elapsed() < Duration::from_secs(120),
@@ -193,6 +205,7 @@ fn no_single_step_takes_long() {
         let start = Instant::now();
         let (read, _) = &self::answers(&world, &["--allow-db=shop.db"], &[&sql])[0];
         assert!(read.starts_with("Failed "), "{read}");
+        attempts.push(Attempt::new(&*sql, read));
         assert!(
             start.elapsed() < Duration::from_secs(60),
             "{:?}",
@@ -205,6 +218,7 @@ fn no_single_step_takes_long() {
         &["select length(printf('%.*c', 20000000, 'a'))"],
     )[0];
     assert_eq!(read, "1 rows [DbValue.Int(20000000)]");
+    recorded("SQL whose single steps would take hours", &attempts);
 }
 
 #[test]

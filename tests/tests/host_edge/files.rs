@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Attempt, JETVM, World, ended};
+use super::{Attempt, JETVM, World, ended, recorded};
 
 const WRITES: &str = r#"
 fn main(args: [string]) uses Console + FileWrite + FileRead:
@@ -22,19 +22,6 @@ fn told(done: Result[(), IoError]) -> string:
         Err(e) => e.show()
 "#;
 
-pub fn attempts() -> Vec<Attempt> {
-    [
-        "write a file larger than allowed",
-        "replace a file by one larger than allowed",
-        "append more than allowed",
-    ]
-    .map(|what| Attempt {
-        what: what.to_owned(),
-        ends: "typed error, nothing half-written".to_owned(),
-    })
-    .into()
-}
-
 #[test]
 fn a_full_disk_leaves_no_half_written_file() {
     let world = World::new("full");
@@ -50,6 +37,18 @@ fn a_full_disk_leaves_no_half_written_file() {
         .output()
         .expect("bash");
     let ended = ended(run);
+    let tried = [
+        "write_text of a new file",
+        "write_text over a file",
+        "write_bytes over a file",
+        "append_text",
+    ];
+    let attempts: Vec<_> = tried
+        .iter()
+        .zip(ended.lines())
+        .map(|(what, ends)| Attempt::new(*what, ends))
+        .collect();
+    recorded("Files that do not fit", &attempts);
     let why = "the file may not grow that large";
     assert_eq!(
         ended.lines(),

@@ -15,7 +15,7 @@ use jetvm::host::listen::Listen;
 use jet_tests::serving::{Running, all, body, head, one, status};
 
 use super::revocation::module;
-use super::{Attempt, JETVM, World, ended, until};
+use super::{Attempt, JETVM, World, ended, recorded, until};
 
 /// Tries to listen at each `host|port`, as a server and as a listener.
 const TRY: &str = r#"
@@ -242,49 +242,6 @@ const INJECTED: &[&str] = &[
     "%1b[2J",
 ];
 
-/// What clients do besides.
-const RUDE: &[&str] = &[
-    "half a head, then silence",
-    "a head, a byte at a time",
-    "half a body, then silence",
-    "a connection, then silence",
-    "more connections than there may be",
-    "more half requests than there may be connections",
-    "a big answer that is never read, many times",
-    "a reset in the middle of a head",
-    "a reset while the program has the request",
-    "a close behind half a body",
-    "an answer to somebody who has gone",
-    "a status that is none: 0, 100, 600",
-    "requests without waiting for answers",
-    "a request behind the revocation of the grant",
-];
-
-pub fn attempts() -> Vec<Attempt> {
-    let attempt = |what: &str, ends: &str| Attempt {
-        what: what.to_owned(),
-        ends: ends.to_owned(),
-    };
-    let outside = OUTSIDE.iter().map(|o| attempt(o, "refused"));
-    let smuggled = SMUGGLED
-        .iter()
-        .map(|(what, _, status)| attempt(what, &format!("refused with {status}")));
-    let much = too_much();
-    let much = much
-        .iter()
-        .map(|(what, _, status)| attempt(what, &format!("refused with {status}")));
-    let injected = INJECTED
-        .iter()
-        .map(|v| attempt(&format!("a header `{v}` in an answer"), "refused"));
-    let rude = RUDE.iter().map(|r| attempt(r, "harmless"));
-    outside
-        .chain(smuggled)
-        .chain(much)
-        .chain(injected)
-        .chain(rude)
-        .collect()
-}
-
 /// Answers by path, and says what it was asked.
 const SERVE: &str = r#"
 fn main(args: [string]) uses Console + Listen ! ListenError:
@@ -373,7 +330,12 @@ fn only_granted_places_are_listened_at() {
     let ended = world.run(&args);
     let lines = ended.lines();
     assert_eq!(lines.len(), places.len(), "{}", ended.out);
-    for (place, line) in places.iter().zip(lines) {
+    let mut attempts = Vec::new();
+    for ((place, what), line) in places.iter().zip(OUTSIDE).zip(lines) {
+        attempts.push(Attempt::new(
+            *what,
+            line.split('(').next().unwrap_or_default(),
+        ));
         let refused =
             |t: &str| t.starts_with("ListenError.Denied(") || t.starts_with("ListenError.Invalid(");
         let (first, second) = line.rsplit_once(" ListenError.").unwrap_or((line, ""));
@@ -382,6 +344,7 @@ fn only_granted_places_are_listened_at() {
             "{place}: {line}"
         );
     }
+    recorded("Places to listen at beside the grant", &attempts);
     // Other names of the granted place; who comes second finds it in use.
     let places = spelled(INSIDE);
     for place in &places {
@@ -463,6 +426,7 @@ fn only_granted_places_are_listened_at() {
 fn no_request_hides_in_another() {
     let world = World::new("listen-smuggling");
     let server = serving(&world, &[GRANT], "30");
+    let mut attempts = Vec::new();
     for (what, rest, expected) in SMUGGLED {
         let text = format!(
             "POST /outer HTTP/1.1\r\nhost: h\r\n{rest}GET /hidden HTTP/1.1\r\nhost: h\r\n\r\n"
@@ -471,13 +435,22 @@ fn no_request_hides_in_another() {
         assert_eq!(status(&answer), *expected, "{what}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: {answer}");
         assert!(answer.contains("connection: close"), "{what}: {answer}");
+        attempts.push(Attempt::new(
+            *what,
+            format!("answered with {}", status(&answer)),
+        ));
     }
     assert_eq!(seen(&server), "");
     for (what, text, expected) in too_much() {
         let answer = server.talk(text.as_bytes());
         assert_eq!(status(&answer), expected, "{what}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: {answer}");
+        attempts.push(Attempt::new(
+            what,
+            format!("answered with {}", status(&answer)),
+        ));
     }
+    recorded("Requests that hide in another, or are too much", &attempts);
     assert_eq!(seen(&server), "");
     stop(server);
 }
@@ -486,6 +459,7 @@ fn no_request_hides_in_another() {
 fn no_text_of_a_program_becomes_a_header() {
     let world = World::new("listen-injection");
     let server = serving(&world, &[GRANT], "30");
+    let mut attempts = Vec::new();
     for value in INJECTED {
         let answer = server.ask(&format!("/header?v={value}"));
         assert_eq!(status(&answer), "500", "{value}: {answer}");
@@ -494,6 +468,10 @@ fn no_text_of_a_program_becomes_a_header() {
             !answer.to_lowercase().contains("set-cookie"),
             "{value}: {answer}"
         );
+        attempts.push(Attempt::new(
+            format!("a header `{value}`"),
+            format!("answered with {}", status(&answer)),
+        ));
     }
     for name in [
         "a%0d%0ab",
@@ -506,11 +484,20 @@ fn no_text_of_a_program_becomes_a_header() {
     ] {
         let answer = server.ask(&format!("/name?v={name}"));
         assert_eq!(status(&answer), "500", "{name}: {answer}");
+        attempts.push(Attempt::new(
+            format!("a header's name `{name}`"),
+            format!("answered with {}", status(&answer)),
+        ));
     }
     for code in ["0", "100", "101", "600", "-1"] {
         let answer = server.ask(&format!("/status?v={code}"));
         assert_eq!(status(&answer), "500", "{code}: {answer}");
+        attempts.push(Attempt::new(
+            format!("a status {code}"),
+            format!("answered with {}", status(&answer)),
+        ));
     }
+    recorded("Answers that a program may not give", &attempts);
     let answer = server.ask("/header?v=fine+%e2%82%ac");
     assert!(
         answer.contains("x-own: fine \u{20ac}\r\n") && answer.ends_with("tail"),
@@ -641,10 +628,22 @@ fn slow_and_broken_clients_hold_nobody_up() {
     };
     assert!(ended <= 1);
     assert_eq!(all(&mut silent), "");
-    for stream in [&mut heads, &mut bodies] {
+    let mut attempts = vec![
+        Attempt::new("a head, a byte at a time, for ever", "closed in time"),
+        Attempt::new("a connection, then silence", "closed in time"),
+    ];
+    for (what, stream) in [
+        ("half a head, then silence", &mut heads),
+        ("half a body, then silence", &mut bodies),
+    ] {
         let answer = all(stream);
         assert_eq!(status(&answer), "408", "{answer}");
+        attempts.push(Attempt::new(
+            what,
+            format!("answered with {}", status(&answer)),
+        ));
     }
+    recorded("Clients that hold a server up", &attempts);
     // Resets in the middle, and clients that are gone before their answer.
     for _ in 0..20 {
         let mut stream = server.connect();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Attempt, SECRET, World};
+use super::{Attempt, SECRET, World, recorded};
 
 /// Asks for every argument and says what came back.
 const ASK: &str = r#"
@@ -174,25 +174,8 @@ const OTHERS: &[&str] = &[
     "http://good.test:PORT/to-user",
 ];
 
-pub fn attempts() -> Vec<Attempt> {
-    let names = [
-        "a name whose address becomes 127.0.0.1 between two requests",
-        "a name that the resolver does not know",
-        "a proxy in the environment",
-        "headers `host`, `content-length`, `transfer-encoding`, `connection`, `proxy-authorization` of the program",
-        "line breaks in a header, a method, an address",
-        "the method CONNECT",
-        "a connection to a port that is not granted",
-        "a connection by a name that has a private address",
-        "a token of an attenuator, by redirect to another origin",
-    ];
-    let urls = SPELLINGS.iter().chain(OTHERS).map(|u| (*u).to_owned());
-    urls.chain(names.map(str::to_owned))
-        .map(|what| Attempt {
-            what,
-            ends: "refused".to_owned(),
-        })
-        .collect()
+fn first_word(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
 }
 
 /// Names of the test's own world.
@@ -225,12 +208,15 @@ fn no_spelling_of_an_address_leads_inside() {
     let ended = run(&world, &args);
     let lines = ended.lines();
     assert_eq!(lines.len(), urls.len(), "{}", ended.out);
-    for (url, line) in urls.iter().zip(lines) {
+    let mut attempts = Vec::new();
+    for ((url, what), line) in urls.iter().zip(SPELLINGS).zip(lines) {
         assert!(
             line.starts_with("Denied ") || line.starts_with("Invalid "),
             "{url}: {line}"
         );
+        attempts.push(Attempt::new(*what, first_word(line)));
     }
+    recorded("Addresses of the machine and its surroundings", &attempts);
     assert!(secret.heard().is_empty(), "{:?}", secret.heard());
 }
 
@@ -264,7 +250,9 @@ fn only_granted_hosts_and_ports_hear_anything() {
     let mut args = vec!["ask.jet", &grant, "--"];
     args.extend(urls.iter().map(String::as_str));
     let ended = run(&world, &args);
-    for (url, line) in urls.iter().zip(ended.lines()) {
+    let mut attempts = Vec::new();
+    for ((url, what), line) in urls.iter().zip(OTHERS).zip(ended.lines()) {
+        attempts.push(Attempt::new(*what, first_word(line)));
         // A redirect that is followed too often is given as it is.
         let circle = url.ends_with("/to-loop") && line.starts_with("302 ");
         assert!(
@@ -274,6 +262,7 @@ fn only_granted_hosts_and_ports_hear_anything() {
         assert!(!line.contains(SECRET), "{url}: {line}");
     }
     assert!(secret.heard().is_empty(), "{:?}", secret.heard());
+    recorded("Hosts, ports and redirects beside the grant", &attempts);
 
     let ended = run(
         &world,
@@ -386,57 +375,112 @@ fn what_a_program_adds_stays_with_the_first_origin() {
     );
 }
 
+/// Requests that a program may not send, as arguments of `Request` behind the address.
+const SMUGGLED: &[&str] = &[
+    r#"headers = [("host", "x")]"#,
+    r#"headers = [("Host", "x")]"#,
+    r#"headers = [("content-length", "0")]"#,
+    r#"headers = [("transfer-encoding", "chunked")]"#,
+    r#"headers = [("connection", "x-mine")]"#,
+    r#"headers = [("proxy-authorization", "x")]"#,
+    r#"headers = [("expect", "100-continue")]"#,
+    r#"headers = [("upgrade", "h2c")]"#,
+    r#"headers = [("a b", "x")]"#,
+    r#"headers = [("a:b", "x")]"#,
+    r#"headers = [("a\r\nb", "x")]"#,
+    r#"headers = [("", "x")]"#,
+    r#"headers = [("a", "b\r\nx-smuggled: 1")]"#,
+    r#"headers = [("a", "b\nx-smuggled: 1")]"#,
+    r#"headers = [("a", "b\u{0}c")]"#,
+    r#"method = "CONNECT""#,
+    r#"method = "TRACE""#,
+    r#"method = "get""#,
+    r#"method = """#,
+    r#"method = "GET / HTTP/1.1\r\nx: y\r\n\r\nGET""#,
+];
+
 #[test]
 fn requests_are_what_they_say() {
     let world = World::new("net-requests");
-    let server = Server::start(|_, stream| ok(stream, "heard"));
+    let server = Server::start(|_, stream| {
+        let mut body = [0; 4];
+        let _ = stream.read_exact(&mut body);
+        ok(stream, &format!("heard {}", String::from_utf8_lossy(&body)));
+    });
+    let sent: Vec<String> = SMUGGLED
+        .iter()
+        .map(|what| format!("    tell(Net.request(Request(url, {what})))\n"))
+        .collect();
     world.write(
         "send.jet",
-        r#"
+        &format!(
+            r#"
 fn main(args: [string]) uses Console + Net:
     let url = args[0]
-    for name in ["host", "Host", "content-length", "transfer-encoding", "connection", "proxy-authorization", "a b", "a:b", "a\r\nb", ""]:
-        tell(Net.request(Request(url, headers = [(name, "x")])))
-    tell(Net.request(Request(url, headers = [("a", "b\r\nx-smuggled: 1")])))
-    tell(Net.request(Request(url, headers = [("a", "b\nx-smuggled: 1")])))
-    for method in ["CONNECT", "TRACE", "get", "", "GET / HTTP/1.1\r\nx: y\r\n\r\nGET"]:
-        tell(Net.request(Request(url, method = method)))
-    tell(Net.request(Request(url + " HTTP/1.1\r\nx-smuggled: 1\r\n\r\n")))
-    Console.print("and now")
-    tell(Net.request(Request(url, method = "POST", headers = [("x-good", "é")], body = "body".bytes())))
+{}    tell(Net.request(Request(url + " HTTP/1.1\r\nx-smuggled: 1\r\n\r\n")))
+    tell(Net.request(Request(url, method = "POST", headers = [("x-good", "yes"), ("Content-Type", "text/x")], body = "body".bytes())))
 
 fn tell(r: Result[Response, NetError]) uses Console:
     Console.print(match r:
-        Ok(r) => f"{r.status}"
-        Err(NetError.Invalid(_)) => "Invalid"
+        Ok(r) => f"{{r.status}} {{r.text() else "bytes"}}"
+        Err(NetError.Invalid(what)) => f"Invalid {{what}}"
         Err(e) => e.show())
 "#,
+            sent.concat()
+        ),
     );
     let port = server.port;
+    let grant = format!("--allow-net=127.0.0.1:{port}");
     let ended = run(
         &world,
         &[
             "send.jet",
-            &format!("--allow-net=127.0.0.1:{port}"),
+            &grant,
             "--",
-            &format!("http://127.0.0.1:{port}/"),
+            &format!("http://127.0.0.1:{port}/a?b"),
         ],
     );
     let lines = ended.lines();
-    let (before, after) = lines.split_at(
-        lines
-            .iter()
-            .position(|l| *l == "and now")
-            .expect("it got there"),
-    );
-    assert!(before.iter().all(|l| *l == "Invalid"), "{lines:?}");
-    assert!(["200", "Invalid"].contains(&after[1]), "{lines:?}");
-    assert!(server.heard().len() <= 1, "{:?}", server.heard());
+    let (last, refused) = lines.split_last().expect("lines");
+    assert_eq!(refused.len(), SMUGGLED.len() + 1, "{lines:?}");
+    let mut attempts = Vec::new();
+    for (what, line) in SMUGGLED
+        .iter()
+        .chain(&["an address with line ends"])
+        .zip(refused)
+    {
+        assert!(line.starts_with("Invalid "), "{what}: {line}");
+        attempts.push(Attempt::new(*what, *line));
+    }
+    recorded("Requests that are not what they say", &attempts);
+    // What may be sent arrives as it is, alone, and nothing else of the program's.
+    assert_eq!(*last, "200 heard body");
+    let heard = server.heard();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    let mut lines = heard[0].trim_end().split("\r\n");
+    assert_eq!(lines.next(), Some("POST /a?b HTTP/1.1"), "{heard:?}");
+    let mut headers: Vec<String> = lines.map(str::to_lowercase).collect();
+    headers.sort();
+    let own = format!("host: 127.0.0.1:{port}");
+    let wanted = [
+        &*own,
+        "content-length: 4",
+        "content-type: text/x",
+        "x-good: yes",
+        "user-agent: jet",
+    ];
+    for wanted in wanted {
+        assert!(headers.iter().any(|h| h == wanted), "{wanted}: {headers:?}");
+    }
+    let others: Vec<&String> = headers
+        .iter()
+        .filter(|h| !wanted.contains(&h.as_str()))
+        .collect();
+    assert!(others.iter().all(|h| *h == "accept: */*"), "{others:?}");
 }
 
 /// Ways in which a server is no help, and the typed error for each.
 const FAULTS: &[(&str, &[&str])] = &[
-    ("/reset", &["Unreachable"]),
     ("/silent", &["TimedOut", "limit"]),
     ("/drip", &["TimedOut", "limit"]),
     ("/endless", &["TooLarge"]),
@@ -452,10 +496,6 @@ fn faults_are_typed_errors_and_the_program_goes_on() {
     let world = World::new("net-faults");
     world.write("ask.jet", ASK);
     let server = Server::start(|path, stream| match path {
-        "/reset" => {
-            let linger = socket2_linger(stream);
-            drop(linger);
-        }
         "/silent" => std::thread::sleep(Duration::from_secs(20)),
         "/drip" => {
             say(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n");
@@ -498,6 +538,7 @@ fn faults_are_typed_errors_and_the_program_goes_on() {
     let port = server.port;
     let grant = format!("--allow-net=127.0.0.1:{port}");
     let fine = format!("http://127.0.0.1:{port}/fine");
+    let mut attempts = Vec::new();
     for (path, expected) in FAULTS {
         let start = Instant::now();
         let url = format!("http://127.0.0.1:{port}{path}");
@@ -522,6 +563,7 @@ fn faults_are_typed_errors_and_the_program_goes_on() {
         if expected.contains(&"limit") {
             assert_eq!(ended.code, Some(4), "{path}: {}", ended.err);
             assert!(ended.err.contains("time"), "{path}: {}", ended.err);
+            attempts.push(Attempt::new(*path, "the time limit"));
             continue;
         }
         let lines = ended.lines();
@@ -533,6 +575,7 @@ fn faults_are_typed_errors_and_the_program_goes_on() {
             lines[0].starts_with("200 fine") && lines[2].starts_with("200 fine"),
             "{path}: {lines:?}"
         );
+        attempts.push(Attempt::new(*path, first_word(lines[1])));
     }
     let ended = run(
         &world,
@@ -551,6 +594,26 @@ fn faults_are_typed_errors_and_the_program_goes_on() {
         "{lines:?}"
     );
     assert!(lines[1].starts_with("200 fine"), "{lines:?}");
+    attempts.push(Attempt::new("a name without address", lines[0]));
+    let port = resetting();
+    let ended = run(
+        &world,
+        &[
+            "ask.jet",
+            &grant,
+            &format!("--allow-net=127.0.0.1:{port}"),
+            "--",
+            &format!("http://127.0.0.1:{port}/"),
+            &fine,
+        ],
+    );
+    let lines = ended.lines();
+    assert!(
+        lines[0].starts_with("Unreachable the connection was reset"),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with("200 fine"), "{lines:?}");
+    attempts.push(Attempt::new("a connection that is reset", lines[0]));
     // Nobody listens.
     let free = TcpListener::bind("127.0.0.1:0")
         .and_then(|l| l.local_addr())
@@ -566,13 +629,23 @@ fn faults_are_typed_errors_and_the_program_goes_on() {
         ],
     );
     assert!(ended.lines()[0].starts_with("Unreachable"), "{}", ended.out);
+    attempts.push(Attempt::new(
+        "a port where nobody listens",
+        ended.lines()[0],
+    ));
+    recorded("Servers that are no help", &attempts);
 }
 
-/// Leaves data unread, so that closing resets the connection.
-fn socket2_linger(stream: &mut TcpStream) -> TcpStream {
-    let _ = stream.shutdown(std::net::Shutdown::Read);
-    say(stream, "HTTP/1.1 2");
-    stream.try_clone().expect("a stream")
+/// Closes each connection with what it was sent unread, so that it is reset.
+fn resetting() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port");
+    let port = listener.local_addr().expect("address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = stream.peek(&mut [0]);
+        }
+    });
+    port
 }
 
 #[test]

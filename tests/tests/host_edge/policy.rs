@@ -1,6 +1,6 @@
 //! Policies, quotas and audit logs, as the command line has them.
 
-use super::{Attempt, Ended, SECRET, World};
+use super::{Attempt, Ended, SECRET, World, recorded, stopped};
 
 const READ: &str = r#"
 fn main(args: [string]) uses Console + FileRead:
@@ -27,33 +27,6 @@ const WRONG: &[&str] = &[
     "not toml",
 ];
 
-pub fn attempts() -> Vec<Attempt> {
-    let wrong = WRONG.iter().map(|w| Attempt {
-        what: (*w).to_owned(),
-        ends: "the policy is refused".to_owned(),
-    });
-    let more = [
-        ("a flag that grants what the policy denies", "refused"),
-        ("a policy that grants what a flag denies", "refused"),
-        (
-            "a flag that raises a limit of the policy",
-            "the smaller one holds",
-        ),
-        ("one call more than the quota", "stopped"),
-        ("one byte more than the quota", "stopped"),
-        (
-            "line ends, escapes and right-to-left marks in what is audited",
-            "escaped",
-        ),
-        ("a call when the audit log cannot grow", "stopped"),
-    ];
-    let more = more.iter().map(|(what, ends)| Attempt {
-        what: (*what).to_owned(),
-        ends: (*ends).to_owned(),
-    });
-    wrong.chain(more).collect()
-}
-
 fn world(name: &str) -> World {
     let world = World::new(name);
     std::fs::create_dir_all(world.0.join("in")).expect("folder");
@@ -67,6 +40,7 @@ fn world(name: &str) -> World {
 #[test]
 fn policies_hold_and_denials_win() {
     let world = world("policy");
+    let mut attempts = Vec::new();
     for wrong in WRONG {
         world.write("wrong.toml", wrong);
         let ended = world.run(&[
@@ -83,7 +57,12 @@ fn policies_hold_and_denials_win() {
             ended.err
         );
         assert!(ended.err.contains("wrong.toml"), "{wrong}: {}", ended.err);
+        attempts.push(Attempt::new(
+            *wrong,
+            format!("exit code {}", ended.code.unwrap_or(-1)),
+        ));
     }
+    recorded("Policies that are none", &attempts);
     world.write("p.toml", "[grants]\nread = ['in']\n[deny]\nread = ['in/key']\n[limits]\nfuel = 100000\ntime = '10s'\n");
     let tried = ["--", "in/a", "in/key", "other"];
     let run = |flags: &[&str]| {
@@ -135,10 +114,16 @@ fn quotas_are_counted() {
     assert_eq!(ended.code, Some(1));
     assert_eq!(ended.out, "inside\nIoError.NotFound(\"in/none\")\n");
     used_up(&ended, "calls");
+    let mut attempts = vec![Attempt::new("calls = 2, and a third call", stopped(&ended))];
     // Path and answer count: 4 + 6 bytes a call.
     let ended = run("bytes = '19'", &["in/a", "in/a"]);
     assert_eq!(ended.out, "inside\n");
     used_up(&ended, "bytes");
+    attempts.push(Attempt::new(
+        "bytes = '19', and a twentieth byte",
+        stopped(&ended),
+    ));
+    recorded("Quotas and audits", &attempts);
     let ended = run("bytes = '20'", &["in/a", "in/a"]);
     assert_eq!(ended.lines(), ["inside", "inside"]);
 }
@@ -337,7 +322,7 @@ fn what_says_or_records_what_a_program_does_is_not_its_to_write() {
             .split(' ')
             .all(|w| ["Denied", "Exists"].contains(&w) || link && w == "done");
         assert!(fine, "{path}: {line}");
-        attempts.push((*path, line.to_owned()));
+        attempts.push(Attempt::new(path.replace(&absolute, "/…/logs/old"), line));
     }
     // The folders in which they lie stay where they are.
     let folders = ["logs", "etc", "data", "."];
@@ -346,7 +331,9 @@ fn what_says_or_records_what_a_program_does_is_not_its_to_write() {
     let ended = world.run(&args);
     for (path, line) in folders.iter().zip(ended.lines()) {
         assert!(!line.contains("done"), "{path}: {line}");
+        attempts.push(Attempt::new(*path, line));
     }
+    recorded("Files that say or record what a program does", &attempts);
     let log = std::fs::read_to_string(world.0.join("logs/old")).expect("log");
     assert!(log.starts_with("{}\n{\"") && !log.contains("mine"), "{log}");
     assert_eq!(

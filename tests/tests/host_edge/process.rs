@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Attempt, SECRET, World, until};
+use super::{Attempt, SECRET, World, recorded, until};
 
 const RUN: &str = r#"
 fn main(args: [string]) uses Console + Process:
@@ -35,27 +35,6 @@ const REFUSED: &[&str] = &[
     "cat2",
 ];
 
-pub fn attempts() -> Vec<Attempt> {
-    let more = [
-        "a program that another PATH would find",
-        "a shell's words in an argument: `$(id)`, `;`, `*`, `>`",
-        "the environment of the host, from a program that is granted",
-        "a program that does not end",
-        "a program that leaves another one running",
-        "a program that writes without end",
-        "a program that is killed",
-    ];
-    let refused = REFUSED.iter().map(|r| Attempt {
-        what: (*r).to_owned(),
-        ends: "refused".to_owned(),
-    });
-    let more = more.iter().map(|m| Attempt {
-        what: (*m).to_owned(),
-        ends: "harmless".to_owned(),
-    });
-    refused.chain(more).collect()
-}
-
 #[test]
 fn only_granted_programs_run() {
     let world = World::new("run-grants");
@@ -63,9 +42,12 @@ fn only_granted_programs_run() {
     let mut args = vec!["run.jet", "--allow-run=echo granted,cat", "--"];
     args.extend(REFUSED);
     let ended = world.run(&args);
+    let mut attempts = Vec::new();
     for (what, line) in REFUSED.iter().zip(ended.lines()) {
         assert!(line.starts_with("ProcessError.Denied("), "{what}: {line}");
+        attempts.push(Attempt::new(*what, "ProcessError.Denied"));
     }
+    recorded("Programs beside the grant", &attempts);
     let ended = world.run(&[
         "run.jet",
         "--allow-run=echo granted,cat",
@@ -103,11 +85,73 @@ fn only_granted_programs_run() {
         Some(2)
     );
     assert_eq!(world.run(&["run.jet"]).code, Some(3));
-    let ended = world.run_with(
-        &["run.jet", "--allow-run=env", "--", "env"],
-        &[("TOKEN", SECRET)],
+}
+
+/// A program of the test's own.
+fn script(world: &World, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    world.write(name, text);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(world.0.join(name), mode).expect("a program");
+}
+
+#[test]
+fn neither_side_sees_the_environment_of_the_other() {
+    let world = World::new("run-environment");
+    world.write("run.jet", RUN);
+    std::fs::create_dir(world.0.join("bin")).expect("folder");
+    script(&world, "echo", &format!("#!/bin/sh\necho {SECRET}\n"));
+    script(&world, "bin/echo", &format!("#!/bin/sh\necho {SECRET}\n"));
+    script(&world, "outer", "#!/bin/sh\necho \"$PATH\" > path\n");
+    let evil = world.0.join("bin").to_string_lossy().into_owned();
+    let usual = "/usr/local/bin:/usr/bin:/bin";
+    let first = |ended: super::Ended| ended.lines()[0].to_owned();
+    let run = |grant: &str, path: &str, line: &str| {
+        let flags = ["run.jet", grant, "--", line];
+        first(world.run_with(&flags, &[("PATH", path), ("TOKEN", SECRET)]))
+    };
+    let mut attempts = Vec::new();
+    let mut tried = |what: &str, ends: String, wanted: &str| {
+        assert_eq!(ends, wanted, "{what}");
+        attempts.push(Attempt::new(what, ends));
+    };
+    // Folders of PATH that are relative could be the program's own.
+    for path in [".", "bin", "", "./bin/"] {
+        let path = format!("{path}:{usual}");
+        tried(
+            &format!("PATH={path}, echo"),
+            run("--allow-run=echo", &path, "echo|granted"),
+            "0 granted ",
+        );
+    }
+    tried(
+        "PATH=., with a program of that name in it",
+        {
+            let ended = world.run_with(
+                &["run.jet", "--allow-run=echo", "--", "echo"],
+                &[("PATH", ".:bin")],
+            );
+            format!("exit code {}", ended.code.unwrap_or(-1))
+        },
+        "exit code 2",
     );
-    assert_eq!(ended.lines(), ["0 "]);
+    // Whoever starts jetvm says where programs are; what it starts is not told.
+    assert_eq!(
+        run("--allow-run=echo", &format!("{evil}:{usual}"), "echo|x"),
+        format!("0 {SECRET} ")
+    );
+    tried(
+        "env, with a token in the environment of the host",
+        run("--allow-run=env", usual, "env"),
+        "0 ",
+    );
+    assert_eq!(
+        run("--allow-run=./outer", &format!("{evil}:{usual}"), "./outer"),
+        "0 "
+    );
+    let path = std::fs::read_to_string(world.0.join("path")).expect("it ran");
+    assert!(!path.contains(&evil), "{path}");
+    recorded("Programs and their surroundings", &attempts);
 }
 
 /// Whether a process with this text in its command line is there.
