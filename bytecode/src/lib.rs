@@ -21,6 +21,7 @@ pub mod disasm;
 pub mod format;
 pub mod joins;
 pub mod layout;
+pub mod limits;
 pub mod linked;
 pub mod module;
 pub mod opcodes;

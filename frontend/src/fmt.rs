@@ -21,7 +21,7 @@ mod trivia;
 use crate::diag::{Diagnostic, Severity, Sink};
 use crate::lexer::Lexed;
 use crate::parser::{Layout, Options, parse_layout};
-use crate::source::{FileId, Interner};
+use crate::source::{FileId, Interner, MAX_SOURCE_BYTES};
 use crate::token::T;
 use bumpalo::Bump;
 
@@ -35,6 +35,8 @@ pub const INDENT: usize = 4;
 pub enum Failure {
     /// It has errors of syntax.
     Syntax(Vec<Diagnostic>),
+    /// The result would be larger than a source file may be: so many bytes.
+    TooLarge(usize),
     /// The result would not have been the same program: a bug of ours.
     Broken(&'static str),
 }
@@ -52,6 +54,9 @@ pub fn format(text: &str) -> Result<String, Failure> {
     let result = print::print(text, &before.lexed.tokens, &trivia, &tree);
     if result == text {
         return Ok(result);
+    }
+    if result.len() > MAX_SOURCE_BYTES {
+        return Err(Failure::TooLarge(result.len()));
     }
     let arena = Bump::new();
     let after =

@@ -13,6 +13,12 @@ mod strings;
 use crate::diag::{Diagnostic, Sink, codes};
 use crate::source::{FileId, MAX_SOURCE_BYTES, Span, Symbol};
 use crate::token::{T, Token};
+use jet_bytecode::shown::hides;
+
+/// Longest name, in bytes.
+pub const MAX_NAME: usize = 255;
+/// A name in a bundle spells out where it is declared: several names of the source with what stands between.
+const _: () = assert!(8 * MAX_NAME < jet_bytecode::limits::MAX_NAME);
 
 /// Deepest nesting of brackets.
 pub const MAX_BRACKETS: usize = 200;
@@ -106,9 +112,14 @@ struct Lexer<'t> {
     sink: &'t mut Sink,
 }
 
-/// Characters that change the direction of text or hide in it.
+/// Characters that change the direction of text or hide in it: those that no name of a bundle may hold either.
 fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    !c.is_control() && hides(c)
+}
+
+/// Whether an identifier with this character looks like one without it. In a string these belong to the sign before.
+fn selects_variant(c: char) -> bool {
+    matches!(c, '\u{FE00}'..='\u{FE0F}')
 }
 
 impl Lexer<'_> {
@@ -187,37 +198,39 @@ impl Lexer<'_> {
             return true;
         }
         // All of these characters begin with one of these bytes: a cheap way past the rest.
+        let begins = |b: &u8| {
+            matches!(
+                b,
+                0xC2 | 0xCD | 0xD8 | 0xE1 | 0xE2 | 0xE3 | 0xEF | 0xF0 | 0xF3
+            )
+        };
         let mut at = self.pos;
-        while let Some(next) = self
-            .bytes
-            .get(at..)
-            .and_then(|b| b.iter().position(|b| matches!(b, 0xD8 | 0xE2 | 0xEF)))
-        {
+        while let Some(next) = self.bytes.get(at..).and_then(|b| b.iter().position(begins)) {
             let start = at + next;
             let c = self.text.get(start..).and_then(|t| t.chars().next());
             let end = start + c.map_or(1, char::len_utf8);
             if let Some(c) = c.filter(|&c| is_hidden(c)) {
-                let span = self.span(start, end);
-                self.sink.push(
-                    Diagnostic::error(
-                        codes::BIDI,
-                        span,
-                        format!(
-                            "the invisible character U+{:04X} can make this text look different \
-                             from what it does",
-                            c as u32
-                        ),
-                    )
-                    .help(format!(
-                        "remove it; in a string write `\\u{{{:X}}}`",
-                        c as u32
-                    ))
-                    .fix(span, ""),
-                );
+                self.hidden(c, start, end);
             }
             at = end;
         }
         true
+    }
+
+    fn hidden(&mut self, c: char, start: usize, end: usize) {
+        let span = self.span(start, end);
+        let c = c as u32;
+        self.sink.push(
+            Diagnostic::error(
+                codes::BIDI,
+                span,
+                format!(
+                    "the invisible character U+{c:04X} can make this text look different from what it does"
+                ),
+            )
+            .help(format!("remove it; in a string write `\\u{{{c:X}}}`"))
+            .fix(span, ""),
+        );
     }
 
     fn run(&mut self) {
@@ -420,7 +433,28 @@ impl Lexer<'_> {
             }
         }
         let kind = T::keyword(word).unwrap_or(T::Ident);
+        self.name(kind, start, end);
+    }
+
+    /// A name or keyword.
+    fn name(&mut self, kind: T, start: usize, end: usize) {
         self.pos = end;
+        if end - start > MAX_NAME {
+            let diagnostic = Diagnostic::error(
+                codes::NAME_TOO_LONG,
+                self.span(start, end),
+                format!(
+                    "a name has at most {MAX_NAME} bytes; this one has {}",
+                    end - start
+                ),
+            );
+            self.error(diagnostic.help("shorten it; long data belongs into a string"));
+            return self.push(T::Ident, start, end);
+        }
+        let word = self.slice(start, end);
+        if let Some((at, c)) = word.char_indices().find(|(_, c)| selects_variant(*c)) {
+            self.hidden(c, start + at, start + at + c.len_utf8());
+        }
         self.push(kind, start, end);
     }
 
@@ -436,8 +470,7 @@ impl Lexer<'_> {
         };
         if unicode_ident::is_xid_start(c) {
             let end = self.word_end(start).max(start + c.len_utf8());
-            self.pos = end;
-            return self.push(T::Ident, start, end);
+            return self.name(T::Ident, start, end);
         }
         if is_hidden(c) {
             self.pos += c.len_utf8();

@@ -38,7 +38,7 @@ use layout::Ctx;
 /// Deepest nesting of expressions, types, patterns and blocks.
 pub const MAX_NESTING: u32 = 200;
 
-/// Greatest height of a tree; chains of operators and calls count as well as nesting.
+/// Greatest height of a tree; chains of operators, calls and `elif` count as well as nesting.
 pub const MAX_HEIGHT: u32 = 400;
 
 /// How to read a file.
@@ -472,7 +472,7 @@ impl<'a> Parser<'a, '_> {
                 "this code is nested too deep, or is too long for one expression",
             )
             .note(format!(
-                "at most {MAX_NESTING} levels of nesting and {MAX_HEIGHT} operators or calls in a chain"
+                "at most {MAX_NESTING} levels of nesting and {MAX_HEIGHT} operators, calls or `elif` in a chain"
             ))
             .help("give parts of it a name with `let`, or move them to a function");
             self.report(diagnostic);

@@ -18,6 +18,7 @@ use jet_vm::{DebugLog, Debugged};
 
 use crate::audit::{self, Request};
 use crate::cli::args::RunOptions;
+use crate::cli::gc_log;
 use crate::engine::{Config, End, Module};
 use crate::render::{Style, clean_line};
 use crate::sources::Texts;
@@ -549,13 +550,23 @@ impl Session {
         let bytes = output
             .bytes()
             .ok_or_else(|| bug("the compiler gave neither a program nor an error".to_owned()))?;
-        let bytes = bytes.map_err(|why| bug(why.to_string()))?;
-        Module::from_bytes(&bytes).map_err(|why| {
+        let bytes = bytes.map_err(|why| {
+            let what = format!("the session cannot be written as a bundle: {why}");
+            Answer::Failed(
+                self.style
+                    .plain(crate::sources::TOO_LARGE, &what, None, &[]),
+            )
+        })?;
+        let mut module = Module::from_bytes(&bytes).map_err(|why| {
             bug(format!(
                 "the verifier refused what the compiler wrote: {}",
                 why.text()
             ))
-        })
+        })?;
+        if self.options.monitor && !module.observe() {
+            return Err(bug("the monitor came too late".to_owned()));
+        }
+        Ok(module)
     }
 
     fn compile(
@@ -615,7 +626,7 @@ impl Session {
             limits,
             gc: self.options.gc,
             seed: self.seed,
-            gc_log: None,
+            gc_log: gc_log(&self.options, self.style),
             debug: Some(log.clone()),
             observe: jet_vm::Observe::default(),
             jit: self.options.compiler(self.seed),

@@ -149,6 +149,12 @@ fn unreadable(path: &Path, why: &io::Error) -> LoadError {
     error(UNREADABLE, path, message)
 }
 
+/// Whether a file says by its name that it holds source text.
+#[must_use]
+pub fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext == "jet")
+}
+
 /// Reads what the path holds.
 pub fn load(path: &Path) -> Result<Input, LoadError> {
     let meta = fs::metadata(path).map_err(|why| unreadable(path, &why))?;
@@ -159,6 +165,11 @@ pub fn load(path: &Path) -> Result<Input, LoadError> {
     let bytes = read(path, MAX_FILE_BYTES.max(MAX_SOURCE_BYTES))?;
     if is_bundle_name || bytes.starts_with(MAGIC) {
         return Ok(Input::Bundle(bytes));
+    }
+    if !is_source(path) {
+        let mut other = error(BAD_PACKAGE, path, "is neither source text nor a bundle");
+        other.help = Some("the name of a source file ends in `.jet`".into());
+        return Err(other);
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = path

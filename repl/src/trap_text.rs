@@ -4,6 +4,7 @@
 //! Source lines come from texts that this process read as sources. File names in a bundle's debug
 //! tables are shown and never opened.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -47,22 +48,44 @@ pub struct Ending {
 #[derive(Debug)]
 pub struct Lines<'a> {
     texts: Option<&'a Texts>,
-    by_path: HashMap<&'a str, &'a str>,
+    by_path: HashMap<&'a str, Text<'a>>,
+}
+
+/// A text with its lines, once somebody asked for one.
+#[derive(Debug)]
+struct Text<'a> {
+    text: &'a str,
+    lines: OnceCell<Vec<&'a str>>,
+}
+
+impl<'a> Text<'a> {
+    fn new(text: &'a str) -> Self {
+        Text {
+            text,
+            lines: OnceCell::new(),
+        }
+    }
+
+    /// A line, counted from 1.
+    fn line(&self, number: u32) -> Option<&'a str> {
+        let lines = self.lines.get_or_init(|| self.text.lines().collect());
+        lines.get((number as usize).checked_sub(1)?).copied()
+    }
 }
 
 impl<'a> Lines<'a> {
     /// Lines of a program that was run from its sources; none for a bundle.
     #[must_use]
     pub fn new(texts: Option<&'a Texts>) -> Self {
-        let mut by_path: HashMap<&str, &str> = texts
+        let mut by_path: HashMap<&str, Text<'_>> = texts
             .iter()
             .flat_map(|texts| &texts.program.packages)
             .flat_map(|package| &package.files)
-            .map(|file| (file.path.as_str(), file.text.as_str()))
+            .map(|file| (file.path.as_str(), Text::new(&file.text)))
             .collect();
         if texts.is_some() {
             for (name, text) in jet_frontend::std::MODULES {
-                by_path.entry(name).or_insert(text);
+                by_path.entry(name).or_insert_with(|| Text::new(text));
             }
         }
         Lines { texts, by_path }
@@ -82,7 +105,7 @@ impl<'a> Lines<'a> {
             Some(module) if self.texts.is_some() => self.by_path.get(module),
             _ => self.by_path.get(file),
         }?;
-        let line = text.lines().nth((line as usize).checked_sub(1)?)?;
+        let line = text.line(line)?;
         let shown: String = line.trim().chars().take(160).collect();
         Some(clean_line(&shown)).filter(|line| !line.is_empty())
     }

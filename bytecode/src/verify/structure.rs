@@ -4,18 +4,14 @@
 //! followed, structural types are acyclic and shallow, and sizes fit the layout.
 
 use super::{Meter, Result, Rule, VerifyLimits, ensure, error};
-use crate::layout::{MAX_RECORD_FIELDS, MAX_VARIANTS};
+use crate::limits::{
+    MAX_LIST, MAX_NAME, MAX_PACKAGE_NAME, MAX_PAYLOAD, MAX_RECORD_FIELDS, MAX_SIG, MAX_TYPE_DEPTH,
+    MAX_VARIANTS,
+};
 use crate::module::*;
 use crate::shown::hides;
 use std::collections::HashSet;
 use std::hash::Hash;
-
-const MAX_NAME: usize = 4096;
-const MAX_DEPTH: u8 = 64;
-/// Methods and request paths: lists that no table bounds.
-const MAX_LIST: usize = 1000;
-/// Parameters, used capabilities, and errors of one signature or set. Signatures are compared at every call.
-const MAX_SIG: usize = 255;
 
 struct Check<'a> {
     p: &'a Package,
@@ -48,9 +44,11 @@ fn package_name(text: &str) -> Result<()> {
     name(text)?;
     // Names of instances spell `package.Type`, so a package's name must not look like part of one.
     let bad = |c: char| c.is_whitespace() || ".,[](){}:\"'/\\".contains(c);
-    ensure(text.len() <= 128 && !text.contains(bad), Rule::Name, || {
-        format!("package name `{:.80}`", text.escape_debug().to_string())
-    })
+    ensure(
+        text.len() <= MAX_PACKAGE_NAME && !text.contains(bad),
+        Rule::Name,
+        || format!("package name `{:.80}`", text.escape_debug().to_string()),
+    )
 }
 
 fn limit(count: usize, max: usize, what: &str) -> Result<()> {
@@ -225,7 +223,9 @@ impl Check<'_> {
                     .ok_or_else(|| error(Rule::TypeOrder, format!("type {i} refers to {part}")))?;
                 depth = depth.max(below.saturating_add(1));
             }
-            ensure(depth <= MAX_DEPTH, Rule::Nesting, || format!("type {i}"))?;
+            ensure(depth <= MAX_TYPE_DEPTH, Rule::Nesting, || {
+                format!("type {i}")
+            })?;
             depths.push(depth);
         }
         Ok(())
@@ -262,7 +262,8 @@ impl Check<'_> {
                     for v in variants {
                         name(&v.name)?;
                         self.fields(&v.fields, &n.name)?;
-                        let ok = v.fields.len() <= 256 && v.fields.iter().all(|f| !f.mutable);
+                        let ok =
+                            v.fields.len() <= MAX_PAYLOAD && v.fields.iter().all(|f| !f.mutable);
                         ensure(ok, Rule::EnumForm, || {
                             format!("variant `{}`", v.name.escape_debug())
                         })?;

@@ -274,7 +274,7 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn exhaustive(&mut self, ty: Ty, arms: &[crate::thir::Arm], span: Span) {
-        let report = super::exhaust::check_match(&mut self.prog, ty, arms);
+        let report = super::exhaust::check_match(&mut self.prog, ty, arms, &mut self.match_work);
         if report.too_complex {
             self.err_help(
                 codes::NOT_EXHAUSTIVE,

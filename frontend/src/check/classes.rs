@@ -6,7 +6,7 @@ use super::rules::Rule;
 use super::{AdtItem, Checker, Sig};
 use crate::source::Span;
 use crate::thir::{AdtId, AdtKind, FnId, Ty, TyKind};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
 /// Most types that are looked through behind one; what has more is refused.
@@ -15,34 +15,33 @@ const TOO_MANY: &str = "data of more than 2,000 types";
 
 impl<'a> Checker<'a, '_> {
     pub(super) fn classify_attenuators(&mut self) {
-        loop {
-            let mut changed = false;
-            for i in 0..self.adts.len() {
-                let id = AdtId(id32(i));
-                if self.adt_kind(id) != AdtKind::Struct {
-                    continue;
-                }
-                let Some(info) = self.adts.get(i) else {
-                    continue;
-                };
-                let variants = info.variants.clone();
-                let second = variants.iter().flat_map(|v| v.fields.iter()).any(|f| {
-                    match self.prog.tys.kind(f.ty) {
-                        TyKind::Cap(_) => true,
-                        TyKind::Adt(a, _) => self.adt_kind(*a) == AdtKind::Attenuator,
-                        _ => false,
-                    }
-                });
-                if second {
-                    if let Some(def) = self.prog.adts.get_mut(i) {
-                        def.kind = AdtKind::Attenuator;
-                    }
-                    changed = true;
+        let mut holders: FxHashMap<AdtId, Vec<AdtId>> = FxHashMap::default();
+        let mut found = Vec::new();
+        for i in 0..self.adts.len() {
+            let id = AdtId(id32(i));
+            let Some(info) = self.adts.get(i) else {
+                continue;
+            };
+            if self.adt_kind(id) != AdtKind::Struct {
+                continue;
+            }
+            for f in info.variants.iter().flat_map(|v| v.fields.iter()) {
+                match self.prog.tys.kind(f.ty) {
+                    TyKind::Cap(_) => found.push(id),
+                    TyKind::Adt(a, _) if self.adt_kind(*a) == AdtKind::Attenuator => found.push(id),
+                    TyKind::Adt(a, _) => holders.entry(*a).or_default().push(id),
+                    _ => {}
                 }
             }
-            if !changed {
-                break;
+        }
+        while let Some(id) = found.pop() {
+            if self.adt_kind(id) != AdtKind::Struct {
+                continue;
             }
+            if let Some(def) = self.prog.adts.get_mut(id.0 as usize) {
+                def.kind = AdtKind::Attenuator;
+            }
+            found.extend(holders.remove(&id).unwrap_or_default());
         }
     }
 
@@ -104,13 +103,14 @@ impl<'a> Checker<'a, '_> {
         for s in traits {
             self.first_class_sig(&s);
         }
+        let mut plain = FxHashSet::default();
         for c in 0..self.caps.len() {
             let Some(info) = self.caps.get(c) else {
                 continue;
             };
             for s in info.methods.clone() {
                 self.first_class_sig(&s);
-                self.data_only(&s);
+                self.data_only(&s, &mut plain);
             }
         }
         for i in 0..self.consts.len() {
@@ -197,8 +197,8 @@ impl<'a> Checker<'a, '_> {
         self.refuse_second(sig.errs, sig.head, false, Rule::ErrorType, place);
     }
 
-    /// Capability methods carry data and handles only.
-    pub(super) fn data_only(&mut self, sig: &Sig) {
+    /// Capability methods carry data and handles only. `plain`: types that are known to be data.
+    fn data_only(&mut self, sig: &Sig, plain: &mut FxHashSet<Ty>) {
         let mut tys: Vec<(Ty, Span)> = sig.params.iter().map(|p| (p.ty, p.span)).collect();
         tys.push((sig.ret, sig.head));
         for m in self.prog.tys.err_members(sig.errs) {
@@ -217,7 +217,11 @@ impl<'a> Checker<'a, '_> {
                 continue;
             }
             let mut seen = FxHashSet::default();
-            if let Some((rule, what)) = self.not_plain(ty, &mut seen) {
+            let bad = self.not_plain(ty, &mut seen, plain);
+            if bad.is_none() {
+                plain.extend(seen);
+            }
+            if let Some((rule, what)) = bad {
                 self.breach(
                     rule,
                     span,
@@ -229,8 +233,13 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// What a capability's methods do not pass, with the rule that says so.
-    fn not_plain(&self, ty: Ty, seen: &mut FxHashSet<Ty>) -> Option<(Rule, String)> {
-        if !seen.insert(ty) {
+    fn not_plain(
+        &self,
+        ty: Ty,
+        seen: &mut FxHashSet<Ty>,
+        plain: &FxHashSet<Ty>,
+    ) -> Option<(Rule, String)> {
+        if plain.contains(&ty) || !seen.insert(ty) {
             return None;
         }
         if seen.len() > MOST_TYPES {
@@ -244,23 +253,23 @@ impl<'a> Checker<'a, '_> {
                 let what = format!("an object of trait `{}`", self.trait_name(*t));
                 Some((Rule::InterfaceData, what))
             }
-            TyKind::List(t) => self.not_plain(*t, seen),
+            TyKind::List(t) => self.not_plain(*t, seen, plain),
             TyKind::Tuple(ts) | TyKind::ErrSet(ts) => {
-                ts.iter().find_map(|t| self.not_plain(*t, seen))
+                ts.iter().find_map(|t| self.not_plain(*t, seen, plain))
             }
             TyKind::Adt(id, args) => {
                 if self.adt_kind(*id) == AdtKind::Handle {
                     let what = format!("handle `{}` inside of other data", self.adt_name(*id));
                     return Some((Rule::HandleInside, what));
                 }
-                if let Some(w) = args.iter().find_map(|t| self.not_plain(*t, seen)) {
+                if let Some(w) = args.iter().find_map(|t| self.not_plain(*t, seen, plain)) {
                     return Some(w);
                 }
                 let def = self.prog.adts.get(id.0 as usize)?;
                 def.variants
                     .iter()
                     .flat_map(|v| v.fields.iter())
-                    .find_map(|f| self.not_plain(f.ty, seen))
+                    .find_map(|f| self.not_plain(f.ty, seen, plain))
             }
             _ => None,
         }

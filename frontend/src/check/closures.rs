@@ -2,6 +2,7 @@
 
 use super::body::ex;
 use super::cx::{EnvEntry, Frame, FrameErrs, LitKind, ScopeItem, Want};
+use super::sigs::MAX_PARAMS;
 use super::types::TyPos;
 use super::{Checker, codes};
 use crate::ast::{FnBody, FnLit};
@@ -37,6 +38,14 @@ impl<'a> Checker<'a, '_> {
                         .collect::<Vec<_>>()
                         .join(", ")
                 ),
+            );
+            return super::body::bad(span);
+        }
+        if lit.params.len() > MAX_PARAMS {
+            self.err(
+                codes::TYPE_TOO_LARGE,
+                lit.head,
+                format!("a function has at most {MAX_PARAMS} parameters"),
             );
             return super::body::bad(span);
         }

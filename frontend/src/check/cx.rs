@@ -163,8 +163,6 @@ pub(crate) struct FnCx<'a> {
     pub obligations: Vec<Obligation>,
     /// Warnings of values that go nowhere.
     pub idle: Vec<crate::diag::Diagnostic>,
-    /// Proofs under way that rest on an implementation for every type.
-    pub proving: Vec<(Ty, TraitId)>,
     pub next_loop: u32,
     /// Why only pure code may stand here.
     pub pure: Option<&'static str>,
@@ -206,7 +204,6 @@ impl FnCx<'_> {
             trail: Vec::new(),
             obligations: Vec::new(),
             idle: Vec::new(),
-            proving: Vec::new(),
             next_loop: 0,
             pure: None,
             in_guard: false,

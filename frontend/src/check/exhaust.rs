@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 /// Steps that one `match` may take before it counts as too complex.
 const MAX_WORK: u32 = 400_000;
+/// Steps of all of a program.
+pub(super) const MAX_TOTAL_WORK: u32 = 40_000_000;
 
 /// From this many arms on, a match on plain values is checked by sets of them.
 const FLAT_ARMS: usize = 64;
@@ -26,40 +28,58 @@ pub struct MatchReport {
     pub too_complex: bool,
 }
 
-/// Checks the arms of a match on a value of type `scrutinee`.
-pub fn check_match(prog: &mut Program, scrutinee: Ty, arms: &[Arm]) -> MatchReport {
-    let mut cx = Cx { prog, work: 0 };
-    if arms.len() >= FLAT_ARMS
-        && let Some(report) = cx.flat(scrutinee, arms)
-    {
-        return report;
-    }
-    let mut report = MatchReport::default();
-    let mut rows: Vec<Vec<P>> = Vec::new();
-    for (i, arm) in arms.iter().enumerate() {
-        let row = vec![lower(&arm.pat)];
-        if cx.useful(&rows, &[scrutinee], &row).is_none() {
-            report.unreachable.push(i);
-        } else if arm.guard.is_none() {
-            rows.push(row);
-        }
-    }
-    if let Some(witness) = cx.useful(&rows, &[scrutinee], &[P::Wild]) {
-        let head = witness.first().cloned().unwrap_or(P::Wild);
-        report.missing = Some(cx.text(&head, scrutinee));
-    }
-    if cx.work > MAX_WORK {
-        return MatchReport {
-            too_complex: true,
-            ..MatchReport::default()
-        };
-    }
+/// Checks the arms of a match on a value of type `scrutinee`, in at most `left` steps, which it takes from there.
+pub fn check_match(prog: &mut Program, scrutinee: Ty, arms: &[Arm], left: &mut u32) -> MatchReport {
+    let most = MAX_WORK.min(*left);
+    let mut cx = Cx {
+        prog,
+        work: 0,
+        most,
+    };
+    let report = cx.report(scrutinee, arms);
+    *left -= cx.work.min(most);
     report
+}
+
+impl Cx<'_> {
+    fn report(&mut self, scrutinee: Ty, arms: &[Arm]) -> MatchReport {
+        let cx = self;
+        if arms.len() >= FLAT_ARMS
+            && let Some(report) = cx.flat(scrutinee, arms)
+        {
+            return report;
+        }
+        let mut report = MatchReport::default();
+        let mut rows: Vec<Vec<P>> = Vec::new();
+        for (i, arm) in arms.iter().enumerate() {
+            let row = vec![lower(&arm.pat)];
+            if cx.useful(&rows, &[scrutinee], &row).is_none() {
+                report.unreachable.push(i);
+            } else if arm.guard.is_none() {
+                rows.push(row);
+            }
+        }
+        if let Some(witness) = cx.useful(&rows, &[scrutinee], &[P::Wild]) {
+            let head = witness.first().cloned().unwrap_or(P::Wild);
+            report.missing = Some(cx.text(&head, scrutinee));
+        }
+        if cx.work > cx.most {
+            return MatchReport {
+                too_complex: true,
+                ..MatchReport::default()
+            };
+        }
+        report
+    }
 }
 
 /// Whether one pattern takes every value of the type.
 pub fn irrefutable(prog: &mut Program, ty: Ty, pat: &Pat) -> Result<(), String> {
-    let mut cx = Cx { prog, work: 0 };
+    let mut cx = Cx {
+        prog,
+        work: 0,
+        most: MAX_WORK,
+    };
     match cx.useful(&[vec![lower(pat)]], &[ty], &[P::Wild]) {
         None if cx.work <= MAX_WORK => Ok(()),
         None => Err("_".to_string()),
@@ -143,6 +163,8 @@ fn lower(pat: &Pat) -> P {
 struct Cx<'a> {
     prog: &'a mut Program,
     work: u32,
+    /// Steps that it may be.
+    most: u32,
 }
 
 /// Plain values that earlier arms of a match take.
@@ -287,7 +309,7 @@ impl Cx<'_> {
         self.work = self
             .work
             .saturating_add(1 + cells.min(MAX_WORK as usize) as u32);
-        if self.work > MAX_WORK {
+        if self.work > self.most {
             return None;
         }
         let (Some((head, rest)), Some((&ty, rest_tys))) = (q.split_first(), tys.split_first())

@@ -1,10 +1,12 @@
 //! Second stage: the methods of capabilities and traits.
 
 use super::rules::Rule;
-use super::sigs::{Enclosing, MAX_VARIANTS};
+use super::sigs::Enclosing;
 use super::{Checker, Pred, Progress, Sig, TyScope, codes};
 use crate::source::Symbol;
 use crate::thir::{CapId, TraitId, Ty, TyKind};
+use jet_bytecode::limits::MAX_LIST;
+use rustc_hash::FxHashSet;
 use std::rc::Rc;
 
 impl<'a> Checker<'a, '_> {
@@ -53,11 +55,13 @@ impl<'a> Checker<'a, '_> {
             full: self.qualified(module, &name),
             display: name,
         };
-        if item.fns.len() > MAX_VARIANTS {
-            self.too_many(item.name, "methods", MAX_VARIANTS);
+        let room = MAX_LIST.saturating_sub(methods.len());
+        if item.fns.len() > room {
+            self.too_many(item.name, "methods, its parent's included", MAX_LIST);
         }
-        for m in item.fns.iter().take(MAX_VARIANTS) {
-            if methods.iter().any(|s| s.name == m.name.name) {
+        let mut names: FxHashSet<Symbol> = methods.iter().map(|m| m.name).collect();
+        for m in item.fns.iter().take(room) {
+            if !names.insert(m.name.name) {
                 self.duplicate(m.name, "method");
                 continue;
             }
@@ -157,10 +161,10 @@ impl<'a> Checker<'a, '_> {
         };
         let mut methods: Vec<Rc<Sig>> = Vec::new();
         let mut defs = Vec::new();
-        if item.fns.len() > MAX_VARIANTS {
-            self.too_many(item.name, "methods", MAX_VARIANTS);
+        if item.fns.len() > MAX_LIST {
+            self.too_many(item.name, "methods", MAX_LIST);
         }
-        for m in item.fns.iter().take(MAX_VARIANTS) {
+        for m in item.fns.iter().take(MAX_LIST) {
             if methods.iter().any(|s| s.name == m.name.name) {
                 self.duplicate(m.name, "method");
                 continue;

@@ -313,7 +313,7 @@ impl<'a> Checker<'a, '_> {
             let yes = match self.prove(ty, t, &targs) {
                 Proof::Yes => true,
                 Proof::Maybe => !open,
-                Proof::No(..) => {
+                Proof::No(..) | Proof::TooMuch => {
                     // The trait is there, though a part lacks it: the obligation will say so.
                     self.declares(ty, t)
                 }

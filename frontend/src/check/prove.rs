@@ -7,7 +7,7 @@ use super::{Checker, Pred, codes};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::thir::{AdtKind, ImplOf, TraitId, Ty, TyKind, TyTable};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -19,9 +19,40 @@ pub(super) enum Proof {
     No(Ty, TraitId),
     /// Depends on a type that is not known yet.
     Maybe,
+    /// The steps of the body are used up, which has been told.
+    TooMuch,
 }
 
-const MAX_PROOF_DEPTH: usize = 64;
+/// Failed bounds of one body that are told: more than anybody reads.
+const MAX_TOLD: usize = 100;
+
+/// What is left to prove.
+struct Goal {
+    ty: Ty,
+    trait_id: TraitId,
+    args: Vec<Ty>,
+    /// Whether an implementation for every type asks for it.
+    blanket: bool,
+    above: Option<Rc<Above>>,
+}
+
+/// The goals that a goal belongs to by way of implementations for every type.
+struct Above {
+    goal: (Ty, TraitId),
+    above: Option<Rc<Above>>,
+}
+
+impl Above {
+    fn holds(mut above: Option<&Above>, goal: (Ty, TraitId)) -> bool {
+        while let Some(a) = above {
+            if a.goal == goal {
+                return true;
+            }
+            above = a.above.as_deref();
+        }
+        false
+    }
+}
 
 impl<'a> Checker<'a, '_> {
     /// Bounds with what they imply.
@@ -58,7 +89,27 @@ impl<'a> Checker<'a, '_> {
     /// Whether a type has a trait, as far as known.
     pub(super) fn prove(&mut self, ty: Ty, trait_id: TraitId, args: &[Ty]) -> Proof {
         let mut seen = FxHashSet::default();
-        self.prove_in(ty, trait_id, args, &mut seen, 0)
+        let mut open = vec![Goal {
+            ty,
+            trait_id,
+            args: args.to_vec(),
+            blanket: false,
+            above: None,
+        }];
+        let mut all = Proof::Yes;
+        while let Some(goal) = open.pop() {
+            let at = open.len();
+            match self.prove_one(goal, &mut seen, &mut open) {
+                Proof::Yes => {}
+                Proof::Maybe => all = Proof::Maybe,
+                end => return end,
+            }
+            // What the goal needs comes next, in its order.
+            if let Some(new) = open.get_mut(at..) {
+                new.reverse();
+            }
+        }
+        all
     }
 
     fn second_class_proof(&self, no: Proof) -> Proof {
@@ -69,18 +120,23 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn prove_in(
+    /// One step: `Yes` if nothing is missing but what it puts behind `open`.
+    fn prove_one(
         &mut self,
-        ty: Ty,
-        trait_id: TraitId,
-        args: &[Ty],
+        goal: Goal,
         seen: &mut FxHashSet<(Ty, TraitId)>,
-        depth: usize,
+        open: &mut Vec<Goal>,
     ) -> Proof {
-        let ty = self.zonk(ty);
+        let ty = self.zonk(goal.ty);
+        let (trait_id, args) = (goal.trait_id, goal.args.as_slice());
         let no = Proof::No(ty, trait_id);
-        if depth > MAX_PROOF_DEPTH || !self.step() {
+        // What needs itself by way of implementations for every type has nothing to stand on.
+        let again = Above::holds(goal.above.as_deref(), (ty, trait_id));
+        if goal.blanket && again {
             return no;
+        }
+        if !self.step() {
+            return Proof::TooMuch;
         }
         let kind = self.prog.tys.kind(ty).clone();
         match kind {
@@ -118,52 +174,47 @@ impl<'a> Checker<'a, '_> {
             return self.second_class_proof(no);
         }
         match self.find_impl(ty, trait_id, args) {
-            Found::One(i, iargs) if self.is_blanket(i) => {
-                // What needs itself this way has nothing to stand on.
-                if self.cx.proving.contains(&(ty, trait_id)) {
+            Found::One(i, iargs) => {
+                let blanket = self.is_blanket(i);
+                if blanket && again {
                     return no;
                 }
-                self.cx.proving.push((ty, trait_id));
+                let above = if blanket {
+                    Some(Rc::new(Above {
+                        goal: (ty, trait_id),
+                        above: goal.above.clone(),
+                    }))
+                } else {
+                    goal.above.clone()
+                };
                 let preds = self.impls.get(i).map_or(Vec::new(), |x| x.preds.clone());
-                let mut all = Proof::Yes;
                 for p in preds {
-                    let pty = self.subst(p.ty, &iargs);
-                    let pty = self.zonk(pty);
-                    let pargs = self.subst_all(&p.args, &iargs);
-                    if self.cx.proving.contains(&(pty, p.trait_id)) {
-                        all = no;
-                        break;
-                    }
-                    match self.prove_in(pty, p.trait_id, &pargs, seen, depth + 1) {
-                        Proof::Yes => {}
-                        Proof::Maybe => all = Proof::Maybe,
-                        n => {
-                            all = n;
-                            break;
-                        }
-                    }
+                    let ty = self.subst(p.ty, &iargs);
+                    open.push(Goal {
+                        ty,
+                        trait_id: p.trait_id,
+                        args: self.subst_all(&p.args, &iargs),
+                        blanket,
+                        above: above.clone(),
+                    });
                 }
-                self.cx.proving.pop();
-                return all;
+                Proof::Yes
             }
-            Found::One(i, iargs) => {
-                let preds = self.impls.get(i).map_or(Vec::new(), |x| x.preds.clone());
-                let mut all = Proof::Yes;
-                for p in preds {
-                    let pty = self.subst(p.ty, &iargs);
-                    let pargs = self.subst_all(&p.args, &iargs);
-                    match self.prove_in(pty, p.trait_id, &pargs, seen, depth + 1) {
-                        Proof::Yes => {}
-                        Proof::Maybe => all = Proof::Maybe,
-                        n => return n,
-                    }
+            Found::Many => Proof::Maybe,
+            Found::None => match self.builtin_parts(ty, kind, trait_id) {
+                Some(parts) => {
+                    open.extend(parts.into_iter().map(|ty| Goal {
+                        ty,
+                        trait_id,
+                        args: Vec::new(),
+                        blanket: false,
+                        above: goal.above.clone(),
+                    }));
+                    Proof::Yes
                 }
-                return all;
-            }
-            Found::Many => return Proof::Maybe,
-            Found::None => {}
+                None => no,
+            },
         }
-        self.prove_builtin(ty, kind, trait_id, seen, depth)
     }
 
     /// Whether objects of the trait have the other one: theirs or one that it asks for, if all its methods can be
@@ -219,72 +270,48 @@ impl<'a> Checker<'a, '_> {
         false
     }
 
-    fn prove_builtin(
-        &mut self,
-        ty: Ty,
-        kind: TyKind,
-        trait_id: TraitId,
-        seen: &mut FxHashSet<(Ty, TraitId)>,
-        depth: usize,
-    ) -> Proof {
-        let no = Proof::No(ty, trait_id);
+    /// What has to have the trait so that the type has it as all data does; `None` if it has not.
+    fn builtin_parts(&mut self, ty: Ty, kind: TyKind, trait_id: TraitId) -> Option<Vec<Ty>> {
         let lang = &self.prog.lang;
         let t = Some(trait_id);
         let is_ord = t == lang.ord;
         if !is_ord && t != lang.show && t != lang.eq && t != lang.hash {
-            return no;
+            return None;
         }
         let option = lang.option;
-        let parts: Vec<Ty> = match kind {
+        Some(match kind {
             TyKind::Unit
             | TyKind::Bool
             | TyKind::Byte
             | TyKind::Char
             | TyKind::Int
             | TyKind::Float
-            | TyKind::Str => return Proof::Yes,
+            | TyKind::Str => Vec::new(),
             TyKind::List(t) => vec![t],
             TyKind::Tuple(ts) => ts,
             TyKind::ErrSet(ts) if !is_ord => ts,
+            TyKind::Adt(id, args) if is_ord && Some(id) == option => args,
             TyKind::Adt(id, args) => {
-                if is_ord && Some(id) == option {
-                    args
-                } else {
-                    let Some(def) = self.prog.adts.get(id.0 as usize) else {
-                        return no;
-                    };
-                    if matches!(def.kind, AdtKind::Attenuator | AdtKind::Handle) {
-                        return no;
-                    }
-                    if is_ord && !def.derive_ord {
-                        return no;
-                    }
-                    // Equal values have equal hashes: with an equality of its own, a type has a hash of its own too.
-                    let eq = lang.eq.filter(|_| t == lang.hash);
-                    let tys: Vec<Ty> = def
-                        .variants
-                        .iter()
-                        .flat_map(|v| v.fields.iter().map(|f| f.ty))
-                        .collect();
-                    if let Some(eq) = eq
-                        && !matches!(self.find_impl(ty, eq, &[]), Found::None)
-                    {
-                        return no;
-                    }
-                    self.subst_all(&tys, &args)
+                let def = self.prog.adts.get(id.0 as usize)?;
+                if matches!(def.kind, AdtKind::Attenuator | AdtKind::Handle) {
+                    return None;
                 }
+                if is_ord && !def.derive_ord {
+                    return None;
+                }
+                // Equal values have equal hashes: with an equality of its own, a type has a hash of its own too.
+                let eq = lang.eq.filter(|_| t == lang.hash);
+                let fields = def.variants.iter().flat_map(|v| &v.fields);
+                let tys: Vec<Ty> = fields.map(|f| f.ty).collect();
+                if let Some(eq) = eq
+                    && !matches!(self.find_impl(ty, eq, &[]), Found::None)
+                {
+                    return None;
+                }
+                self.subst_all(&tys, &args)
             }
-            _ => return no,
-        };
-        let mut all = Proof::Yes;
-        for p in parts {
-            match self.prove_in(p, trait_id, &[], seen, depth + 1) {
-                Proof::Yes => {}
-                Proof::Maybe => all = Proof::Maybe,
-                n => return n,
-            }
-        }
-        all
+            _ => return None,
+        })
     }
 
     /// The implementation of a trait for a type, its variables bound, and the impl's arguments.
@@ -358,23 +385,34 @@ impl<'a> Checker<'a, '_> {
     /// open is an error.
     pub(super) fn settle_obligations(&mut self, last: bool) {
         // One expression may ask for the same thing twice, as a map literal does for its keys.
-        let mut told: Vec<(Ty, TraitId, Span)> = Vec::new();
+        let mut told: FxHashMap<(Ty, TraitId), Vec<Span>> = FxHashMap::default();
+        let mut reports = 0;
+        let mut proved: FxHashSet<(Ty, TraitId)> = FxHashSet::default();
         // What one proof binds may settle another: a few rounds.
         for _ in 0..3 {
             let list = std::mem::take(&mut self.cx.obligations);
             let before = list.len();
             for o in list {
-                match self.prove(o.pred.ty, o.pred.trait_id, &o.pred.args.clone()) {
-                    Proof::Yes => {}
+                let whole = self.zonk(o.pred.ty);
+                let plain = o.pred.args.is_empty() && !self.prog.tys.has_infer(whole);
+                if plain && proved.contains(&(whole, o.pred.trait_id)) {
+                    continue;
+                }
+                match self.prove(whole, o.pred.trait_id, &o.pred.args.clone()) {
+                    Proof::Yes => {
+                        if plain {
+                            proved.insert((whole, o.pred.trait_id));
+                        }
+                    }
                     Proof::Maybe => self.cx.obligations.push(o),
+                    Proof::TooMuch => return,
+                    Proof::No(..) if reports >= MAX_TOLD => {}
                     Proof::No(ty, t) => {
-                        let again = told.iter().any(|(a, b, span)| {
-                            (*a, *b) == (ty, t)
-                                && span.start <= o.span.start
-                                && o.span.end <= span.end
-                        });
-                        if !again {
-                            told.push((ty, t, o.span));
+                        let spans = told.entry((ty, t)).or_default();
+                        let within = |s: &Span| s.start <= o.span.start && o.span.end <= s.end;
+                        if !spans.iter().any(within) {
+                            spans.push(o.span);
+                            reports += 1;
                             self.report_bound(&o, ty, t);
                         }
                     }

@@ -12,14 +12,15 @@ use crate::source::sym;
 use crate::thir::{
     AdtId, CapId, ConstId, FieldDef, FnId, MethodDef, TraitId, Ty, TyKind, TyTable, VariantDef,
 };
+use jet_bytecode::limits::{self, MAX_PAYLOAD, MAX_VARIANTS};
 use std::rc::Rc;
 
-/// Most fields of a struct or values of a variant.
+/// Most fields of a struct.
 const MAX_FIELDS: usize = 500;
-/// Most variants of an enum and methods of an interface.
-pub(super) const MAX_VARIANTS: usize = 4000;
 /// Most parameters of a function.
-const MAX_PARAMS: usize = 200;
+pub(super) const MAX_PARAMS: usize = 200;
+/// The receiver is one more, and the format has to hold them all.
+const _: () = assert!(MAX_FIELDS <= limits::MAX_RECORD_FIELDS && MAX_PARAMS < limits::MAX_SIG);
 
 /// What encloses a function.
 #[derive(Clone, Debug)]
@@ -249,8 +250,8 @@ impl<'a> Checker<'a, '_> {
                         continue;
                     }
                     let mut fields: Vec<FieldInfo> = Vec::new();
-                    if v.fields.len() > MAX_FIELDS {
-                        self.too_many(v.name, "values", MAX_FIELDS);
+                    if v.fields.len() > MAX_PAYLOAD {
+                        self.too_many(v.name, "values", MAX_PAYLOAD);
                         continue;
                     }
                     for f in v.fields {

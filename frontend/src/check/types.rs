@@ -1,10 +1,12 @@
 //! Written types, paths to items, lists of capabilities.
 
 use super::rules::Rule;
+use super::sigs::MAX_PARAMS;
 use super::{Checker, Def, Generic, ModId, Pred, Progress, TyScope, codes};
 use crate::ast::{self, Ident, Path, TypeExpr, TypeKind};
 use crate::source::{Span, Symbol, sym};
 use crate::thir::{AdtId, AdtKind, CapId, FnTy, TraitId, Ty, TyKind, TyTable};
+use jet_bytecode::limits::MAX_SIG;
 
 /// Most error types of a signature.
 const MAX_ERRORS: usize = 100;
@@ -226,9 +228,15 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn resolve_fn_ty(&mut self, f: &ast::FnType<'a>, sc: &TyScope) -> FnTy {
-        let params = f
-            .params
-            .iter()
+        if let Some(p) = f.params.get(MAX_PARAMS) {
+            self.err(
+                codes::TYPE_TOO_LARGE,
+                p.span,
+                format!("a function has at most {MAX_PARAMS} parameters"),
+            );
+        }
+        let params = f.params.iter().take(MAX_PARAMS);
+        let params = params
             .map(|p| self.resolve_ty(p, sc, TyPos::Param))
             .collect();
         let ret = match f.ret {
@@ -615,6 +623,15 @@ impl<'a> Checker<'a, '_> {
             self.resolve_uses_one(sc, p, &mut out);
         }
         self.sort_caps(&mut out);
+        if let (true, Some(p)) = (out.len() > MAX_SIG, paths.last()) {
+            self.err_help(
+                codes::TYPE_TOO_LARGE,
+                p.span,
+                format!("at most {MAX_SIG} capabilities can be named here"),
+                "put the methods that are used together into one capability",
+            );
+            out.truncate(MAX_SIG);
+        }
         out
     }
 

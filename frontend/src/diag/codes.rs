@@ -31,6 +31,7 @@ codes! {
     BAD_FORMAT_SPEC = "E0014", "malformed format specification";
     FSTRING_BRACE = "E0015", "brace without partner in an f-string";
     STRING_PREFIX = "E0016", "unknown prefix of a string";
+    NAME_TOO_LONG = "E0017", "name is too long";
 
     UNEXPECTED = "E0101", "something else was expected";
     UNCLOSED_BRACKET = "E0102", "bracket without partner";

@@ -40,7 +40,8 @@ use crate::source::{FileId, SourceMap, Span};
 use crate::thir::*;
 use crate::unique::Names;
 use jet_bytecode::builder::{BuildError, FnRef, PackageBuilder};
-use jet_bytecode::format::{EncodedPackage, MAX_MODULE_BYTES, encode_package};
+use jet_bytecode::format::{EncodedPackage, encode_package};
+use jet_bytecode::limits::{MAX_CONSTS, MAX_MODULE_BYTES};
 use jet_bytecode::module::{Bundle, Input, NominalIx, PackageIx, TraitIx, TypeIx};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
@@ -427,6 +428,7 @@ impl<'p> Cx<'p> {
     fn finish(&mut self) -> Res<Lowered> {
         let mut bundle = Bundle::default();
         let mut encoded = Vec::new();
+        let mut consts = 0;
         let mut hashes: FxHashMap<String, [u8; 32]> = FxHashMap::default();
         let mut inputs = std::mem::take(&mut self.inputs).into_iter();
         for mut unit in std::mem::take(&mut self.units) {
@@ -440,6 +442,13 @@ impl<'p> Cx<'p> {
                     Some(h) => d.hash = *h,
                     None => return bug(Span::default(), "packages out of order"),
                 }
+            }
+            consts += p.consts.len();
+            if consts > MAX_CONSTS {
+                let what = format!(
+                    "the program has {consts} different numbers and texts; at most {MAX_CONSTS} are possible: read long tables from a file"
+                );
+                return limit(Span::default(), what);
             }
             let sections = encode_package(&p).or_else(|e| limit(Span::default(), e))?;
             hashes.insert(p.name.clone(), sections.hash());

@@ -7,6 +7,7 @@
 use super::{Cx, MAX_TYPE_DEPTH, Res, bug, limit};
 use crate::source::Span;
 use crate::thir::*;
+use jet_bytecode::limits::{MAX_LIST, MAX_NAME, MAX_SIG};
 use jet_bytecode::module::{
     CapIx, Field, Method, NominalIx, NominalKind, Sig, TraitIx, Type, TypeIx, Variant,
 };
@@ -16,6 +17,14 @@ const TOO_LARGE: &str =
 
 /// Most nominal types of a package.
 const MAX_NOMINALS: usize = 30_000;
+
+/// A name as it is, if the format can hold it.
+fn bounded(name: String, span: Span) -> Res<String> {
+    if name.len() > MAX_NAME {
+        return super::growing(span, TOO_LARGE);
+    }
+    Ok(name)
+}
 
 impl<'p> Cx<'p> {
     /// Index of a type in the current package.
@@ -88,6 +97,18 @@ impl<'p> Cx<'p> {
         }
         let members = self.tys.err_members(f.errs);
         let errors = self.errors(&members)?;
+        for (count, what) in [
+            (params.len(), "parameters"),
+            (uses.len(), "capabilities"),
+            (errors.len(), "error types"),
+        ] {
+            if count > MAX_SIG {
+                let what = format!(
+                    "a function of this program has {count} {what}; at most {MAX_SIG} are possible"
+                );
+                return limit(Span::default(), what);
+            }
+        }
         let sig = self.unit()?.b.sig(params, uses.clone(), ret, errors);
         if sig.uses != uses {
             return bug(Span::default(), "capabilities of a signature out of order");
@@ -138,9 +159,7 @@ impl<'p> Cx<'p> {
         };
         let package = self.dep(def.package)?;
         let name = self.nominal_name(ty)?;
-        if name.len() > 4_000 {
-            return super::growing(def.span, TOO_LARGE);
-        }
+        let name = bounded(name, def.span)?;
         let u = self.unit()?;
         let ix = u.b.nominal(package, &name);
         if u.nominals.len() >= MAX_NOMINALS {
@@ -246,7 +265,7 @@ impl<'p> Cx<'p> {
             return bug(Span::default(), "no such trait");
         };
         let package = self.dep(def.package)?;
-        let name = self.trait_name(id, args)?;
+        let name = bounded(self.trait_name(id, args)?, Span::default())?;
         let ix = self.unit()?.b.trait_(package, &name);
         self.unit()?.traits.insert(key, ix);
         // `Self` occurs as receiver only in what an object offers; the object type stands in for it.
@@ -259,6 +278,13 @@ impl<'p> Cx<'p> {
                 full.extend(targs);
                 methods.push(self.method(m, &full)?);
             }
+        }
+        if methods.len() > MAX_LIST {
+            let what = format!(
+                "objects of `{}` offer more than {MAX_LIST} methods",
+                def.name
+            );
+            return limit(Span::default(), what);
         }
         self.unit()?.b.define_trait(ix, methods);
         Ok(ix)
@@ -296,7 +322,7 @@ impl<'p> Cx<'p> {
     /// Synthetic struct with one changeable field: a captured mutable local.
     pub(super) fn cell(&mut self, content: Ty) -> Res<(NominalIx, TypeIx)> {
         let ty = self.ty_ix(content)?;
-        let name = format!("cell[{}]", self.mangle(content)?);
+        let name = bounded(format!("cell[{}]", self.mangle(content)?), Span::default())?;
         let u = self.unit()?;
         let ix = match u.cells.get(&ty) {
             Some(i) => *i,
@@ -319,7 +345,7 @@ impl<'p> Cx<'p> {
     /// Synthetic struct that holds what is no struct, so that it can be a dynamic object.
     pub(super) fn dyn_box(&mut self, content: Ty) -> Res<(NominalIx, TypeIx)> {
         let ty = self.ty_ix(content)?;
-        let name = format!("box[{}]", self.mangle(content)?);
+        let name = bounded(format!("box[{}]", self.mangle(content)?), Span::default())?;
         let u = self.unit()?;
         let ix = match u.boxes.get(&content) {
             Some(i) => *i,

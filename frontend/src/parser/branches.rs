@@ -22,6 +22,10 @@ impl<'a> Parser<'a, '_> {
                 self.sync_to_clause();
             }
             if self.at_clause(T::Elif) {
+                // Each lies inside of the one before.
+                if !self.grow() {
+                    break;
+                }
                 self.mark(MarkKind::Clause);
                 self.bump();
                 let cond = self.condition("`elif`");
@@ -41,6 +45,9 @@ impl<'a> Parser<'a, '_> {
                         .help("write `elif`")
                         .fix(span, "elif"),
                 );
+                if !self.grow() {
+                    break;
+                }
                 self.bump();
                 self.bump();
                 let cond = self.condition("`elif`");

@@ -117,6 +117,7 @@ impl ReplArgs {
         if !options.quotas.is_empty() || !options.arguments.is_empty() {
             return Err("quotas and audits of a policy hold for `jetvm run` only".to_owned());
         }
+        self.modes.no_stats()?;
         options.limits.time = options.limits.time.or(Some(REPL_TIME));
         Ok(options)
     }
@@ -299,9 +300,9 @@ pub enum TestFormat {
 
 impl TestArgs {
     /// The flags, put together; there are no grants.
-    #[must_use]
-    pub fn options(&self) -> RunOptions {
-        RunOptions {
+    pub fn options(&self) -> Result<RunOptions, String> {
+        self.modes.no_stats()?;
+        Ok(RunOptions {
             grants: Grants::default(),
             quotas: BTreeMap::new(),
             arguments: BTreeMap::new(),
@@ -315,7 +316,7 @@ impl TestArgs {
             monitor: self.modes.monitor,
             seed: self.modes.seed,
             untrusted: self.limits.untrusted,
-        }
+        })
     }
 }
 
@@ -542,6 +543,18 @@ impl RunArgs {
         Observations {
             snapshot: self.heap_snapshot.clone(),
             allocations: self.alloc_profile.as_ref().map(file),
+        }
+    }
+}
+
+impl ModeArgs {
+    /// `--stats` tells of one run, and what runs many programs has no end to tell it at.
+    fn no_stats(&self) -> Result<(), String> {
+        match self.stats {
+            Some(_) => {
+                Err("`--stats` tells what one program cost: use it with `jetvm run`".to_owned())
+            }
+            None => Ok(()),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::replace::replace;
 use crate::sources::{self, Input, Texts};
 
 /// Rounds at most; a path of calls takes one each.
-const MAX_ROUNDS: usize = 200;
+const MAX_ROUNDS: usize = 1000;
 
 /// Repairs what can be repaired, says what is left, and gives the exit code.
 pub(super) fn fix(input: &Path, style: Style) -> u8 {
@@ -32,7 +32,18 @@ pub(super) fn fix(input: &Path, style: Style) -> u8 {
         Ok(Input::Bundle(_)) => return fail(USAGE, "a bundle has no sources to repair"),
         Err(error) => return not_loaded(&error, style),
     };
-    let (repaired, changed) = repair(&mut texts);
+    let Repair {
+        repaired,
+        mut changed,
+        unfinished,
+    } = repair(&mut texts);
+    // A text that is not one of Jet yet may be meant as something else.
+    if !changed.is_empty() {
+        let output = driver::check_only(&texts.program);
+        for d in output.diagnostics.iter().filter(|d| of_syntax(d)) {
+            changed.remove(output.sources.path(d.span.file));
+        }
+    }
     let written: BTreeMap<&str, &str> = texts
         .program
         .packages
@@ -48,7 +59,7 @@ pub(super) fn fix(input: &Path, style: Style) -> u8 {
             return fail(FAILED, &format!("cannot write `{place}`: {error}"));
         }
     }
-    if repaired > 0 {
+    if repaired > 0 && !written.is_empty() {
         let faults = if repaired == 1 { "fault" } else { "faults" };
         let files: Vec<&str> = written.keys().map(|path| texts.display(path)).collect();
         say(&format!(
@@ -56,13 +67,34 @@ pub(super) fn fix(input: &Path, style: Style) -> u8 {
             files.join(", ")
         ));
     }
+    if unfinished {
+        say(&format!(
+            "stopped after {MAX_ROUNDS} rounds: repeat the command to go on\n"
+        ));
+    }
     check(input, style)
 }
 
-/// Repairs texts in memory. Gives how many diagnostics were answered, and the files that changed.
-fn repair(texts: &mut Texts) -> (usize, BTreeSet<String>) {
+/// Whether an error keeps a file from being read.
+fn of_syntax(d: &Diagnostic) -> bool {
+    d.severity == Severity::Error && ["E00", "E01", "E02"].iter().any(|p| d.code.starts_with(p))
+}
+
+/// What repairing gave.
+struct Repair {
+    /// How many diagnostics were answered.
+    repaired: usize,
+    /// The files that changed.
+    changed: BTreeSet<String>,
+    /// Whether there was more to do than the rounds took.
+    unfinished: bool,
+}
+
+/// Repairs texts in memory.
+fn repair(texts: &mut Texts) -> Repair {
     let mut repaired = 0;
     let mut changed = BTreeSet::new();
+    let mut unfinished = true;
     let mut seen = HashSet::new();
     for _ in 0..MAX_ROUNDS {
         let mut hasher = DefaultHasher::new();
@@ -74,11 +106,13 @@ fn repair(texts: &mut Texts) -> (usize, BTreeSet<String>) {
         }
         // Fixes that undo each other end here.
         if !seen.insert(hasher.finish()) {
+            unfinished = false;
             break;
         }
         let output = driver::check_only(&texts.program);
         let edits = accept(&output, texts);
         if edits.0 == 0 {
+            unfinished = false;
             break;
         }
         repaired += edits.0;
@@ -88,7 +122,11 @@ fn repair(texts: &mut Texts) -> (usize, BTreeSet<String>) {
             }
         }
     }
-    (repaired, changed)
+    Repair {
+        repaired,
+        changed,
+        unfinished,
+    }
 }
 
 /// The fixes of one round: how many, and their edits by file. Warnings come when no error is left.

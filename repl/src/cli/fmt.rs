@@ -60,9 +60,18 @@ fn collect(path: &Path, named: bool, depth: usize, out: &mut Vec<PathBuf>) -> Re
         fs::symlink_metadata(path)
     };
     let meta = meta.map_err(|why| failed(&why))?;
-    let is_source = path.extension().is_some_and(|e| e == "jet");
+    let is_source = sources::is_source(path);
     if !meta.is_dir() {
-        if named || (is_source && meta.is_file()) {
+        if !named && !is_source {
+            return Ok(());
+        }
+        if named && !is_source {
+            return Err(format!(
+                "`{}` is no source file: its name does not end in `.jet`",
+                path.display()
+            ));
+        }
+        if named || meta.is_file() {
             out.push(path.to_path_buf());
         }
         return Ok(());
@@ -113,6 +122,18 @@ fn format(name: &str, text: &str, style: Style) -> Result<String, u8> {
             let mut map = SourceMap::new();
             map.add(name, text);
             say(&style.diagnostics(&errors, &map, &Texts::default()));
+            Err(FAILED)
+        }
+        Err(Failure::TooLarge(bytes)) => {
+            let what = format!(
+                "`{name}` would have {bytes} bytes in the one style; a source file has at most {MAX_SOURCE_BYTES}"
+            );
+            say(&style.plain(
+                sources::TOO_LARGE,
+                &what,
+                Some("split it into modules"),
+                &[],
+            ));
             Err(FAILED)
         }
         Err(Failure::Broken(why)) => {

@@ -31,6 +31,7 @@ use crate::audit_diff;
 use crate::render::{Style, clean_line};
 use crate::sources::{self, LoadError};
 use program::Loaded;
+pub(crate) use run::gc_log;
 
 /// Fine.
 pub const OK: u8 = 0;

@@ -69,7 +69,7 @@ pub(super) fn verified(
     };
     let bytes = bytes.map_err(|why| {
         say(&style.plain(
-            "",
+            sources::TOO_LARGE,
             &format!("the program cannot be written as a bundle: {why}"),
             None,
             &[],
@@ -101,9 +101,14 @@ fn refused_own(why: &Refusal) -> u8 {
     BUG
 }
 
-/// What was compiled, ready to run.
-pub(super) fn loaded(module: Verified) -> Result<Module, u8> {
-    module.load().map_err(|why| refused_own(&why))
+/// What was compiled, ready to run: with the monitor, if that was asked for.
+pub(super) fn loaded(module: Verified, monitor: bool) -> Result<Module, u8> {
+    let mut module = module.load_for(false).map_err(|why| refused_own(&why))?;
+    if monitor && !module.observe() {
+        report_bug("the monitor came too late");
+        return Err(BUG);
+    }
+    Ok(module)
 }
 
 impl Loaded {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use jet_frontend::diag::codes;
 use jet_vm::{Binding, Collection, CollectionLog, Pauses};
 
 use super::args::{MessageFormat, RunArgs, RunOptions, StatsFormat};
@@ -57,11 +58,9 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         return super::BUG;
     }
     if module.program().entry.is_none() {
-        return fail(
-            FAILED,
-            "the program has no `main`",
-            Some("a program starts at `fn main()` of its main module"),
-        );
+        let help = "a program starts at `fn main()` of its main module";
+        say(&style.plain(codes::NO_MAIN, "the program has no `main`", Some(help), &[]));
+        return FAILED;
     }
     if args.explain_grants {
         return match audit::grants(module.program(), &args.input.to_string_lossy()) {
@@ -113,10 +112,7 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         seed,
         debug: None,
         observe: observations.observe(),
-        gc_log: options.gc_log.then_some(match style.format {
-            MessageFormat::Json => log_as_json as CollectionLog,
-            _ => log_line,
-        }),
+        gc_log: gc_log(&options, style),
         jit: options.compiler(seed),
     };
     let prepared = started.elapsed();
@@ -291,6 +287,14 @@ fn pauses(of: &Pauses) -> Value {
 
 fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
+}
+
+/// Who is told of collections, if somebody is.
+pub(crate) fn gc_log(options: &RunOptions, style: Style) -> Option<CollectionLog> {
+    options.gc_log.then_some(match style.format {
+        MessageFormat::Json => log_as_json as CollectionLog,
+        _ => log_line,
+    })
 }
 
 /// `--gc-log`, for people.

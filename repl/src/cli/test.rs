@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::args::{TestArgs, TestFormat};
 use super::program;
-use super::{FAILED, INTERRUPTED, OK, not_loaded, show};
+use super::{FAILED, INTERRUPTED, OK, USAGE, gc_log, not_loaded, say, show};
 use crate::engine::{Config, End, Module};
 use crate::render::{Style, clean, clean_line, json_line};
 use crate::sources::{self, Texts};
@@ -41,6 +41,13 @@ struct Failure {
 
 /// Runs tests and gives the exit code.
 pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
+    let mut options = match args.options() {
+        Ok(options) => options,
+        Err(message) => {
+            say(&style.plain("", &message, None, &[]));
+            return USAGE;
+        }
+    };
     let texts = match &args.input {
         Some(path) => match sources::load_for_tests(path) {
             Ok(texts) => texts,
@@ -58,20 +65,19 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
         Ok((module, _)) => module,
         Err(code) => return code,
     };
-    let module = match program::loaded(module) {
+    let module = match program::loaded(module, options.monitor) {
         Ok(module) => module,
         Err(code) => return code,
     };
     let filter = args.filter.as_deref().unwrap_or_default();
     let wanted = |t: &TestInfo| t.name.contains(filter) || t.path.contains(filter);
-    let mut options = args.options();
     options.limits.time = options.limits.time.or(Some(TIME));
     let mut config = Config {
         limits: options.limits.clone(),
         gc: options.gc,
         // Tests are the same every time unless told otherwise.
         seed: options.seed.unwrap_or(1),
-        gc_log: None,
+        gc_log: gc_log(&options, style),
         debug: None,
         observe: jet_vm::Observe::default(),
         jit: options.compiler(options.seed.unwrap_or(1)),
