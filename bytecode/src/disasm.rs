@@ -40,13 +40,6 @@ pub fn disassemble_with(bundle: &Bundle, sources: Sources<'_>) -> String {
     out
 }
 
-/// One function of a package as text.
-pub fn disassemble_function(p: &Package, f: &Function) -> String {
-    let mut out = String::new();
-    function(&mut out, p, f, &|_, _| None);
-    out
-}
-
 fn quote(text: &str) -> String {
     format!("\"{}\"", escape(text))
 }

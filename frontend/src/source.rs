@@ -160,11 +160,6 @@ impl SourceFile {
             .unwrap_or("")
             .trim_end_matches(['\n', '\r'])
     }
-
-    /// Number of lines.
-    pub fn line_count(&self) -> u32 {
-        u32::try_from(self.line_starts.len()).unwrap_or(u32::MAX)
-    }
 }
 
 /// All source files of a compilation.

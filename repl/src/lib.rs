@@ -17,6 +17,7 @@ pub mod host;
 pub mod inspect;
 pub mod keys;
 pub mod manifest;
+mod near;
 pub mod policy;
 pub mod render;
 #[cfg(test)]

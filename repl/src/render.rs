@@ -251,7 +251,7 @@ impl Style {
 
 fn empty_json(code: &str, message: &str) -> Value {
     json!({
-        "code": code, "severity": "error", "message": message, "file": null, "line": null, "column": null,
+        "code": (!code.is_empty()).then_some(code), "severity": "error", "message": message, "file": null, "line": null, "column": null,
         "end_line": null, "end_column": null, "help": null, "fix": null, "notes": [], "call_path": [],
     })
 }

@@ -68,6 +68,7 @@ pub fn selected<T>(mut cases: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
     if let Ok(only) = std::env::var("JET_ONLY") {
         cases.retain(|c| name(c).contains(&only));
         eprintln!("{} with `{only}` in their names", cases.len());
+        assert!(!cases.is_empty(), "none of the cases is called so");
     }
     cases
 }

@@ -237,3 +237,57 @@ fn json_messages_are_one_object_a_line() {
     }
     assert!(found);
 }
+
+#[test]
+fn slips_on_the_command_line() {
+    let dir = temp("slips");
+    std::fs::write(dir.join("a.jet"), "fn main():\n    pass\n").expect("a file");
+    let told = |args: &[&str]| {
+        let out = jetvm_in(&dir, args);
+        let message = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{args:?}: {message}");
+        message
+    };
+    for (args, part) in [
+        (&["chek", "a.jet"][..], "did you mean `check`?"),
+        (&["explain", "overflo"], "did you mean `overflow`?"),
+        (&["run", "a.jet", "--allow-read", "."], "`--allow-read=.`"),
+        (&["run", "a.jet", "x"], "`-- x`"),
+        (&["repl", "--stats"], "`--stats`"),
+    ] {
+        let message = told(args);
+        assert!(message.contains(part), "{args:?}: {message}");
+        let json = told(&[&["--message-format=json"], args].concat());
+        let object: serde_json::Value = serde_json::from_str(&json).expect("one object");
+        assert_eq!(object["code"], serde_json::Value::Null, "{json}");
+        assert!(
+            object["message"].as_str().is_some_and(|m| !m.is_empty()),
+            "{json}"
+        );
+    }
+    let out = jetvm_in(&dir, &["new", "a.jet"]);
+    assert_eq!(out.status.code(), Some(2));
+    std::fs::create_dir(dir.join("p")).expect("a folder");
+    let out = jetvm_in(&dir, &["new", "p"]);
+    assert!(
+        text(&out.stderr).contains("`p` exists already"),
+        "{}",
+        text(&out.stderr)
+    );
+    // What a file is called is what is run, whatever it resembles.
+    std::fs::create_dir(dir.join("chek")).expect("a folder");
+    let out = jetvm_in(&dir, &["chek"]);
+    assert!(
+        text(&out.stderr).contains("neither `main.jet`"),
+        "{}",
+        text(&out.stderr)
+    );
+    // A library is no program, and that has a code.
+    std::fs::write(dir.join("lib.jet"), "fn f():\n    pass\n").expect("a file");
+    let out = jetvm_in(&dir, &["run", "lib.jet"]);
+    assert!(
+        text(&out.stderr).contains("error[E0425]"),
+        "{}",
+        text(&out.stderr)
+    );
+}

@@ -96,6 +96,7 @@ fn programs_of_the_pages() {
         .into_iter()
         .filter(|p| p.code.contains(&only))
         .collect();
+    assert!(!pages.is_empty(), "no pages with `{only}` in their codes");
     let halves = pages.len().div_ceil(2).max(1);
     let faults: Vec<String> = std::thread::scope(|scope| {
         let run = |(n, pages): (usize, &'_ [Page])| {

@@ -208,3 +208,31 @@ fn json_carries_the_edits() {
         (&"a.jet".into(), &24.into(), &25.into(), &"".into())
     );
 }
+
+#[test]
+fn what_is_no_source_or_does_not_parse_stays_as_it_is() {
+    let notes = "# Notes\n\nlet x = 1;\n";
+    let half = "fn main():\n    let x = 1;\n    let y = (x\n";
+    let folder = Folder::new("foreign", &[("notes.md", notes), ("half.jet", half)]);
+    let (code, text) = folder.check("notes.md", &["--fix"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("neither source text nor a bundle"), "{text}");
+    assert_eq!(folder.text("notes.md"), notes);
+    let (code, text) = folder.check("half.jet", &["--fix"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(!text.contains("repaired"), "{text}");
+    assert_eq!(folder.text("half.jet"), half);
+}
+
+#[test]
+fn a_long_path_of_calls() {
+    let mut text = String::from("fn f0():\n    Console.print(\"\")\n");
+    for i in 1..300 {
+        text.push_str(&format!("\nfn f{i}():\n    f{}()\n", i - 1));
+    }
+    text.push_str("\nfn main() uses Console:\n    f299()\n");
+    let folder = Folder::new("path", &[("main.jet", &text)]);
+    let (code, told) = folder.check("main.jet", &["--fix"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("repaired 300 faults"), "{told}");
+}

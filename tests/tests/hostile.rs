@@ -14,9 +14,26 @@ fn temp(name: &str) -> PathBuf {
     dir.join(name)
 }
 
+/// What a process may have of addresses, in KiB. A heap takes 4 GiB of them to begin with, used or not; what only
+/// compiles has no heap.
+fn addresses(command: &str) -> u32 {
+    match command {
+        "run" => 6 << 20,
+        _ => 2 << 20,
+    }
+}
+
 /// Runs under a memory limit of the operating system and a deadline; gives exit code and messages.
 fn jetvm(args: &[&str], file: &Path) -> (i32, String) {
-    let mut child = Command::new(JETVM)
+    let limit = addresses(args.first().expect("a command"));
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v \"$1\" || exit 99; shift; exec \"$@\"",
+            "sh",
+        ])
+        .arg(limit.to_string())
+        .arg(JETVM)
         .args(args)
         .arg(file)
         .stdin(Stdio::null())
@@ -87,6 +104,20 @@ fn hostile_sources() {
     let mut wide = String::from("fn main():\n    let x = 1");
     wide.push_str(&" + 1".repeat(200_000));
     wide.push('\n');
+    let mut chain = String::from("fn f(n: int) -> int:\n    if n == 0:\n        return 0\n");
+    for i in 0..100_000 {
+        chain.push_str(&format!("    elif n == {i}:\n        return 1\n"));
+    }
+    let mut map = String::from("fn main():\n    let m = {");
+    for i in 0..330_000 {
+        map.push_str(&format!("{i}:\"\","));
+    }
+    map.push_str("}\n");
+    let mut variants = String::from("enum E:\n");
+    for i in 0..4_000 {
+        variants.push_str(&format!("    V{i}\n"));
+    }
+    variants.push_str("\nfn main():\n    pass\n");
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("parens.jet", b"(".repeat(10 << 20)),
         ("brackets.jet", b"[".repeat(1 << 20)),
@@ -113,6 +144,16 @@ fn hostile_sources() {
         ("tabs.jet", b"fn main():\n\tpass\n".to_vec()),
         ("quote.jet", b"\"".repeat(100_001)),
         ("colon.jet", b"fn main():".to_vec()),
+        ("elif.jet", chain.into_bytes()),
+        ("map.jet", map.into_bytes()),
+        ("enum.jet", variants.into_bytes()),
+        ("name.jet", deep("x", "", 1 << 20)),
+        (
+            "letters.jet",
+            "fn main():\n    let user = 1\n    let user\u{3164} = 2\n"
+                .as_bytes()
+                .to_vec(),
+        ),
         (
             "bidi.jet",
             "fn main():\n    let x = \"\u{202e}\"\n".as_bytes().to_vec(),
@@ -126,6 +167,24 @@ fn hostile_sources() {
     }
     // An empty file is a module without items: it checks, but it is no program.
     refused(&["run"], &write("empty.jet", b""));
+}
+
+#[test]
+fn hostile_layouts() {
+    // Each of these arguments would stand on a line of its own, 600 columns to the right.
+    let mut far = String::from("fn main():\n    let x = ");
+    far.push_str(&"f(".repeat(150));
+    for i in 0..30_000 {
+        far.push_str(&format!("a{i}, "));
+    }
+    far.push('1');
+    far.push_str(&")".repeat(150));
+    far.push('\n');
+    let path = write("far.jet", far.as_bytes());
+    refused(&["fmt"], &path);
+    assert_eq!(std::fs::read(&path).expect("the file"), far.as_bytes());
+    let (code, text) = jetvm(&["fmt"], &write("notes.md", b"# Notes\n"));
+    assert_eq!(code, 2, "{text}");
 }
 
 #[test]

@@ -143,3 +143,35 @@ fn tests_are_checked() {
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&out.stderr).contains("a.jet:5"));
 }
+
+#[test]
+fn modes_are_honoured_or_refused() {
+    let folder = Folder::new("modes", PACKAGE);
+    let out = jetvm(&folder.0, &[".", "--stats", "--filter=half"]);
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(2), "{told}");
+    assert!(told.contains("`--stats`"), "{told}");
+    let flags = [
+        ".",
+        "--gc-log",
+        "--gc=stress:50",
+        "--monitor",
+        "--filter=console",
+    ];
+    let out = jetvm(&folder.0, &flags);
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(0), "{told}");
+    assert!(told.starts_with("gc 1: "), "{told}");
+}
+
+#[test]
+fn a_filter_that_fits_nothing_is_told() {
+    let folder = Folder::new("nothing", PACKAGE);
+    let out = jetvm(&folder.0, &[".", "--filter=zzz"]);
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("no test has `zzz` in its name or path; there are 5"),
+        "{told}"
+    );
+}

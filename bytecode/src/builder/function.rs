@@ -149,13 +149,6 @@ impl FunctionBuilder {
         self.line = Some((file, line, col));
     }
 
-    /// Whether control cannot reach this place by falling through: the last instruction ends a block
-    /// and no label is bound here.
-    pub fn terminated(&self) -> bool {
-        let at = self.items.len() as u32;
-        self.items.last().is_some_and(|i| ends(i.op)) && self.last_bound != Some(at)
-    }
-
     fn push(&mut self, op: Op, lanes: [u16; 3]) -> Option<&mut Item> {
         if self.words > 4 * MAX_CODE_WORDS {
             self.fail(BuildError::CodeTooLong);

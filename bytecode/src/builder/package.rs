@@ -93,11 +93,6 @@ impl PackageBuilder {
         i
     }
 
-    /// A type by its index.
-    pub fn type_at(&self, ix: TypeIx) -> Option<&Type> {
-        self.package.types.get(usize::from(ix))
-    }
-
     /// A signature in canonical form: `uses` in the order of capability identity, errors ascending, both
     /// without duplicates.
     pub fn sig(
@@ -168,11 +163,6 @@ impl PackageBuilder {
         if let Some(slot) = self.nominal_kinds.get_mut(usize::from(ix)) {
             *slot = Some(kind);
         }
-    }
-
-    /// Whether a nominal type has been defined.
-    pub fn nominal_defined(&self, ix: NominalIx) -> bool {
-        matches!(self.nominal_kinds.get(usize::from(ix)), Some(Some(_)))
     }
 
     /// Declares a capability; define it later.

@@ -73,20 +73,6 @@ impl Cx<'_> {
     }
 }
 
-/// Whether one pattern takes every value of the type.
-pub fn irrefutable(prog: &mut Program, ty: Ty, pat: &Pat) -> Result<(), String> {
-    let mut cx = Cx {
-        prog,
-        work: 0,
-        most: MAX_WORK,
-    };
-    match cx.useful(&[vec![lower(pat)]], &[ty], &[P::Wild]) {
-        None if cx.work <= MAX_WORK => Ok(()),
-        None => Err("_".to_string()),
-        Some(w) => Err(cx.text(w.first().unwrap_or(&P::Wild), ty)),
-    }
-}
-
 /// A pattern reduced to what matters for coverage.
 #[derive(Clone, Debug)]
 enum P {

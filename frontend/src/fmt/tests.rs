@@ -10,6 +10,7 @@ fn formatted(text: &str) -> String {
         }
         Err(Failure::Syntax(errors)) => panic!("{text}\n{errors:#?}"),
         Err(Failure::Broken(why)) => panic!("{why}:\n{text}"),
+        Err(Failure::TooLarge(bytes)) => panic!("{bytes} bytes:\n{text}"),
     }
 }
 
@@ -61,6 +62,7 @@ fn every_source_formats() {
             }
             Err(Failure::Syntax(_)) => {}
             Err(Failure::Broken(why)) => panic!("{path}: {why}"),
+            Err(Failure::TooLarge(bytes)) => panic!("{path}: {bytes} bytes"),
         }
     }
     assert!(count > 40, "{count}");

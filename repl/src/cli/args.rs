@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use jet_vm::Quota;
 use jet_vm::host::{Grants, Limits};
@@ -19,6 +20,7 @@ use super::observed::Observations;
 use super::quantity::{count, duration, memory, size};
 use crate::audit_log::Arguments;
 use crate::engine::GcChoice;
+use crate::near::nearest;
 use crate::policy::{Policy, PolicyLimits};
 
 /// The Jet virtual machine: checks, builds, audits and runs programs that hold no authority but
@@ -629,6 +631,8 @@ pub enum Refused {
     Message(String),
     /// By the parser, or help was asked for.
     Clap(clap::Error),
+    /// By the parser, with what to write instead.
+    Help(clap::Error, String),
 }
 
 /// Reads a command line, without the program's own name.
@@ -667,6 +671,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
                 args.insert(0, word);
             } else if LATER_COMMANDS.contains(&word.as_str()) {
                 return Err(later(&format!("jetvm {word}")));
+            } else if let Some(command) = misspelt(&word) {
+                return Err(Refused::Message(format!(
+                    "there is no command and no file `{word}`: did you mean `{command}`?"
+                )));
             } else {
                 args.insert(0, "run".into());
             }
@@ -695,7 +703,53 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
             )));
         }
     }
-    Cli::try_parse_from(std::iter::once(OsString::from("jetvm")).chain(args)).map_err(Refused::Clap)
+    let line = std::iter::once(OsString::from("jetvm")).chain(args.iter().cloned());
+    Cli::try_parse_from(line).map_err(|error| match stray(&error, &args) {
+        Some(help) => Refused::Help(error, help),
+        None => Refused::Clap(error),
+    })
+}
+
+/// The command that a word without dots and slashes was meant to be, if no file has that name.
+fn misspelt(word: &str) -> Option<String> {
+    if word.contains(['.', '/', std::path::MAIN_SEPARATOR]) || std::path::Path::new(word).exists() {
+        return None;
+    }
+    let cli = Cli::command();
+    let commands = cli.get_subcommands().map(clap::Command::get_name);
+    nearest(word, commands).map(str::to_owned)
+}
+
+/// What to write instead of a word that stands where none is expected.
+fn stray(error: &clap::Error, args: &[OsString]) -> Option<String> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    if word.starts_with('-') {
+        return None;
+    }
+    let cli = Cli::command();
+    let command = cli.find_subcommand(args.first()?.to_str()?)?;
+    let flag = args.windows(2).find_map(|pair| match pair {
+        [flag, value] if value.to_str() == Some(word) => flag.to_str(),
+        _ => None,
+    });
+    let takes_value = |flag: &str| {
+        let mut all = command.get_arguments().chain(cli.get_arguments());
+        all.any(|a| a.get_long() == flag.strip_prefix("--") && a.get_action().takes_values())
+    };
+    match flag {
+        Some(flag) if takes_value(flag) => Some(format!(
+            "the value of a flag stands behind `=`: `{flag}={word}`"
+        )),
+        _ if command.get_name() == "run" => Some(format!(
+            "arguments of the program stand behind `--`: `-- {word}`"
+        )),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

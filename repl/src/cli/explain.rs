@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::MessageFormat;
 use super::{USAGE, say, show};
+use crate::near::nearest;
 use crate::render::{Style, clean_line};
 
 /// Shows one page, or the list of all.
@@ -28,13 +29,21 @@ pub(super) fn explain(code: Option<&str>, style: Style) -> u8 {
         Some(page) if json => show(&format!("{}\n", as_json(&page))),
         Some(page) => show(&text(&page)),
         None => {
-            let first = codes::ALL.first().map_or("", |(code, _)| code);
+            let all = codes::ALL
+                .iter()
+                .chain(codes::RUNTIME)
+                .map(|(code, _)| *code);
+            let help = match nearest(code, all) {
+                Some(near) => format!("did you mean `{near}`? `jetvm explain` lists all"),
+                None => {
+                    let first = codes::ALL.first().map_or("", |(code, _)| code);
+                    format!("codes look like {first}; `jetvm explain` lists all")
+                }
+            };
             say(&style.plain(
                 "",
                 &format!("there is no code `{}`", clean_line(code)),
-                Some(&format!(
-                    "codes look like {first}; `jetvm explain` lists all"
-                )),
+                Some(&help),
                 &[],
             ));
             USAGE

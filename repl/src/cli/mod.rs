@@ -137,20 +137,13 @@ fn show(text: &str) -> u8 {
 }
 
 fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
+    let as_json = args
+        .iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--message-format=json");
     let cli = match args::parse(args) {
         Ok(cli) => cli,
-        Err(Refused::Message(message)) => {
-            say(&format!(
-                "error: {}\n\nFor what is supported, try `jetvm --help`.\n",
-                clean_line(&message)
-            ));
-            return USAGE;
-        }
-        Err(Refused::Clap(error)) => {
-            let code = if error.use_stderr() { USAGE } else { OK };
-            let _ = error.print();
-            return code;
-        }
+        Err(refused) => return not_taken(&refused, as_json),
     };
     let style = style(cli.message_format);
     match &cli.command {
@@ -171,6 +164,44 @@ fn dispatch(args: Vec<std::ffi::OsString>) -> u8 {
         Command::Doc(args) => doc::doc(args, style),
         Command::New(args) => new::new(args, style),
     }
+}
+
+/// Says why a command line was not taken, or shows the help that was asked for, and gives the exit code.
+fn not_taken(refused: &Refused, as_json: bool) -> u8 {
+    let (message, help) = match refused {
+        Refused::Message(message) => (clean_line(message), None),
+        Refused::Clap(error) if !error.use_stderr() => {
+            let _ = error.print();
+            return OK;
+        }
+        Refused::Clap(error) | Refused::Help(error, _) if !as_json => {
+            let _ = error.print();
+            if let Refused::Help(_, help) = refused {
+                say(&format!("\nhint: {}\n", clean_line(help)));
+            }
+            return USAGE;
+        }
+        Refused::Clap(error) => (said(error), None),
+        Refused::Help(error, help) => (said(error), Some(clean_line(help))),
+    };
+    if as_json {
+        let style = style(MessageFormat::Json);
+        let help = help.as_deref();
+        let help = help.unwrap_or("for what is supported, try `jetvm --help`");
+        say(&style.plain("", &message, Some(help), &[]));
+    } else {
+        say(&format!(
+            "error: {message}\n\nFor what is supported, try `jetvm --help`.\n"
+        ));
+    }
+    USAGE
+}
+
+/// What the parser of command lines says is wrong, without its advice.
+fn said(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    clean_line(first.trim_start_matches("error: ").trim())
 }
 
 fn check(input: &Path, style: Style) -> u8 {

@@ -104,6 +104,16 @@ pub(super) fn test(args: &TestArgs, style: Style) -> u8 {
         TestFormat::Junit => junit(&ran, &texts),
     };
     match show(&report) {
+        // A name that is mistyped must not look like tests that pass.
+        OK if ran.is_empty() && args.filter.is_some() => {
+            let message = format!(
+                "no test has `{}` in its name or path; there are {}",
+                clean_line(filter),
+                tests.len()
+            );
+            say(&style.plain("", &message, None, &[]));
+            USAGE
+        }
         OK if ran.iter().any(|r| r.failure.is_some()) => FAILED,
         code => code,
     }

@@ -4,7 +4,7 @@ use super::core::{E, Frame, Gen, Ty, level, map_set};
 use super::hof::callable;
 use super::value::{
     Object, Res, Stop, Val, World, bool_of, compare, equal, int_of, items_of, list_of, list_val,
-    map_of, object_of, opt_val, option_of, text_of,
+    map_of, opt_val, option_of, text_of,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -610,11 +610,6 @@ impl Gen {
                 }))
             }),
         )
-    }
-
-    /// The reads of a cell so far, for statements.
-    pub fn cell_reads(c: &Val) -> Val {
-        object_of(c).fields.borrow()[1].clone()
     }
 }
 
