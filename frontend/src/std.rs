@@ -46,6 +46,16 @@ modules!(
     "text",
 );
 
+/// The names of its capabilities.
+#[must_use]
+pub fn capabilities() -> Vec<&'static str> {
+    let lines = MODULES.iter().flat_map(|(_, text)| text.lines());
+    lines
+        .filter_map(|line| line.strip_prefix("pub capability "))
+        .filter_map(|rest| rest.split([':', ' ']).next())
+        .collect()
+}
+
 /// The standard library as a package to compile before all others.
 pub fn package() -> PackageInput {
     PackageInput {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::near::nearest;
+
 /// A package's manifest.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -75,6 +77,17 @@ pub fn is_name(text: &str) -> bool {
         && text.len() <= 64
 }
 
+/// Whether a text is a version: three numbers, and perhaps what semantic versions have behind them.
+fn is_version(text: &str) -> bool {
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    let number = |n: &str| !n.is_empty() && n.len() <= 9 && n.bytes().all(|b| b.is_ascii_digit());
+    let rest = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
+    core.split('.').count() == 3
+        && core.split('.').all(number)
+        && text.len() <= 64
+        && text.chars().all(rest)
+}
+
 impl Manifest {
     /// Reads a manifest's text.
     pub fn parse(text: &str) -> Result<Manifest, String> {
@@ -84,12 +97,22 @@ impl Manifest {
         if raw.trusted {
             return not_yet("`trusted = true`");
         }
-        if !is_name(&raw.name) || raw.name == "std" {
+        if raw.name == "std" {
+            return Err("`std` is the name of the standard library: choose another one".to_owned());
+        }
+        if let Some(version) = raw.version.as_deref().filter(|v| !is_version(v)) {
+            return Err(format!(
+                "`{}` is no version: write three numbers, as in `1.2.0`",
+                version.escape_debug()
+            ));
+        }
+        if !is_name(&raw.name) {
             return Err(format!(
                 "`{}` cannot name a package: use lower-case letters, digits and `_`",
                 raw.name
             ));
         }
+        let standard = jet_frontend::std::capabilities();
         let mut dependencies = BTreeMap::new();
         for (name, dependency) in raw.dependencies {
             let Some(path) = dependency.path else {
@@ -97,6 +120,20 @@ impl Manifest {
             };
             if dependency.version.is_some() {
                 return not_yet(&format!("dependency `{name}`: `version` beside `path`"));
+            }
+            if let Some(unknown) = dependency
+                .allow
+                .iter()
+                .find(|c| !standard.contains(&c.as_str()))
+            {
+                let help = match nearest(unknown, standard.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("they are {}", standard.join(", ")),
+                };
+                return Err(format!(
+                    "dependency `{name}` is allowed `{}`, which is no standard capability: {help}",
+                    unknown.escape_debug()
+                ));
             }
             if name == "std" || name == raw.name {
                 return Err(format!("a package cannot depend on `{name}` by path"));
@@ -165,6 +202,10 @@ mod tests {
             "name = 3",
             "name = \"std\"",
             "name = \"A b\"",
+            "name = \"a\"\nversion = \"x.y\"",
+            "name = \"a\"\nversion = \"1.2\"",
+            "name = \"a\"\nversion = \"1.2.0\u{202e}\"",
+            "name = \"a\"\n[dependencies]\njson = { path = \"x\", allow = [\"Clocks\"] }",
             "name = \"a\"\ntrusted = true",
             "name = \"a\"\nother = 1",
             "name = \"a\"\n[dependencies]\njson = \"1.0\"",

@@ -34,13 +34,11 @@ impl<'a> Checker<'a, '_> {
         let ty = self.prog.tys.intern(TyKind::Cap(cap));
         let name = self.cap_name(cap);
         if let Some(why) = self.cx.pure
-            && self.breach(
-                Rule::PureCapability,
-                span,
-                format!("{why} is pure: it cannot use `{name}`"),
-                "compute the value before",
-            )
+            && broken(Rule::PureCapability)
         {
+            let what = format!("{why} is pure: it cannot use `{name}`");
+            let d = Diagnostic::error(Rule::PureCapability.code(), span, what);
+            self.pend(d.help("compute the value before"), cap, span, who);
             return bad(span);
         }
         let mut found = None;
@@ -256,19 +254,14 @@ impl<'a> Checker<'a, '_> {
             );
             return Vec::new();
         }
-        if !uses.is_empty()
-            && let Some(why) = self.cx.pure
+        if let (Some(cap), Some(why)) = (uses.first(), self.cx.pure)
+            && broken(Rule::PureCapability)
         {
             let list = self.caps_text(uses);
-            let refused = self.breach(
-                Rule::PureCapability,
-                span,
-                format!("{why} is pure: it cannot call what uses `{list}`"),
-                "compute the value before",
-            );
-            if refused {
-                return uses.iter().map(|_| bad(span)).collect();
-            }
+            let what = format!("{why} is pure: it cannot call what uses `{list}`");
+            let d = Diagnostic::error(Rule::PureCapability.code(), span, what);
+            self.pend(d.help("compute the value before"), *cap, span, &who);
+            return uses.iter().map(|_| bad(span)).collect();
         }
         uses.iter().map(|c| self.find_cap(*c, span, &who)).collect()
     }

@@ -120,12 +120,18 @@ impl<'a> Checker<'a, '_> {
             let mut seen = FxHashSet::default();
             if !self.is_constant_type(ty, &mut seen) {
                 let t = self.show(ty);
-                self.breach(
-                    Rule::ConstantData,
-                    span,
-                    format!("a constant cannot have type `{t}`, which refers to changeable data"),
-                    "use numbers, strings, tuples or enums, or build the value in a function",
-                );
+                let (why, help) = match self.prog.tys.kind(ty) {
+                    TyKind::Fn(_) | TyKind::Borrowed(_) => (
+                        "whose values are functions",
+                        "name the function where it is needed",
+                    ),
+                    _ => (
+                        "which refers to changeable data",
+                        "use numbers, strings, tuples or enums, or build the value in a function",
+                    ),
+                };
+                let what = format!("a constant cannot have type `{t}`, {why}");
+                self.breach(Rule::ConstantData, span, what, help);
                 if let Some(c) = self.consts.get_mut(i) {
                     c.failed = true;
                 }

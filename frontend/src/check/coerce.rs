@@ -57,7 +57,7 @@ impl<'a> Checker<'a, '_> {
                     super::rules::Rule::BorrowedStored,
                     span,
                     "a borrowed function cannot be stored",
-                    "declare the parameter that it came by as `own fn(…)`, or write a literal that captures data only",
+                    "declare the parameter that it came by as `own fn(…)`, or write a literal that captures data only: no `mut` name, no capability, no other borrowed function",
                 );
                 return if refused {
                     bad(span)

@@ -30,6 +30,11 @@ fn root_module(p: &ParsedPackage<'_>, is_program: bool) -> &'static str {
     }
 }
 
+/// Whether a capability of this name is to come: until then the name stands for nothing else.
+pub(super) fn is_future_capability(name: Symbol) -> bool {
+    matches!(name, sym::Tasks | sym::Plugins | sym::Ffi)
+}
+
 impl<'a> Checker<'a, '_> {
     pub(super) fn collect(&mut self, packages: &[ParsedPackage<'a>]) {
         for (i, p) in packages.iter().enumerate() {
@@ -431,8 +436,15 @@ impl<'a> Checker<'a, '_> {
     ) {
         let id = AdtId(id32(self.adts.len()));
         let mut derive_ord = false;
-        for d in derives {
+        for (i, d) in derives.iter().enumerate() {
             let what = d.last();
+            let before = derives.get(..i).unwrap_or(&[]);
+            if before.iter().any(|b| b.last().name == what.name) {
+                let t = self.text(what.name);
+                let message = format!("`{t}` is derived twice");
+                self.err_help(codes::BAD_DERIVE, what.span, message, "name it once");
+                continue;
+            }
             match what.name {
                 sym::Ord if d.segments.len() == 1 => derive_ord = true,
                 // The driver writes the implementation.
@@ -532,13 +544,23 @@ impl<'a> Checker<'a, '_> {
     }
 
     /// No item may carry the name of a capability that is visible everywhere.
+    fn of_std(&self, def: Def) -> bool {
+        let Def::Cap(c) = def else {
+            return false;
+        };
+        let info = self.caps.get(c.0 as usize);
+        info.is_some_and(|c| self.in_std(c.module))
+    }
+
     fn no_shadowed_caps(&mut self) {
         let mut bad = Vec::new();
         for info in &self.mods {
             for (s, e) in &info.names {
-                if let Some(Def::Cap(c)) = self.prelude.get(s)
-                    && e.def != Def::Cap(*c)
-                {
+                let taken = match self.prelude.get(s) {
+                    Some(Def::Cap(c)) => e.def != Def::Cap(*c),
+                    _ => is_future_capability(*s) && !self.of_std(e.def),
+                };
+                if taken {
                     bad.push((*s, e.span));
                 }
             }

@@ -225,6 +225,26 @@ impl<'a> Checker<'a, '_> {
             return bad(span);
         }
         let shown = self.show(bt);
+        if let TyKind::Cap(c) = *self.prog.tys.kind(bt)
+            && let Some(info) = self.caps.get(c.0 as usize)
+            && let Some(sig) = info.methods.iter().find(|s| s.name == name.name)
+        {
+            let args: Vec<String> = (0..sig.params.len())
+                .map(|i| {
+                    ["x", "y", "z"]
+                        .get(i)
+                        .map_or(format!("x{i}"), |n| (*n).to_string())
+                })
+                .collect();
+            let args = args.join(", ");
+            self.err_help(
+                codes::WRONG_KIND,
+                span,
+                format!("`{t}` is a method of `{shown}`"),
+                format!("call it, or pass it on in a literal: `fn({args}) => self.….{t}({args})`"),
+            );
+            return bad(span);
+        }
         if self.has_method(bt, name.name) {
             self.push(
                 Diagnostic::error(

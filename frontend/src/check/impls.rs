@@ -5,7 +5,9 @@ use super::collect::id32;
 use super::rules::{Rule, broken};
 use super::sigs::Enclosing;
 use super::types::TyPos;
-use super::{Checker, Def, FnSrc, ImplInfo, Inherent, ModId, Pred, Sig, TyScope, codes};
+use super::{
+    Checker, Def, FnSrc, ImplInfo, Inherent, ModId, PendingCap, Pred, Sig, TyScope, codes,
+};
 use crate::ast::{ImplItem, TypeKind};
 use crate::diag::Diagnostic;
 use crate::source::{Span, Symbol};
@@ -567,15 +569,19 @@ impl<'a> Checker<'a, '_> {
             } else {
                 format!("add `uses {a}` to the trait's method")
             };
-            self.push(
-                Diagnostic::error(
-                    Rule::UsesInterface.code(),
-                    got.head,
-                    format!("`{name}` uses `{a}`, which `{iface}` does not"),
-                )
-                .note_at(want.head, "it is declared here")
-                .help(help),
+            let diag = Diagnostic::error(
+                Rule::UsesInterface.code(),
+                got.head,
+                format!("`{name}` uses `{a}`, which `{iface}` does not"),
             );
+            // The bodies tell how it comes to that; they have not been looked at yet.
+            self.pending.extend(extra.first().map(|cap| PendingCap {
+                diag: diag.note_at(want.head, "it is declared here").help(help),
+                cap: *cap,
+                callee: Some(id),
+                here: (want.head, format!("{iface}.{name}")),
+                what: got.display.clone(),
+            }));
         }
         let mut allowed_preds: Vec<Pred> = Vec::new();
         for p in &want.preds {

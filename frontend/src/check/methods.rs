@@ -747,6 +747,10 @@ impl<'a> Checker<'a, '_> {
             name.span,
             format!("`{shown}` has no method `{t}`"),
         );
+        if t == "join" && matches!(self.kind(ty), TyKind::List(_)) {
+            d = d.help("`join` is of lists of strings: `.map(fn(x) => string(x)).join(…)`");
+            return self.push(d);
+        }
         let all = self.member_names(ty);
         let bounds = self
             .trait_methods

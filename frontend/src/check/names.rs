@@ -407,11 +407,17 @@ impl<'a> Checker<'a, '_> {
                 bad(span)
             }
             St::Ty(_) => {
-                self.err(
+                let d = Diagnostic::error(
                     codes::WRONG_KIND,
                     span,
                     format!("`{text}` is a type, not a value"),
                 );
+                let converts = ["int", "float", "byte", "char", "string"].contains(&text.as_str());
+                self.push(if converts {
+                    d.help(format!("a conversion is a call: `fn(x) => {text}(x)`"))
+                } else {
+                    d
+                });
                 bad(span)
             }
         }

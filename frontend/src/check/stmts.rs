@@ -583,7 +583,7 @@ impl<'a> Checker<'a, '_> {
                 codes::NOT_ITERABLE,
                 span,
                 format!("`next` gives `{t}`, but a loop needs an option"),
-                "declare `fn next(self) -> T?`, without errors and without `uses`",
+                "declare `fn next(self) -> T?`, without errors",
             );
         }
         (ForIter::List(bad(span)), TyTable::ERROR)

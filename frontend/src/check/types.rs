@@ -80,6 +80,11 @@ impl<'a> Checker<'a, '_> {
     }
 
     pub(super) fn unknown_name(&mut self, name: Ident, extra: &[Symbol], m: ModId, what: &str) {
+        if super::collect::is_future_capability(name.name) {
+            let t = self.text(name.name);
+            self.not_supported(name.span, &format!("capability `{t}` is"));
+            return;
+        }
         if self.told_names.contains(&(m, name.name)) {
             self.poisoned = true;
             return;
@@ -619,7 +624,24 @@ impl<'a> Checker<'a, '_> {
     /// The capabilities of a `uses` or `allow` list, sets spelled out, in canonical order.
     pub(super) fn resolve_uses(&mut self, sc: &TyScope, paths: &[Path<'a>]) -> Vec<CapId> {
         let mut out = Vec::new();
-        for p in paths {
+        for (i, p) in paths.iter().enumerate() {
+            let before = paths.get(..i).unwrap_or(&[]);
+            // Sets may have members in common; a name that stands twice is a slip.
+            if i < MAX_SIG
+                && before.iter().any(|q| {
+                    q.single()
+                        .is_some_and(|q| Some(q.name) == p.single().map(|p| p.name))
+                })
+            {
+                let t = self.text(p.last().name);
+                self.err_help(
+                    codes::DUPLICATE,
+                    p.span,
+                    format!("`{t}` is named twice"),
+                    "name it once",
+                );
+                continue;
+            }
             self.resolve_uses_one(sc, p, &mut out);
         }
         self.sort_caps(&mut out);
@@ -639,14 +661,6 @@ impl<'a> Checker<'a, '_> {
         let m = sc.module;
         if let Some(set) = self.set_param(sc, p) {
             out.push(set);
-            return;
-        }
-        if let Some(one) = p.single()
-            && self.lookup_name(m, one.name).is_none()
-            && matches!(one.name, sym::Tasks | sym::Plugins | sym::Ffi)
-        {
-            let t = self.text(one.name);
-            self.not_supported(one.span, &format!("capability `{t}` is"));
             return;
         }
         match self.resolve_path(m, p, "capability") {

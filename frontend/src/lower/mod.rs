@@ -502,6 +502,13 @@ impl<'p> Cx<'p> {
         }
         let u = self.unit()?;
         if u.names.len() >= MAX_FUNCTIONS {
+            let plain = self.prog.fns.iter().filter(|f| f.generics == 0).count();
+            if plain > MAX_FUNCTIONS / 2 {
+                let what = format!(
+                    "a package has at most {MAX_FUNCTIONS} functions, instances of generic ones included: divide it"
+                );
+                return limit(span, what);
+            }
             return growing(
                 span,
                 "the program needs too many instances of generic functions",

@@ -12,8 +12,7 @@ use jet_bytecode::module::{
     CapIx, Field, Method, NominalIx, NominalKind, Sig, TraitIx, Type, TypeIx, Variant,
 };
 
-const TOO_LARGE: &str =
-    "a type is too large: does a generic function or type use itself with ever larger types?";
+const TOO_LARGE: &str = "a type is too large";
 
 /// Most nominal types of a package.
 const MAX_NOMINALS: usize = 30_000;

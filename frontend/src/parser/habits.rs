@@ -634,4 +634,27 @@ impl<'a> Parser<'a, '_> {
         self.block();
         true
     }
+
+    /// `C` of `with value(…) as C:`, where the next token is the bracket.
+    pub(super) fn bound_as(&self) -> Option<String> {
+        let mut depth = 0usize;
+        let mut at = self.pos;
+        loop {
+            let token = self.token(at);
+            match token.kind {
+                T::LParen | T::LBracket | T::LBrace => depth += 1,
+                T::RParen | T::RBracket | T::RBrace => depth = depth.checked_sub(1)?,
+                T::Eof => return None,
+                _ => {}
+            }
+            at += 1;
+            if depth == 0 {
+                break;
+            }
+        }
+        let name = self.token(at + 1);
+        let is_as = self.token_text(self.token(at)) == "as" && name.kind == T::Ident;
+        let name = self.token_text(name);
+        (is_as && name.starts_with(char::is_uppercase)).then(|| name.to_string())
+    }
 }

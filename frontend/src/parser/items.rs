@@ -50,7 +50,19 @@ impl<'a> Parser<'a, '_> {
                         .help("write `derive Ord, Json`")
                         .fix(span, ","),
                     );
-                } else if !(self.eat(T::Plus) || self.eat(T::Comma)) {
+                } else if self.at(T::Plus) {
+                    let span = self.here();
+                    self.report(
+                        Diagnostic::error(
+                            codes::HABIT_OPERATOR,
+                            span,
+                            "a comma stands between the traits",
+                        )
+                        .help("write `derive Ord, Json`")
+                        .fix(self.prev_span().after().to(span), ","),
+                    );
+                    self.bump();
+                } else if !self.eat(T::Comma) {
                     break;
                 }
             }
@@ -717,6 +729,7 @@ impl<'a> Parser<'a, '_> {
         self.bump();
         let name = self.ident("the name of the capability")?;
         self.cased(name, Names::Type("a capability"));
+        self.no_cap_generics()?;
         let mut parent = None;
         let has_parent = self.at(T::Colon)
             && !self.token(self.pos + 1).line_start

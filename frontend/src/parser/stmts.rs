@@ -630,9 +630,13 @@ impl<'a> Parser<'a, '_> {
             if !self.eat(T::Assign) {
                 if self.at(T::LParen) && !self.panicking {
                     let span = cap.span;
+                    let help = match self.bound_as() {
+                        Some(name) => format!("write `with {name} = …:`, as in `with Console = Buffer():`"),
+                        None => "a file is read whole by `FileRead.read_text(path)?`; what has to be closed is closed in `defer:`".to_string(),
+                    };
                     self.fail(
                         Diagnostic::error(codes::HABIT_KEYWORD, span, "`with` binds a capability")
-                            .help("a file is read whole by `FileRead.read_text(path)?`; what has to be closed is closed in `defer:`"),
+                            .help(help),
                     );
                 } else if !self.panicking {
                     let span = self.here();

@@ -416,7 +416,19 @@ impl<'a> Parser<'a, '_> {
 
     /// `uses A + B`, if it stands here.
     pub(super) fn uses_clause(&mut self) -> Option<&'a [Path<'a>]> {
-        if !self.eat(T::Uses) {
+        if !self.at(T::Uses) {
+            return None;
+        }
+        let start = self.prev_span().after();
+        self.bump();
+        if self.at_word(sym::none) {
+            let span = self.here();
+            self.report(
+                Diagnostic::error(codes::EMPTY_LIST, span, "`uses` names capabilities")
+                    .help("leave `uses none` out: without `uses` a function has no authority")
+                    .fix(start.to(span), ""),
+            );
+            self.bump();
             return None;
         }
         Some(self.cap_list())
@@ -492,6 +504,22 @@ impl<'a> Parser<'a, '_> {
             }
         }
         self.slice(&bounds)
+    }
+
+    /// Tells type parameters of a capability. `None`: reading was given up.
+    pub(super) fn no_cap_generics(&mut self) -> Option<()> {
+        if self.at(T::LBracket) {
+            let span = self.here();
+            self.generics();
+            if self.panicking {
+                return None;
+            }
+            let span = span.to(self.prev_span());
+            let what = "a capability has no type parameters";
+            let help = "declare one for each type that is needed, or pass data that holds them all";
+            self.report(Diagnostic::error(codes::BAD_CAPABILITY, span, what).help(help));
+        }
+        Some(())
     }
 
     /// `[T: Ord, uses U]` behind a declared name, if it stands here.

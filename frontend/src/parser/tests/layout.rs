@@ -79,7 +79,7 @@ fn items_that_are_right() {
         "## Docs.\n\n## Of f.\nfn f():\n    pass\n",
         "struct A: pass\n",
         "pub struct A[T: Ord + Show, uses U] where T: Hash:\n    pub mut a: T? = None\n    b: own fn(int) -> (fn(int) -> int uses Net)\n",
-        "derive Ord + Json\nenum E[T]:\n    A\n    B(x: T, y: Map[string, [T]])\n\n    fn f(self) -> int:\n        return 1\n",
+        "derive Ord, Json\nenum E[T]:\n    A\n    B(x: T, y: Map[string, [T]])\n\n    fn f(self) -> int:\n        return 1\n",
         "error E:\n    A(at: int)\n",
         "trait T: Show + Ord:\n    fn a(self)\n    fn b(self):\n        pass\n",
         "impl[T: Show] Describe for Box[T] where T: Ord:\n    fn d(self) -> string: return \"\"\n",

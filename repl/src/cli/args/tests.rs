@@ -7,6 +7,7 @@ fn cli(line: &str) -> Result<Cli, String> {
     parse(line.split_whitespace().map(OsString::from)).map_err(|refused| match refused {
         Refused::Message(message) => message,
         Refused::Clap(error) => error.to_string(),
+        Refused::Help(error, help) => format!("{error}{help}"),
     })
 }
 
