@@ -231,7 +231,7 @@ fn a_long_path_of_calls() {
         text.push_str(&format!("\nfn f{i}():\n    f{}()\n", i - 1));
     }
     text.push_str("\nfn main() uses Console:\n    f299()\n");
-    let folder = Folder::new("path", &[("main.jet", &text)]);
+    let folder = Folder::new("long_path", &[("main.jet", &text)]);
     let (code, told) = folder.check("main.jet", &["--fix"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("repaired 300 faults"), "{told}");

@@ -742,7 +742,7 @@ fn stray(error: &clap::Error, args: &[OsString]) -> Option<String> {
         all.any(|a| a.get_long() == flag.strip_prefix("--") && a.get_action().takes_values())
     };
     match flag {
-        Some(flag) if takes_value(flag) => Some(format!(
+        Some(flag) if flag.starts_with("--") && takes_value(flag) => Some(format!(
             "the value of a flag stands behind `=`: `{flag}={word}`"
         )),
         _ if command.get_name() == "run" => Some(format!(
