@@ -487,7 +487,7 @@ fn the_command_line_is_refused_with_2() {
         );
     }
     folder
-        .run("hello.jet --allow-listen")
+        .run("hello.jet --allow-tasks")
         .expect(2, "", &["not supported yet"]);
     folder.run("lsp").expect(2, "", &["not supported yet"]);
     assert!(folder.run("--help").out.contains("Usage"));

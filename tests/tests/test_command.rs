@@ -154,7 +154,7 @@ fn modes_are_honoured_or_refused() {
     let flags = [
         ".",
         "--gc-log",
-        "--gc=stress:50",
+        "--gc=stress",
         "--monitor",
         "--filter=console",
     ];
