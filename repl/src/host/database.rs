@@ -350,6 +350,10 @@ impl Database {
                 "reading by `execute`; `query` reads"
             }));
         }
+        // A plan names what a granted view is made of.
+        if self.guard.confined() && statement.is_explain() != 0 {
+            return Err(denied("plans"));
+        }
         let places = statement.parameter_count();
         if places != values.len() {
             return Err(failed(&format!(

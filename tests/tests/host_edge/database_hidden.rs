@@ -93,6 +93,9 @@ fn nothing_hidden_is_read_or_named() {
         "with open as (select secret from hid_users) select * from open",
         "with open as (select sql from sqlite_master) select * from open",
         "select * from orders indexed by hid_index",
+        "explain select * from names",
+        "explain query plan select * from names",
+        "explain query plan select * from open",
         "insert into broken values (1)",
         "insert into open values (1, 'x')",
     ];
