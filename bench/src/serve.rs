@@ -48,6 +48,8 @@ struct Contender {
     took: Duration,
     /// Microseconds of each answer.
     micros: Vec<u32>,
+    /// Processor time under load, in seconds.
+    worked: f64,
     /// Resident bytes behind each turn.
     resident: Vec<u64>,
     first_error: Option<String>,
@@ -95,6 +97,7 @@ impl Contender {
             errors: 0,
             took: Duration::ZERO,
             micros: Vec::new(),
+            worked: 0.0,
             resident: Vec::new(),
             first_error: None,
         })
@@ -102,6 +105,7 @@ impl Contender {
 
     /// A turn: all clients ask until the time is over.
     fn turn(&mut self, options: &Options, length: Duration) {
+        let before = processor(self.child.id());
         let start = Instant::now();
         let end = start + length;
         let port = self.port;
@@ -123,11 +127,17 @@ impl Contender {
             }
         }
         self.took += start.elapsed();
+        self.worked += processor(self.child.id()) - before;
         self.resident.push(resident(self.child.id()).unwrap_or(0));
     }
 
     fn per_second(&self) -> f64 {
         self.asked as f64 / self.took.as_secs_f64().max(1e-9)
+    }
+
+    /// Microseconds of processor time for a request.
+    fn cost(&self) -> f64 {
+        self.worked * 1e6 / self.asked.max(1) as f64
     }
 
     /// Milliseconds within which such a part of the answers came.
@@ -227,6 +237,19 @@ fn resident(id: u32) -> Option<u64> {
     Some(kib << 10)
 }
 
+/// Seconds of processor time that a process used, all threads together; in hundredths, as the system counts.
+fn processor(id: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // Behind the name, which may have spaces: the state, and eleven numbers before the two.
+    let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let ticks = rest
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .filter_map(|n| n.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
+}
+
 /// Runs both servers under load in turns. `false` if there was an error, or no peer.
 pub fn run(options: &Options) -> Result<bool, String> {
     let jetvm = match &options.jetvm {
@@ -260,6 +283,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
         contender.turn(options, Duration::from_secs(1));
         contender.micros.clear();
         (contender.asked, contender.took) = (0, Duration::ZERO);
+        contender.worked = 0.0;
         contender.resident.clear();
     }
     for _ in 0..turns {
@@ -272,21 +296,31 @@ pub fn run(options: &Options) -> Result<bool, String> {
         options.clients, turns, options.slice
     );
     println!(
-        "{:<6} {:>10} {:>8} {:>10} {:>9} {:>9} {:>10} {:>10} {:>10}",
-        "", "requests", "errors", "per s", "p50, ms", "p99, ms", "first MB", "last MB", "most MB"
+        "{:<6} {:>10} {:>8} {:>10} {:>9} {:>9} {:>8} {:>9} {:>9} {:>9}",
+        "",
+        "requests",
+        "errors",
+        "per s",
+        "p50, ms",
+        "p99, ms",
+        "cpu, µs",
+        "first MB",
+        "last MB",
+        "most MB"
     );
     let mut fine = true;
     for contender in &mut contenders {
         let mb = |bytes: Option<&u64>| bytes.copied().unwrap_or(0) as f64 / 1e6;
         let (p50, p99) = (contender.quantile(0.5), contender.quantile(0.99));
         println!(
-            "{:<6} {:>10} {:>8} {:>10.0} {:>9.2} {:>9.2} {:>10.1} {:>10.1} {:>10.1}",
+            "{:<6} {:>10} {:>8} {:>10.0} {:>9.2} {:>9.2} {:>8.0} {:>9.1} {:>9.1} {:>9.1}",
             contender.name,
             contender.asked,
             contender.errors,
             contender.per_second(),
             p50,
             p99,
+            contender.cost(),
             mb(contender.resident.first()),
             mb(contender.resident.last()),
             mb(contender.resident.iter().max()),
@@ -298,8 +332,9 @@ pub fn run(options: &Options) -> Result<bool, String> {
     }
     match contenders.as_slice() {
         [jet, node] => println!(
-            "requests per second, ours / node: {:.2}",
-            jet.per_second() / node.per_second().max(1e-9)
+            "requests per second, ours / node: {:.2}; processor time a request: {:.2}",
+            jet.per_second() / node.per_second().max(1e-9),
+            jet.cost() / node.cost().max(1e-9)
         ),
         _ => fine = false,
     }
