@@ -368,6 +368,8 @@ impl Guard {
 /// Turns off what leads past a database, or believes what its file says about itself.
 pub(super) fn harden(c: &Connection) -> Result<(), Error> {
     c.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // How a statement is run does not depend on the values that it is given: it is prepared once, not for each of them.
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     c.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     c.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     c.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
