@@ -117,7 +117,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
         let made = match suite {
             Suite::Awfy => contender::awfy_peer(peer, &sources, &scratch.path),
             Suite::Kernels | Suite::Heap | Suite::Shapes => {
-                contender::kernel_peer(peer, &sources, &scratch.path)
+                contender::kernel_peer(peer, suite, &sources, &scratch.path)
             }
         };
         match made {

@@ -61,6 +61,11 @@ pub enum Peer {
     Cpp,
     /// C by `gcc -O2`.
     Gcc,
+    /// Go.
+    Go,
+    /// OCaml, compiled to machine code.
+    #[value(name = "ocaml")]
+    OCaml,
 }
 
 impl Peer {
@@ -75,6 +80,8 @@ impl Peer {
             Peer::PyPy3 => "pypy3",
             Peer::Cpp => "cpp",
             Peer::Gcc => "gcc",
+            Peer::Go => "go",
+            Peer::OCaml => "ocaml",
         }
     }
 
@@ -88,12 +95,16 @@ impl Peer {
             Peer::PyPy3 => &["pypy3"],
             Peer::Cpp => &["g++"],
             Peer::Gcc => &["gcc"],
+            Peer::Go => &["go"],
+            Peer::OCaml => &["ocamlopt"],
         }
     }
 
     fn version_flag(self) -> &'static str {
         match self {
             Peer::LuaJit | Peer::LuaJitOff | Peer::Lua54 => "-v",
+            Peer::Go => "version",
+            Peer::OCaml => "-version",
             Peer::Node | Peer::Java | Peer::PyPy3 | Peer::Cpp | Peer::Gcc => "--version",
         }
     }
@@ -106,17 +117,20 @@ impl Peer {
             Peer::Java => Some("Java"),
             Peer::PyPy3 => Some("Python"),
             Peer::Cpp => Some("C++"),
-            Peer::Gcc => None,
+            Peer::Gcc | Peer::Go | Peer::OCaml => None,
         }
     }
 
-    /// The file with this language's kernels.
-    fn kernels(self) -> Option<&'static str> {
+    /// The file with this language's kernels of a suite.
+    fn kernels(self, suite: Suite) -> Option<&'static str> {
         match self {
             Peer::LuaJit | Peer::LuaJitOff | Peer::Lua54 => Some("kernels.lua"),
             Peer::Node => Some("kernels.js"),
             Peer::Gcc => Some("kernels.c"),
-            Peer::Java | Peer::PyPy3 | Peer::Cpp => None,
+            Peer::Java if suite == Suite::Heap => Some("Heap.java"),
+            Peer::Go if suite == Suite::Heap => Some("heap.go"),
+            Peer::OCaml if suite == Suite::Heap => Some("heap.ml"),
+            Peer::Java | Peer::Go | Peer::OCaml | Peer::PyPy3 | Peer::Cpp => None,
         }
     }
 
@@ -124,7 +138,7 @@ impl Peer {
     pub fn knows(self, suite: Suite) -> bool {
         match suite {
             Suite::Awfy => self.folder().is_some(),
-            Suite::Kernels | Suite::Heap => self.kernels().is_some(),
+            Suite::Kernels | Suite::Heap => self.kernels(suite).is_some(),
             Suite::Shapes => false,
         }
     }
@@ -188,8 +202,13 @@ fn tool(peer: Peer) -> Result<PathBuf, String> {
 
 /// A peer with the kernels in `folder`, compiled into `scratch` where needed; an error says why it
 /// cannot take part.
-pub fn kernel_peer(peer: Peer, folder: &Path, scratch: &Path) -> Result<Contender, String> {
-    let file = peer.kernels().ok_or("it has no kernels")?;
+pub fn kernel_peer(
+    peer: Peer,
+    suite: Suite,
+    folder: &Path,
+    scratch: &Path,
+) -> Result<Contender, String> {
+    let file = peer.kernels(suite).ok_or("it has no such kernels")?;
     let tool = tool(peer)?;
     let source = folder.join(file);
     if !source.is_file() {
@@ -197,15 +216,35 @@ pub fn kernel_peer(peer: Peer, folder: &Path, scratch: &Path) -> Result<Contende
     }
     let mut program = tool.clone();
     let mut arguments: Vec<OsString> = Vec::new();
+    let compiler = peer.tools().last().copied().unwrap_or_default();
+    // Flags, of which the last takes the output.
+    let compile = |flags: &[&str], output: &Path, source: &Path, libraries: &[&str]| {
+        let mut command = Command::new(compiler);
+        command.args(flags).arg(output).arg(source).args(libraries);
+        process::run(&mut command, COMPILE_TIMEOUT).map_err(|e| format!("{compiler}: {e}"))
+    };
     match peer {
         Peer::Gcc => {
             program = scratch.join("kernels");
-            let mut command = Command::new(&tool);
-            command
-                .args(["-O2", "-ffp-contract=off", "-o"])
-                .arg(&program);
-            process::run(command.arg(&source).arg("-lm"), COMPILE_TIMEOUT)
-                .map_err(|e| format!("gcc: {e}"))?;
+            let flags = ["-O2", "-ffp-contract=off", "-o"];
+            compile(&flags, &program, &source, &["-lm"])?;
+        }
+        Peer::Go => {
+            program = scratch.join("kernels-go");
+            compile(&["build", "-o"], &program, &source, &[])?;
+        }
+        Peer::OCaml => {
+            program = scratch.join("kernels-ocaml");
+            // It writes what lies between beside the source, so that has to be a copy.
+            let copy = scratch.join(file);
+            fs::copy(&source, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
+            let flags = ["-O3", "-I", "+unix", "unix.cmxa", "-o"];
+            compile(&flags, &program, &copy, &[])?;
+        }
+        Peer::Java => {
+            let classes = scratch.join("java-kernels");
+            compile(&["-d"], &classes, &source, &[])?;
+            arguments.extend(["-cp".into(), classes.into(), "Heap".into()]);
         }
         Peer::LuaJitOff => arguments.extend(["-joff".into(), source.into()]),
         _ => arguments.push(source.into()),
@@ -240,7 +279,9 @@ pub fn awfy_peer(peer: Peer, suite: &Path, scratch: &Path) -> Result<Contender, 
             let classes = compile_java(&folder, scratch)?;
             arguments.extend(["-cp".into(), classes.into(), "Harness".into()]);
         }
-        Peer::Cpp | Peer::Gcc => program = compile_cpp(tool, &folder, scratch)?.into(),
+        Peer::Cpp | Peer::Gcc | Peer::Go | Peer::OCaml => {
+            program = compile_cpp(tool, &folder, scratch)?.into()
+        }
     }
     Ok(Contender {
         name: peer.name().to_owned(),
@@ -359,7 +400,8 @@ mod tests {
         for p in Peer::value_variants() {
             let (suite, scratch) = (Path::new("no/such/suite"), Path::new("no/such/scratch"));
             assert!(awfy_peer(*p, suite, scratch).is_err(), "{}", p.name());
-            assert!(kernel_peer(*p, suite, scratch).is_err(), "{}", p.name());
+            let kernels = kernel_peer(*p, Suite::Heap, suite, scratch);
+            assert!(kernels.is_err(), "{}", p.name());
         }
     }
 
