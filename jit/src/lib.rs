@@ -11,6 +11,7 @@
 //! would have; nothing is decided by what a bundle claims. See `docs/jit.md`.
 
 mod backend;
+mod budget;
 mod emit;
 mod emit_ops;
 mod emit_own;

@@ -17,6 +17,7 @@ use jet_vm::plug::{Jit, JitStats, Left, Plug};
 use rustc_hash::FxHashMap;
 
 use crate::backend::Backend;
+use crate::budget::Budget;
 use crate::paths::{Facts, Paths};
 use crate::region::{CtxId, Region};
 use crate::{Abort, Dump, Mode, Options, lower, opt, show};
@@ -146,6 +147,7 @@ pub struct Compiler {
     recording: Option<Recording>,
     exits: Vec<ExitInfo>,
     stats: JitStats,
+    budget: Budget,
     aborts: FxHashMap<String, u64>,
     attempts: FxHashMap<usize, u32>,
     random: Random,
@@ -178,6 +180,7 @@ impl Compiler {
         }
         Compiler {
             random: Random::new(options.seed),
+            budget: Budget::new(options.mode == Mode::On && !options.eager),
             options,
             tuning,
             backend,
@@ -369,7 +372,7 @@ impl Compiler {
         self.widen(r.region);
         let started = Instant::now();
         let result = self.compile(r.region, plug);
-        self.stats.compile_us += started.elapsed().as_micros() as u64;
+        self.budget.spend(started.elapsed());
         if let Err(why) = result {
             self.abort(at, why);
             let region = &mut self.regions[r.region];
@@ -568,6 +571,10 @@ impl Jit for Compiler {
             plug.count(at, u32::MAX);
             return false;
         }
+        if !self.budget.allows() {
+            plug.count(at, self.tuning.loop_count);
+            return false;
+        }
         let (func, pc) = loaded.place(at);
         let id = self.regions.len();
         self.regions.push(Region::new(func, pc, at));
@@ -613,6 +620,9 @@ impl Jit for Compiler {
             return false;
         }
         info.left = self.tuning.exit_count;
+        if !self.budget.allows() {
+            return false;
+        }
         let (region, ctx) = (info.region, info.ctx);
         self.recording = Some(Recording {
             region,
@@ -672,6 +682,7 @@ impl Jit for Compiler {
         aborts.sort();
         JitStats {
             aborts,
+            compile_us: self.budget.spent().as_micros() as u64,
             ..self.stats.clone()
         }
     }
