@@ -19,6 +19,9 @@ pub const ELEMENTS_PER_UNIT: u64 = 8;
 /// Bytes of a string that cost one unit of fuel.
 pub const BYTES_PER_UNIT: u64 = 32;
 
+/// Units that a string costs which is put together with others.
+pub const UNITS_PER_PIECE: u64 = 4;
+
 /// Dynamic cost of work on that many elements.
 pub fn element_work(elements: u64) -> u64 {
     elements / ELEMENTS_PER_UNIT
@@ -27,6 +30,16 @@ pub fn element_work(elements: u64) -> u64 {
 /// Dynamic cost of work on that many bytes of strings.
 pub fn byte_work(bytes: u64) -> u64 {
     bytes / BYTES_PER_UNIT
+}
+
+/// Dynamic cost of work that looks at each character of so many bytes, such as mapping its case.
+pub fn character_work(bytes: u64) -> u64 {
+    bytes
+}
+
+/// Dynamic cost of putting that many strings together, besides that of their bytes.
+pub fn piece_work(pieces: u64) -> u64 {
+    pieces.saturating_mul(UNITS_PER_PIECE)
 }
 
 /// Whether the instruction is a charge point by itself.

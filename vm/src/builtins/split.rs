@@ -1,7 +1,7 @@
 //! Builtins between strings and lists. Pieces are found again from the text after each allocation, so
 //! nothing outside the heap grows with them.
 
-use jet_bytecode::analysis::fuel::{byte_work, element_work};
+use jet_bytecode::analysis::fuel::{byte_work, element_work, piece_work};
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::layout::DATA_OFFSET;
 use jet_gc::{Format, Ref};
@@ -130,7 +130,7 @@ builtins! {
     }
     /// `str_split_whitespace`
     Words |vm| {
-        let [s] = vm.read_args([0])?;
+        let s = vm.read_characters()?;
         vm.pieces(s, next_word)?.to_word()
     }
     /// `str_chars`
@@ -230,7 +230,7 @@ builtins! {
     Join |vm| {
         let (reg, sep) = (vm.arg_ix(0), vm.arg_ix(1));
         let n = vm.list_len(vm.obj(reg));
-        vm.charge_point(element_work(n))?;
+        vm.charge_point(piece_work(n))?;
         vm.flatten(sep)?;
         let mut len = n.saturating_sub(1).saturating_mul(vm.str_len(sep));
         let (data, _) = vm.list_parts(vm.obj(reg));

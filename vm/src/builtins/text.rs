@@ -1,6 +1,6 @@
 //! Builtins that read a string and give a number or another string.
 
-use jet_bytecode::analysis::fuel::byte_work;
+use jet_bytecode::analysis::fuel::{byte_work, character_work};
 use jet_bytecode::opcodes::TrapKind;
 
 use super::builtins;
@@ -35,6 +35,13 @@ impl Vm<'_> {
             }
         };
         self.trap(TrapKind::Bounds, why)
+    }
+
+    /// As [`Vm::read_args`] of the first argument, of which each character is looked at.
+    pub(super) fn read_characters(&mut self) -> Done<usize> {
+        let [s] = self.read_args([0])?;
+        self.charge(character_work(self.str_len(s)))?;
+        Ok(s)
     }
 
     /// Charges for a result of this size, which must be possible.
@@ -93,7 +100,7 @@ builtins! {
     }
     /// `str_to_lower`
     ToLower |vm| {
-        let [s] = vm.read_args([0])?;
+        let s = vm.read_characters()?;
         let len = vm.text(s).chars().flat_map(char::to_lowercase).map(char::len_utf8).sum::<usize>();
         vm.charge_result(len as u64)?;
         let text = vm.text(s).to_lowercase();
@@ -101,7 +108,7 @@ builtins! {
     }
     /// `str_to_upper`
     ToUpper |vm| {
-        let [s] = vm.read_args([0])?;
+        let s = vm.read_characters()?;
         let len = vm.text(s).chars().flat_map(char::to_uppercase).map(char::len_utf8).sum::<usize>();
         vm.charge_result(len as u64)?;
         let text = vm.text(s).to_uppercase();
