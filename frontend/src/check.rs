@@ -415,6 +415,8 @@ pub(crate) struct Checker<'a, 's> {
     pub used_names: std::cell::RefCell<rustc_hash::FxHashSet<(ModId, Symbol)>>,
     /// Steps of inference left for the whole program.
     pub total_fuel: u64,
+    /// Where something second class was told to lack a trait.
+    pub second_told: Vec<crate::source::Span>,
     /// Steps of checking `match` left for the whole program.
     pub match_work: u32,
     /// What the program is compiled for.
@@ -469,6 +471,7 @@ impl<'a, 's> Checker<'a, 's> {
             refused_impls: rustc_hash::FxHashSet::default(),
             used_names: std::cell::RefCell::default(),
             total_fuel: 200_000_000,
+            second_told: Vec::new(),
             match_work: exhaust::MAX_TOTAL_WORK,
             purpose: Purpose::default(),
             links: Vec::new(),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jet_frontend::diag::{Severity, codes};
 use jet_frontend::driver::{CompileOutput, PackageInput, ProgramInput, SourceInput};
 use jet_frontend::session::{self, Bound, Findings, Part, RUN, Shape, Written, alias};
-use jet_vm::host::{HostCapability, interrupt};
+use jet_vm::host::{HostCapability, LimitKind, interrupt};
 use jet_vm::{DebugLog, Debugged};
 
 use crate::audit::{self, Request};
@@ -527,7 +527,7 @@ impl Session {
         }
         entries.push(entry);
         let (output, _) = self.compile(&entries, &main, None, true);
-        let bug = |what: String| Answer::Bug(what);
+        let bug = Answer::Bug;
         if let Some(d) = output
             .diagnostics
             .iter()
@@ -536,10 +536,11 @@ impl Session {
             let (line, _) = output.sources.line_col(d.span);
             let path = output.sources.path(d.span.file);
             if d.code == codes::LOWERING || path == entry.part.path {
-                let texts = texts(&entry.part);
-                let shown =
-                    self.style
-                        .diagnostics(std::slice::from_ref(d), &output.sources, &texts);
+                // Paths of entries are shown as they are.
+                let only = std::slice::from_ref(d);
+                let shown = self
+                    .style
+                    .diagnostics(only, &output.sources, &Texts::default());
                 return Err(Answer::Failed(shown));
             }
             return Err(bug(format!(
@@ -671,6 +672,11 @@ impl Session {
                 &[],
             ))),
             End::Ended(mut ending) => {
+                // The run's limit includes what runs again.
+                let own = self.options.limits.fuel;
+                if let (Some(LimitKind::Fuel), Some(own)) = (ending.limit, own) {
+                    ending.message = format!("the fuel limit of {own} for an entry is reached");
+                }
                 // The frames below are ours.
                 if ending.elided.is_none() {
                     ending
@@ -776,7 +782,7 @@ impl Session {
             about
         };
         self.style
-            .diagnostics(&about, &output.sources, &texts(&part))
+            .diagnostics(&about, &output.sources, &Texts::default())
     }
 }
 
@@ -791,9 +797,4 @@ fn part(draft: &Draft, before: usize, keep: bool) -> Part {
         before,
         keep: (keep && draft.shape.value).then(|| LAST.to_owned()),
     }
-}
-
-/// For messages: paths of entries are shown as they are.
-fn texts(_: &Part) -> Texts {
-    Texts::default()
 }

@@ -270,7 +270,7 @@ fn slips_on_the_command_line() {
     std::fs::create_dir(dir.join("p")).expect("a folder");
     let out = jetvm_in(&dir, &["new", "p"]);
     assert!(
-        text(&out.stderr).contains("`p` exists already"),
+        text(&out.stderr).contains("`p`: it exists already"),
         "{}",
         text(&out.stderr)
     );

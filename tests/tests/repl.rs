@@ -414,3 +414,16 @@ n
     assert_eq!(out, "1\n");
     assert!(err.contains("leave out `--deny-console`"), "{err}");
 }
+
+#[test]
+fn the_fuel_limit_is_that_of_an_entry() {
+    // The entry that fails runs the first two again, which is not its work.
+    let typed =
+        "let xs = [0; 100]\nfor i in 0..200: xs.push(i)\n\nfor i in 0..1_000_000: xs[0] = i\n\n";
+    let out = fed(Command::new(JETVM).args(["repl", "--fuel=5000"]), typed);
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        told.contains("limit[fuel]: the fuel limit of 5000 for an entry is reached"),
+        "{told}"
+    );
+}

@@ -4,7 +4,7 @@
 //! The walk is the one place that enforces where capabilities, attenuators and borrowed functions may
 //! stand: a form that does not name them here refuses them.
 
-use super::rules::Rule;
+use super::rules::{Rule, broken};
 use super::{Checker, codes};
 use crate::diag::Diagnostic;
 use crate::source::Span;
@@ -29,7 +29,9 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn audit_ty(&mut self, ty: Ty, span: Span) {
-        if let Some(what) = self.second_class(ty, false) {
+        if let Some(what) = self.second_class(ty, false)
+            && !(broken(Rule::TypeArgument) && self.within_told(span))
+        {
             self.breach(
                 Rule::TypeArgument,
                 span,
@@ -37,6 +39,12 @@ impl<'a> Checker<'a, '_> {
                 "authority and borrowed functions are only passed down; pass data, or an `own fn`",
             );
         }
+    }
+
+    /// Whether it was told already that what is second class there lacks a trait.
+    fn within_told(&self, span: Span) -> bool {
+        let mut told = self.second_told.iter();
+        told.any(|s| s.file == span.file && s.start <= span.start && span.end <= s.end)
     }
 
     fn audit_all(&mut self, es: &mut [Expr], may: May) {
@@ -75,6 +83,9 @@ impl<'a> Checker<'a, '_> {
                     "it stands right of `with`, and as another attenuator's field",
                 ),
             };
+            if broken(rule) && self.within_told(span) {
+                return;
+            }
             if self.breach(rule, span, what, help) {
                 return;
             }
@@ -158,6 +169,9 @@ impl<'a> Checker<'a, '_> {
                     Callee::Dyn { .. } => {}
                     Callee::Value(f) => self.audit(f, May::Borrowed),
                     Callee::Cap { cap, .. } => self.audit(cap, May::Cap),
+                }
+                if self.told > told {
+                    return;
                 }
                 self.audit_all(caps, May::Cap);
                 // `self.method(…)` of an attenuator.

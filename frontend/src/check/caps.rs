@@ -578,6 +578,24 @@ impl<'a> Checker<'a, '_> {
         args: &'a [Arg<'a>],
         span: Span,
     ) -> Expr {
+        let callee = TCallee::Cap {
+            cap: Box::new(binding),
+            method: m,
+        };
+        self.interface_call(callee, None, sig, type_args, args, span)
+    }
+
+    /// A call by the signature of a capability's method.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn interface_call(
+        &mut self,
+        callee: TCallee,
+        recv: Option<Expr>,
+        sig: &Sig,
+        type_args: &'a [TypeExpr<'a>],
+        args: &'a [Arg<'a>],
+        span: Span,
+    ) -> Expr {
         if let Some(t) = type_args.first() {
             self.err(
                 codes::TYPE_ARGS,
@@ -588,11 +606,8 @@ impl<'a> Checker<'a, '_> {
         let formals = self.formals(&sig.params, 0, &[]);
         let mut prefix = Vec::new();
         let what = Ticked(&sig.display);
-        let all = self.arguments(&formals, args, &[], span, &what, &mut prefix);
-        let callee = TCallee::Cap {
-            cap: Box::new(binding),
-            method: m,
-        };
+        let rest = self.arguments(&formals, args, &[], span, &what, &mut prefix);
+        let all = recv.into_iter().chain(rest).collect();
         self.finish_call(callee, Vec::new(), all, sig.ret, sig.errs, prefix, span)
     }
 

@@ -4,7 +4,6 @@
 //! `allow` and pure places see it.
 
 use super::body::{bad, ex};
-use super::call::Ticked;
 use super::cx::EnvEntry;
 use super::rules::{Rule, broken};
 use super::{Checker, codes};
@@ -191,20 +190,7 @@ impl<'a> Checker<'a, '_> {
         let Some(function) = function else {
             return bad(span);
         };
-        if let Some(t) = type_args.first() {
-            self.err(
-                codes::TYPE_ARGS,
-                t.span,
-                "methods of capabilities are not generic",
-            );
-        }
-        let formals = self.formals(&sig.params, 0, &[]);
-        let mut prefix = Vec::new();
-        let what = Ticked(&sig.display);
-        let rest = self.arguments(&formals, args, &[], span, &what, &mut prefix);
-        let mut all = vec![recv];
-        all.extend(rest);
         let callee = TCallee::Fn(function, Vec::new());
-        self.finish_call(callee, Vec::new(), all, sig.ret, sig.errs, prefix, span)
+        self.interface_call(callee, Some(recv), &sig, type_args, args, span)
     }
 }

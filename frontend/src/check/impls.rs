@@ -263,11 +263,26 @@ impl<'a> Checker<'a, '_> {
             .map(|(_, (s, _))| self.text(s.name))
             .collect();
         self.report_missing(item, &tname, &target, &missing);
+        let interface = ImplOf::Trait(trait_id, targs);
+        let index = self.record_impl(m, item, enc, interface, self_ty, methods);
+        self.index_impl(index, trait_id, self_ty);
+    }
+
+    /// Notes an implementation; gives its index.
+    fn record_impl(
+        &mut self,
+        m: ModId,
+        item: &ImplItem<'a>,
+        enc: Enclosing,
+        interface: ImplOf,
+        self_ty: Ty,
+        methods: Vec<Option<FnId>>,
+    ) -> usize {
         let index = self.prog.impls.len();
         self.prog.impls.push(ImplDef {
             package: self.pkg_of(m),
             generics: id32(enc.generics.len()),
-            interface: ImplOf::Trait(trait_id, targs),
+            interface,
             self_ty,
             methods,
             span: item.head,
@@ -276,7 +291,7 @@ impl<'a> Checker<'a, '_> {
             generics: enc.generics.len(),
             preds: enc.preds,
         });
-        self.index_impl(index, trait_id, self_ty);
+        index
     }
 
     pub(super) fn trait_has_default(&self, t: TraitId, i: usize) -> bool {
@@ -393,19 +408,8 @@ impl<'a> Checker<'a, '_> {
                 info.of_cap = true;
             }
         }
-        let index = self.prog.impls.len();
-        self.prog.impls.push(ImplDef {
-            package: self.pkg_of(m),
-            generics: id32(enc.generics.len()),
-            interface: ImplOf::Cap(cap),
-            self_ty,
-            methods,
-            span: item.head,
-        });
-        self.impls.push(ImplInfo {
-            generics: enc.generics.len(),
-            preds: enc.preds,
-        });
+        let interface = ImplOf::Cap(cap);
+        let index = self.record_impl(m, item, enc, interface, self_ty, methods);
         self.cap_impls.entry(cap).or_default().push(index);
     }
 

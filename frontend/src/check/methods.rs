@@ -344,18 +344,22 @@ impl<'a> Checker<'a, '_> {
                 Hit::Trait(*t, targs, *m)
             }
             _ => {
-                let names: Vec<String> = hits.iter().map(|(t, _)| self.trait_name(*t)).collect();
-                let n = self.text(name);
-                let span = self.cx.here();
-                self.err_help(
-                    codes::AMBIGUOUS_METHOD,
-                    span,
-                    format!("`{n}` is a method of several traits: {}", names.join(", ")),
-                    "give the methods different names",
-                );
+                let of: Vec<TraitId> = hits.iter().map(|(t, _)| *t).collect();
+                self.ambiguous_method(name, self.cx.here(), &of);
                 Hit::Bad
             }
         }
+    }
+
+    pub(super) fn ambiguous_method(&mut self, name: Symbol, span: Span, of: &[TraitId]) {
+        let names: Vec<String> = of.iter().map(|t| self.trait_name(*t)).collect();
+        let n = self.text(name);
+        self.err_help(
+            codes::AMBIGUOUS_METHOD,
+            span,
+            format!("`{n}` is a method of several traits: {}", names.join(", ")),
+            "give the methods different names",
+        );
     }
 
     /// A method that an object has from a trait that its own one asks for.
@@ -380,15 +384,8 @@ impl<'a> Checker<'a, '_> {
                 Some(Hit::Dyn(*s, sargs, *m))
             }
             _ => {
-                let names: Vec<String> = hits.iter().map(|(s, ..)| self.trait_name(*s)).collect();
-                let n = self.text(name);
-                let span = self.cx.here();
-                self.err_help(
-                    codes::AMBIGUOUS_METHOD,
-                    span,
-                    format!("`{n}` is a method of several traits: {}", names.join(", ")),
-                    "give the methods different names",
-                );
+                let of: Vec<TraitId> = hits.iter().map(|(s, ..)| *s).collect();
+                self.ambiguous_method(name, self.cx.here(), &of);
                 Some(Hit::Bad)
             }
         }

@@ -441,6 +441,9 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn report_bound(&mut self, o: &Obligation, inner: Ty, inner_trait: TraitId) {
+        if self.second_class(inner, false).is_some() {
+            self.second_told.push(o.span);
+        }
         let ty = self.zonk(o.pred.ty);
         let text = self.show(ty);
         let tr = self.show_trait(o.pred.trait_id, &o.pred.args);

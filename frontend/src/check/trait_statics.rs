@@ -34,13 +34,8 @@ impl<'a> Checker<'a, '_> {
             [] => return None,
             [hit] => *hit,
             _ => {
-                let names: Vec<String> = hits.iter().map(|(t, _)| self.trait_name(*t)).collect();
-                self.err_help(
-                    codes::AMBIGUOUS_METHOD,
-                    name.span,
-                    format!("`{s}` is a method of several traits: {}", names.join(", ")),
-                    "give the methods different names",
-                );
+                let of: Vec<TraitId> = hits.iter().map(|(t, _)| *t).collect();
+                self.ambiguous_method(name.name, name.span, &of);
                 return Some(bad(span));
             }
         };

@@ -57,7 +57,7 @@ pub(super) fn new(args: &NewArgs, style: Style) -> u8 {
             OK
         }
         Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => {
-            let message = format!("`{}` exists already", folder.display());
+            let message = format!("cannot make `{}`: it exists already", folder.display());
             let help = "choose another name; nothing that exists is touched";
             say(&style.plain("", &message, Some(help), &[]));
             FAILED
