@@ -132,13 +132,14 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 /// The sections of the list, each written by the test that made its attempts.
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     "SQL that leads past a grant of one table",
     "SQL that is harmless",
     "SQL without an end",
     "SQL that leads to what is hidden",
     "SQL whose single steps would take hours",
     "Files that do not fit",
+    "A disk that is full",
     "Files that say or record what a program does",
     "Addresses of the machine and its surroundings",
     "Hosts, ports and redirects beside the grant",
