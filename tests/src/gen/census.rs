@@ -61,6 +61,10 @@ pub const NEVER: &[(&str, &str)] = &[
         "of the network: generated programs have none, what they do is not computed",
     ),
     (
+        "std listen.",
+        "of requests from outside: generated programs get none, what they do is not computed",
+    ),
+    (
         "std process.",
         "of programs outside: generated programs run none, what they do is not computed",
     ),
