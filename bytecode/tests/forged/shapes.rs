@@ -178,6 +178,7 @@ pub fn shapes(forge: &mut Forge) {
         .position(|f| !f.lines.is_empty())
         .unwrap();
     let lines = p.functions[n].lines.len();
+    let words = p.functions[n].code.len() as u32;
     for k in 0..lines {
         let mut line = |what: &str, change: &dyn Fn(&mut LineEntry)| {
             add(format!("line {k}: {what}"), &[Rule::DebugTable], &|p| {
@@ -185,6 +186,9 @@ pub fn shapes(forge: &mut Forge) {
             });
         };
         line("outside", &|l| l.pc = 1 << 20);
+        if k + 1 == lines {
+            line("just behind the code", &|l| l.pc = words);
+        }
         line("file", &|l| l.file = 7);
         line("line 0", &|l| l.line = 0);
         line("column 0", &|l| l.col = 0);
