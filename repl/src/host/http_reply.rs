@@ -8,6 +8,7 @@ use std::io::Write;
 use jet_vm::host::HostValue;
 
 use super::http_request::{MOST_HEADERS, is_token};
+use super::http_values::read_pairs;
 
 /// Bytes of all headers.
 const MOST_HEAD: usize = 64 << 10;
@@ -47,18 +48,9 @@ impl Reply {
         else {
             return None;
         };
-        let pair = |value: &HostValue| match value {
-            HostValue::Record(pair) => match pair.as_slice() {
-                [HostValue::Str(name), HostValue::Str(value)] => {
-                    Some((name.to_string(), value.to_string()))
-                }
-                _ => None,
-            },
-            _ => None,
-        };
         Some(Reply {
             status: *status,
-            headers: headers.iter().map(pair).collect::<Option<_>>()?,
+            headers: read_pairs(headers)?,
             body: body.clone(),
         })
     }

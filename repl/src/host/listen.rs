@@ -16,6 +16,7 @@ use jet_vm::host::{
 
 use super::http_reply::Reply;
 use super::http_request::{HttpLimits, MOST_HEADERS, Request};
+use super::http_values::{BYTES, PAIRS};
 use super::listen_io::Reactor;
 use super::listen_scope::{ListenScope, address_of};
 use super::listen_state::Sent;
@@ -49,8 +50,6 @@ static LISTEN_ERROR: HostEnum = HostEnum {
         },
     ],
 };
-const PAIRS: HostType = HostType::List(&HostType::Tuple(&[HostType::Str, HostType::Str]));
-const BYTES: HostType = HostType::List(&HostType::Byte);
 static LIMITS: HostStruct = HostStruct {
     name: "HttpLimits",
     fields: &[

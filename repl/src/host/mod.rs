@@ -7,6 +7,7 @@ mod db_guard;
 mod db_shadow;
 mod http_reply;
 mod http_request;
+mod http_values;
 pub mod listen;
 mod listen_io;
 mod listen_peer;

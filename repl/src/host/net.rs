@@ -19,6 +19,7 @@ use ureq::http::{Method, Request, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+use super::http_values::{BYTES, PAIRS, read_pairs};
 use super::net_scope::{Lookup, NetScope, host_of};
 
 pub use super::net_scope::{Resolver as NameResolver, resolve_by};
@@ -48,8 +49,6 @@ static NET_ERROR: HostEnum = HostEnum {
         },
     ],
 };
-const PAIRS: HostType = HostType::List(&HostType::Tuple(&[HostType::Str, HostType::Str]));
-const BYTES: HostType = HostType::List(&HostType::Byte);
 static REQUEST: HostStruct = HostStruct {
     name: "Request",
     fields: &[
@@ -360,19 +359,10 @@ impl Sent {
         else {
             return None;
         };
-        let pair = |value: &HostValue| match value {
-            HostValue::Record(pair) => match pair.as_slice() {
-                [HostValue::Str(name), HostValue::Str(value)] => {
-                    Some((name.to_string(), value.to_string()))
-                }
-                _ => None,
-            },
-            _ => None,
-        };
         Some(Sent {
             url: url.to_string(),
             method: method.to_string(),
-            headers: headers.iter().map(pair).collect::<Option<_>>()?,
+            headers: read_pairs(headers)?,
             body: body.clone(),
             redirects: *redirects,
         })
