@@ -5,12 +5,12 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AbiParam, BlockArg, FuncRef, InstBuilder, MemFlagsData, Signature, Value, types,
 };
-use jet_gc::layout::{GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, ref_index};
-use jet_vm::plug::{HEADER_WORDS, RAISED};
+use jet_gc::layout::{GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, TYPE_SHIFT, ref_index};
+use jet_vm::plug::{BOUND, FUNCTION_ENTRY, FUNCTION_ENV, FUNCTION_SIZE, HEADER_WORDS, RAISED};
 
 use crate::backend::entry_signature;
 use crate::emit::{Emit, ty};
-use crate::ir::{Bin, Call, ExitId, FBin, Op, Round, Step, Ty, Val, Width};
+use crate::ir::{Bin, Call, ExitId, FBin, Op, Round, Step, Target, Ty, Val, Width};
 
 impl Emit<'_> {
     pub(crate) fn op(&mut self, v: Val) {
@@ -383,6 +383,23 @@ impl Emit<'_> {
         code
     }
 
+    /// Type of an object.
+    fn type_of(&mut self, object: Val) -> Value {
+        let p = self.address(object);
+        let header = self.load(p, 0, Width::I64);
+        let shift = self.k(i64::from(TYPE_SHIFT));
+        self.b.ins().ushr(header, shift)
+    }
+
+    /// Where the machine code of the word is noted whose address is at `at`.
+    fn place_of(&mut self, bias: Value, at: Value) -> Value {
+        // Never moved: what is read is there only behind the tests before.
+        let word = self.b.ins().load(types::I64, self.state, at, 0);
+        let one = self.k(1);
+        let half = self.b.ins().ushr(word, one);
+        self.b.ins().iadd(bias, half)
+    }
+
     /// A call of the region itself.
     fn call_own(&mut self, call: &Call, budget: Value, own: FuncRef) -> (Value, Value) {
         let e = call.exit;
@@ -457,7 +474,7 @@ impl Emit<'_> {
     }
 
     fn call(&mut self, call: &Call) -> (Value, Value) {
-        if let (true, Some((budget, own))) = (call.own, self.own) {
+        if let (Target::Own, Some((budget, own))) = (call.target, self.own) {
             return self.call_own(call, budget, own);
         }
         let abi = self.abi;
@@ -467,7 +484,32 @@ impl Emit<'_> {
             .b
             .ins()
             .load(types::I64, self.fixed, self.ctx, abi.native_bias);
-        let place = self.offset(bias, (self.loaded.address(call.entry) >> 1) as i64);
+        let mut env = None;
+        let place = match call.target {
+            Target::Direct(entry) => self.offset(bias, (self.loaded.address(entry) >> 1) as i64),
+            Target::Closure(f) => {
+                let id = self.type_of(f);
+                let bound = self.k(i64::from(BOUND));
+                let flag = self.b.ins().icmp(IntCC::Equal, id, bound);
+                self.leave_if(flag, e);
+                let size = self.k(FUNCTION_SIZE as i64);
+                let at = self.b.ins().imul(id, size);
+                let at = self.offset(at, self.loaded.functions() as i64);
+                let flag = self.b.ins().uload32(self.state, at, FUNCTION_ENV as i32);
+                env = Some((f, flag));
+                let at = self.offset(at, FUNCTION_ENTRY as i64);
+                self.place_of(bias, at)
+            }
+            Target::Dyn(object, row, first) => {
+                let id = self.type_of(object);
+                let k = self.offset(id, -(first as i64));
+                let three = self.k(3);
+                let at = self.b.ins().ishl(k, three);
+                let at = self.offset(at, row as i64);
+                self.place_of(bias, at)
+            }
+            Target::Own => bias,
+        };
         let code = self.b.ins().load(types::I64, self.state, place, 0);
         let zero = self.k(0);
         let flag = self.b.ins().icmp(IntCC::Equal, code, zero);
@@ -497,10 +539,20 @@ impl Emit<'_> {
         self.native_room(e);
         let (fuel, cost) = (self.v(call.fuel), self.k(i64::from(call.cost)));
         let fuel = self.charge(fuel, cost, e);
+        // A closure with environment has that in register 0, and its arguments behind.
+        let mut first = self.regs;
+        if let Some((f, flag)) = env {
+            let f = self.v(f);
+            let at = call.base as i32 * 8;
+            self.b.ins().store(self.frame, f, self.regs, at);
+            let three = self.k(3);
+            let words = self.b.ins().ishl(flag, three);
+            first = self.b.ins().iadd(first, words);
+        }
         for (n, arg) in call.args.iter().enumerate() {
             let v = self.v(*arg);
             let at = (call.base as i32 + n as i32) * 8;
-            self.b.ins().store(self.frame, v, self.regs, at);
+            self.b.ins().store(self.frame, v, first, at);
         }
         self.header(call);
         self.b

@@ -6,7 +6,7 @@
 //! is not used after a safepoint, but for what was reloaded after it; slots that an exit does not list hold
 //! the value of their register already.
 
-use jet_bytecode::linked::{FnId, TypeId};
+use jet_bytecode::linked::TypeId;
 use jet_vm::plug::Left;
 
 use crate::Abort;
@@ -351,16 +351,25 @@ pub struct Step {
     pub fuel: Val,
 }
 
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The region itself ([`Graph::own`]).
+    Own,
+    /// The function whose entry has this code index.
+    Direct(usize),
+    /// The function of a closure.
+    Closure(Val),
+    /// What the type of an object has in this row of entries, and the first type of the row.
+    Dyn(Val, usize, u64),
+}
+
 /// See [`Op::Call`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// Callee.
-    pub callee: FnId,
-    /// Whether that is the region itself ([`Graph::own`]).
-    pub own: bool,
-    /// Code index of its entry.
-    pub entry: usize,
-    /// Its frame.
+    /// Who is called.
+    pub target: Target,
+    /// The callee's frame.
     pub base: u32,
     /// Fuel, the call itself not yet paid.
     pub fuel: Val,
@@ -733,6 +742,9 @@ impl Op {
             Op::Step(s) => f(&mut s.fuel),
             Op::Call(c) => {
                 f(&mut c.fuel);
+                if let Target::Closure(v) | Target::Dyn(v, ..) = &mut c.target {
+                    f(v);
+                }
                 c.args.iter_mut().for_each(f);
             }
         }

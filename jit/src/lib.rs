@@ -21,6 +21,7 @@ mod lower;
 mod lower_calls;
 mod lower_enums;
 mod lower_ops;
+mod lower_text;
 mod opt;
 mod paths;
 mod recorder;

@@ -361,7 +361,8 @@ impl<'a> Lower<'a> {
                 let frame = &self.env.frames[k];
                 if frame.facts.kinds[usize::from(r)] == RegKind::Ref {
                     let slot = frame.base + u32::from(r);
-                    let v = self.push(Op::Slot(slot, Ty::I));
+                    let constant = frame.facts.constants[usize::from(r)].clone();
+                    let v = self.push(constant.unwrap_or(Op::Slot(slot, Ty::I)));
                     self.env.frames[k].regs[usize::from(r)] = Some(v);
                 }
             }
@@ -442,7 +443,9 @@ impl<'a> Lower<'a> {
                 for r in 0..frame.regs.len() {
                     let here = &self.env.frames[k];
                     let varies = params.contains(&(k, r as u16));
-                    if frame.regs[r].is_some() && !varies && here.regs[r] != frame.regs[r] {
+                    let constant = frame.facts.constants[r].is_some();
+                    let changed = here.regs[r] != frame.regs[r] && !constant;
+                    if frame.regs[r].is_some() && !varies && changed {
                         return Err(Abort::Internal("a loop register changed"));
                     }
                     if frame.regs[r].is_some() && frame.home[r] && !here.home[r] {
@@ -487,7 +490,9 @@ impl<'a> Lower<'a> {
                     continue;
                 }
                 let ctx = env.frames[k].ctx;
-                if varies(ctx, r as u16) || values.windows(2).any(|w| w[0] != w[1]) {
+                if let Some(op) = env.frames[k].facts.constants[r].clone() {
+                    env.frames[k].regs[r] = Some(self.g.push(block, op));
+                } else if varies(ctx, r as u16) || values.windows(2).any(|w| w[0] != w[1]) {
                     let ty = match env.frames[k].facts.kinds[r] {
                         RegKind::Float => Ty::F,
                         _ => Ty::I,

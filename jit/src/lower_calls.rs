@@ -11,7 +11,7 @@ use jet_gc::layout::{TYPE_SHIFT, ref_offset};
 use jet_vm::plug::{BOUND, HEADER_WORDS};
 
 use crate::Abort;
-use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Shown, Term, Val, Width};
+use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Shown, Target, Term, Val, Width};
 use crate::lower::{Frame, Lower};
 use crate::lower_ops::Done;
 use crate::paths::after_call;
@@ -28,13 +28,7 @@ impl Lower<'_> {
         let object = match i.op {
             Code::Call => None,
             Code::CallFn => Some(self.read(i.b)?),
-            _ => {
-                let object = args.iter().position(|r| {
-                    let ty = f.reg_type(*r).map(|t| self.program.ty(t));
-                    matches!(ty, Some(LType::Dyn(_)))
-                });
-                Some(values[object.ok_or(Abort::Internal("no object"))?])
-            }
+            _ => Some(values[self.receiver(i)?]),
         };
         let id = object.map(|object| self.type_id(object));
         let env = self.env.clone();
@@ -171,24 +165,34 @@ impl Lower<'_> {
     /// A call that stays one.
     pub(crate) fn call(&mut self, i: &Instr) -> Done {
         let f = self.f();
-        let callee = self
-            .program
-            .resolve_fn(f.package, i.b)
-            .ok_or(Abort::Internal("callee"))?;
-        let args = i.args(&f.code).map(|r| self.read(r)).collect::<Done<_>>()?;
+        let at = self.at(i.pc);
+        let args: Vec<Val> = i.args(&f.code).map(|r| self.read(r)).collect::<Done<_>>()?;
+        let target = match i.op {
+            Code::CallFn => Target::Closure(self.read(i.b)?),
+            Code::CallDyn => {
+                let (row, first) = self.loaded.dyn_row(at);
+                Target::Dyn(args[self.receiver(i)?], row, first)
+            }
+            _ => {
+                let callee = self.program.resolve_fn(f.package, i.b);
+                let callee = callee.ok_or(Abort::Internal("callee"))?;
+                if self.g.own.is_some() && callee == self.region.func {
+                    Target::Own
+                } else {
+                    Target::Direct(self.loaded.index(callee, 0))
+                }
+            }
+        };
         let exit = self.exit(true);
         self.complete(false)?;
         let frame = self.env.frames.last().ok_or(Abort::Internal("no frame"))?;
         let (base, depth) = (frame.base, self.env.frames.len() as u32 - 1);
-        let at = self.at(i.pc);
         let header = self.loaded.call_header(at);
         let (_, on_error) = after_call(f, i);
         let distance = (f.regs.len() + HEADER_WORDS) as u32;
         self.stride = self.stride.max(distance);
         let call = Call {
-            callee,
-            own: self.g.own.is_some() && callee == self.region.func,
-            entry: self.loaded.index(callee, 0),
+            target,
             base: base + distance,
             fuel: self.env.fuel,
             cost: self.loaded.cost(at),
@@ -205,5 +209,15 @@ impl Lower<'_> {
         self.reload()?;
         self.write(i.a, v);
         Ok(())
+    }
+
+    /// Which argument of a dynamic call is the object.
+    fn receiver(&self, i: &Instr) -> Done<usize> {
+        let f = self.f();
+        let object = i.args(&f.code).position(|r| {
+            let ty = f.reg_type(r).map(|t| self.program.ty(t));
+            matches!(ty, Some(LType::Dyn(_)))
+        });
+        object.ok_or(Abort::Internal("no object"))
     }
 }

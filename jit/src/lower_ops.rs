@@ -1,11 +1,11 @@
 //! From instructions to trace IR, one arm an opcode; the control flow between them is in `lower.rs`, enums are
-//! in `lower_enums.rs`.
+//! in `lower_enums.rs`, strings in `lower_text.rs`.
 //!
 //! What must stay true: every check of an instruction stands before its first effect and leaves before the
 //! instruction, so that the interpreter traps by itself; what an arm does is what the handler does.
 
 use jet_bytecode::analysis::decode::Instr;
-use jet_bytecode::analysis::fuel::{BYTES_PER_UNIT, element_work};
+use jet_bytecode::analysis::fuel::element_work;
 use jet_bytecode::builtins::Builtin;
 use jet_bytecode::layout::{
     self, ElemKind, EnumRepr, RecordLayout, RegKind, elem_kind, enum_repr, reg_kind,
@@ -13,26 +13,21 @@ use jet_bytecode::layout::{
 use jet_bytecode::linked::{LNominalKind, LType, TypeId};
 use jet_bytecode::module::Const;
 use jet_bytecode::opcodes::Op as Code;
-use jet_gc::layout::{
-    FORMAT_MASK, GRANULE_SHIFT, HASH_OFFSET, LENGTH_OFFSET, array_size, element_offset,
-};
+use jet_gc::layout::{GRANULE_SHIFT, LENGTH_OFFSET, array_size, element_offset};
 use jet_gc::{Format, Header};
 use jet_vm::plug::{self, LIST_HEADER, MIX_MASKS, MIX_TURN, WORD_FACTORS};
 
 use crate::Abort;
-use crate::ir::{Alias, Bin, Cc, Edge, FBin, FCc, Op, Round, Shown, Term, Ty, Val, Width};
+use crate::ir::{Alias, Bin, BlockId, Cc, Edge, FBin, FCc, Op, Round, Shown, Term, Ty, Val, Width};
 use crate::lower::{Incoming, Lower};
 
 pub(crate) type Done<T = ()> = Result<T, Abort>;
 
-// `byte_work` shifts.
-const _: () = assert!(BYTES_PER_UNIT.is_power_of_two());
 /// Most elements of a list that is made inline.
 const SMALL_LIST: usize = 16;
 // The offsets as the IR has them.
 const LIST_DATA: u32 = plug::LIST_DATA as u32;
 const LIST_LEN: u32 = plug::LIST_LEN as u32;
-const ROPE_LEN: u32 = plug::ROPE_LEN as u32;
 /// An operand that does not resolve: the program was not verified.
 pub(crate) const BAD: Abort = Abort::Internal("an operand does not resolve");
 
@@ -56,7 +51,7 @@ impl Lower<'_> {
         })
     }
 
-    fn bin(&mut self, op: Bin, a: Val, b: Val) -> Val {
+    pub(crate) fn bin(&mut self, op: Bin, a: Val, b: Val) -> Val {
         self.push(Op::Bin(op, a, b))
     }
 
@@ -67,8 +62,13 @@ impl Lower<'_> {
 
     /// The index, where it is below the length; leaves where it is not. What is not trusted may not look behind
     /// the end by speculation either.
-    fn below(&mut self, index: Val, len: Val) -> Val {
+    pub(crate) fn below(&mut self, index: Val, len: Val) -> Val {
         self.guard(Cc::Uge, index, len);
+        self.masked_index(index, len)
+    }
+
+    /// The index, which is known to be below the length.
+    pub(crate) fn masked_index(&mut self, index: Val, len: Val) -> Val {
         if self.masked {
             self.push(Op::Mask(index, len))
         } else {
@@ -133,22 +133,25 @@ impl Lower<'_> {
         self.g.param(join, Ty::I)
     }
 
-    /// Does `fast`, or has the interpreter execute the instruction where the condition holds.
-    fn or_step(
+    /// Goes to `slow` if the condition holds.
+    pub(crate) fn unless(&mut self, slow: BlockId, cc: Cc, a: Val, b: Val) {
+        let next = self.g.block();
+        self.g.blocks[self.cur].term = Term::Branch(cc, a, b, Edge::to(slow), Edge::to(next));
+        self.cur = next;
+    }
+
+    /// Does `fast`, or has the interpreter execute the instruction where the tests lead to the block that they are
+    /// given.
+    pub(crate) fn or_step<T>(
         &mut self,
         i: &Instr,
-        slow_if: &[(Cc, Val, Val)],
-        fast: impl FnOnce(&mut Self) -> Done,
+        tests: impl FnOnce(&mut Self, BlockId) -> T,
+        fast: impl FnOnce(&mut Self, T) -> Done,
     ) -> Done {
         let slow = self.g.block();
-        for (cc, a, b) in slow_if {
-            let next = self.g.block();
-            let edge = Edge::to;
-            self.g.blocks[self.cur].term = Term::Branch(*cc, *a, *b, edge(slow), edge(next));
-            self.cur = next;
-        }
+        let tested = tests(self, slow);
         let env = self.env.clone();
-        fast(self)?;
+        fast(self, tested)?;
         let mut ends: Vec<Incoming> = Vec::new();
         self.g.blocks[self.cur].term = Term::Jump(Edge::default());
         ends.push((self.cur, 0, self.env.clone()));
@@ -315,69 +318,8 @@ impl Lower<'_> {
                 self.guard(Cc::Uge, x, k);
                 self.write(i.a, x);
             }
-            Code::StrLen => {
-                let s = self.read(i.b)?;
-                let format = self.format(s);
-                let record = self.int(jet_gc::Format::Record as i64);
-                let v = self.either(
-                    (Cc::Eq, format, record),
-                    |l| l.push(Op::Load(s, ROPE_LEN, Width::I64, Alias::Fixed)),
-                    |l| l.push(Op::Load(s, LENGTH_OFFSET as u32, Width::U32, Alias::Fixed)),
-                );
-                self.write(i.a, v);
-            }
-            Code::StrByte => {
-                let (s, k) = (self.read(i.b)?, self.read(i.c)?);
-                let format = self.format(s);
-                let plain = self.int(jet_gc::Format::Str as i64);
-                let dst = i.a;
-                self.or_step(i, &[(Cc::Ne, format, plain)], |l| {
-                    let len = l.push(Op::Load(s, LENGTH_OFFSET as u32, Width::U32, Alias::Fixed));
-                    let k = l.below(k, len);
-                    let v = l.push(Op::LoadElem(s, k, Width::U8, Alias::Fixed));
-                    l.write(dst, v);
-                    Ok(())
-                })?;
-            }
-            Code::StrEq => {
-                let (p, q) = (self.read(i.b)?, self.read(i.c)?);
-                let (fp, fq) = (self.format(p), self.format(q));
-                let plain = self.int(jet_gc::Format::Str as i64);
-                let dst = i.a;
-                self.or_step(i, &[(Cc::Ne, fp, plain), (Cc::Ne, fq, plain)], |l| {
-                    let n = l.str_size(p);
-                    let m = l.str_size(q);
-                    let same = l.push(Op::Cmp(Cc::Eq, n, m));
-                    let work = l.byte_work(n);
-                    let work = l.bin(Bin::Mul, work, same);
-                    l.charge_work(work);
-                    let v = l.either(
-                        (Cc::Ne, n, m),
-                        |l| l.int(0),
-                        |l| {
-                            let one = l.int(1);
-                            l.either((Cc::Eq, p, q), |_| one, |l| l.push(Op::StrSame(p, q)))
-                        },
-                    );
-                    l.write(dst, v);
-                    Ok(())
-                })?;
-            }
-            Code::HashStr => {
-                let s = self.read(i.b)?;
-                let format = self.format(s);
-                let plain = self.int(jet_gc::Format::Str as i64);
-                let zero = self.int(0);
-                let dst = i.a;
-                // Every format has something at this offset.
-                let known = self.push(Op::Load(s, HASH_OFFSET as u32, Width::U32, Alias::Fixed));
-                self.or_step(i, &[(Cc::Ne, format, plain), (Cc::Eq, known, zero)], |l| {
-                    let n = l.str_size(s);
-                    let work = l.byte_work(n);
-                    l.charge_work(work);
-                    l.write(dst, known);
-                    Ok(())
-                })?;
+            Code::StrLen | Code::StrByte | Code::StrEq | Code::StrCmp | Code::HashStr => {
+                self.text_op(i)?;
             }
             Code::ListNew => {
                 let room = self.read(i.b)?;
@@ -460,7 +402,8 @@ impl Lower<'_> {
                         ))
                     },
                 );
-                self.or_step(i, &[(Cc::Uge, len, cap)], |l| {
+                let full = |l: &mut Self, slow| l.unless(slow, Cc::Uge, len, cap);
+                self.or_step(i, full, |l, ()| {
                     l.store_elem((data, len, v), width, is_ref, ty);
                     let one = l.int(1);
                     let more = l.bin(Bin::Add, len, one);
@@ -554,7 +497,7 @@ impl Lower<'_> {
                 let known = self.push(Op::Known(r, Shown::Error(n)));
                 self.write(i.a, known);
             }
-            Code::Call => self.call(i)?,
+            Code::Call | Code::CallFn | Code::CallDyn => self.call(i)?,
             Code::HashWord if self.kind(i.b)? != RegKind::Float => {
                 let x = self.read(i.b)?;
                 let seed = self.push(Op::Seed);
@@ -583,6 +526,11 @@ impl Lower<'_> {
             }
             Code::Builtin => {
                 let args: Vec<u16> = i.args(&self.f().code).collect();
+                if let (Some(Builtin::StrSlice), [s, from, to]) =
+                    (Builtin::from_u16(i.b), &args[..])
+                {
+                    return self.slice(i, [*s, *from, *to]);
+                }
                 let round = match Builtin::from_u16(i.b) {
                     Some(Builtin::Floor) => Some(Round::Floor),
                     Some(Builtin::Ceil) => Some(Round::Ceil),
@@ -604,18 +552,8 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn str_size(&mut self, s: Val) -> Val {
-        self.push(Op::Load(s, LENGTH_OFFSET as u32, Width::U32, Alias::Fixed))
-    }
-
-    /// Fuel for work on that many bytes.
-    fn byte_work(&mut self, bytes: Val) -> Val {
-        let shift = self.int(i64::from(BYTES_PER_UNIT.trailing_zeros()));
-        self.bin(Bin::Ushr, bytes, shift)
-    }
-
     /// Charges the instruction's static cost and some work.
-    fn charge_work(&mut self, work: Val) {
+    pub(crate) fn charge_work(&mut self, work: Val) {
         let exit = self.exit(false);
         let cost = self.loaded.cost(self.at(self.pc));
         let cost = self.int(i64::from(cost));
@@ -636,7 +574,11 @@ impl Lower<'_> {
         let v = match self.program.constant(package, i.const_index()).ok_or(BAD)? {
             Const::Int(n) => Op::Const(*n),
             Const::Float(bits) => Op::FConst(*bits),
-            Const::Str(_) => Op::Pool(self.loaded.constant_index(package.index(), i.const_index())),
+            Const::Str(_) => Op::Pool(plug::constant_index(
+                self.program,
+                package.index(),
+                i.const_index(),
+            )),
         };
         let v = self.push(v);
         self.write(i.a, v);
@@ -683,13 +625,6 @@ impl Lower<'_> {
         }
         self.write(i.a, list);
         Ok(())
-    }
-
-    /// Format of an object.
-    fn format(&mut self, object: Val) -> Val {
-        let byte = self.push(Op::Load(object, 0, Width::U8, Alias::Fixed));
-        let mask = self.int(FORMAT_MASK as i64);
-        self.bin(Bin::And, byte, mask)
     }
 
     fn store_elem(

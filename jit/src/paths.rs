@@ -13,6 +13,7 @@ use jet_bytecode::layout::{RegKind, reg_kind};
 use jet_bytecode::linked::{FnId, LFunction, Program};
 use jet_bytecode::module::Const;
 use jet_bytecode::opcodes::Op;
+use jet_vm::plug::constant_index;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Abort;
@@ -83,7 +84,11 @@ fn constants(program: &Program, f: &LFunction) -> Vec<Option<crate::ir::Op>> {
             Op::LoadConst => match program.constant(f.package, i.const_index()) {
                 Some(Const::Int(n)) => Some(Ir::Const(*n)),
                 Some(Const::Float(bits)) => Some(Ir::FConst(*bits)),
-                _ => None,
+                Some(Const::Str(_)) => {
+                    let n = constant_index(program, f.package.index(), i.const_index());
+                    Some(Ir::Pool(n))
+                }
+                None => None,
             },
             _ => None,
         };
@@ -503,19 +508,17 @@ fn scan(program: &Program, facts: &mut Facts, region: &Region, key: Key) -> Resu
                 return Ok(node);
             }
             Op::Call | Op::CallFn | Op::CallDyn => {
-                let inlined: Vec<(FnId, CtxId)> = region.contexts[ctx]
-                    .children
-                    .iter()
-                    .filter(|((at, ..), _)| *at == pc)
-                    .map(|((_, f, _), c)| (*f, *c))
-                    .collect();
-                if !inlined.is_empty() {
-                    let mut inlined = inlined;
+                if !region.opaque.contains(&(ctx, pc)) {
+                    let mut inlined: Vec<(FnId, CtxId)> = region.contexts[ctx]
+                        .children
+                        .iter()
+                        .filter(|((at, ..), _)| *at == pc)
+                        .map(|((_, f, _), c)| (*f, *c))
+                        .collect();
                     inlined.sort_unstable_by_key(|(_, c)| *c);
-                    node.end = End::Call(inlined);
-                    return Ok(node);
-                }
-                if i.op != Op::Call || !region.opaque.contains(&(ctx, pc)) {
+                    if !inlined.is_empty() {
+                        node.end = End::Call(inlined);
+                    }
                     return Ok(node);
                 }
                 node.safepoint = true;

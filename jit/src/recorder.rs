@@ -89,6 +89,12 @@ const SPLIT: usize = 300;
 const TINY: usize = 24;
 const SHORT: usize = 60;
 
+/// Words of all inlined functions of a region: beyond that none is inlined, beyond half of it only short ones are.
+const ROOM: usize = 1600;
+
+/// Operations of a region, for which it is compiled again the later the more there are.
+const LARGE: usize = 600;
+
 /// Numbers for forced exits (xorshift).
 struct Random(u64);
 
@@ -219,14 +225,8 @@ impl Compiler {
         self.log(|| format!("abort {}: {why}", self.name(at)));
     }
 
-    /// Whether a call is inlined; `None` ends the recording.
-    fn inline(
-        &mut self,
-        program: &Program,
-        r: &Recording,
-        call: &Instr,
-        callee: FnId,
-    ) -> Option<bool> {
+    /// Whether a call is inlined; else it stays one.
+    fn inline(&mut self, program: &Program, r: &Recording, callee: FnId) -> bool {
         let region = &self.regions[r.region];
         let facts = self.facts.of(program, callee);
         let f = &program.functions[callee.index()];
@@ -241,10 +241,19 @@ impl Compiler {
             n if n > TINY => 2,
             _ => 3,
         };
-        if small && fits && region.in_chain(r.ctx, callee) < times {
-            return Some(true);
-        }
-        (call.op == Code::Call).then_some(false)
+        // Short callees come cheap; of others not too many in one region.
+        let words: usize = region
+            .contexts
+            .iter()
+            .skip(1)
+            .map(|c| program.functions[c.func.index()].code.len())
+            .sum();
+        let room = if f.code.len() <= SHORT {
+            ROOM
+        } else {
+            ROOM / 2
+        };
+        small && fits && words < room && region.in_chain(r.ctx, callee) < times
     }
 
     /// Notes the instruction at `pc` of function `f` in the frame, which was called by way of a bound function
@@ -276,26 +285,21 @@ impl Compiler {
                         }
                         let distance = ((frame - r.frame) / 8) as u32;
                         let region = &mut self.regions[r.region];
-                        if let Some(child) = region.child(ctx, last.pc, f, bound) {
-                            r.ctx = child;
-                        } else if region.opaque.contains(&(ctx, last.pc)) {
+                        if region.opaque.contains(&(ctx, last.pc)) {
                             r.skipping = true;
                             return true;
+                        }
+                        if let Some(child) = region.child(ctx, last.pc, f, bound) {
+                            r.ctx = child;
+                        } else if self.inline(program, r, f) {
+                            let region = &mut self.regions[r.region];
+                            r.ctx = region.inline(ctx, last.pc, (f, bound), distance);
+                            r.news = true;
                         } else {
-                            match self.inline(program, r, &last, f) {
-                                Some(true) => {
-                                    let region = &mut self.regions[r.region];
-                                    r.ctx = region.inline(ctx, last.pc, (f, bound), distance);
-                                    r.news = true;
-                                }
-                                Some(false) => {
-                                    self.regions[r.region].opaque.insert((ctx, last.pc));
-                                    r.news = true;
-                                    r.skipping = true;
-                                    return true;
-                                }
-                                None => return false,
-                            }
+                            self.regions[r.region].opaque.insert((ctx, last.pc));
+                            r.news = true;
+                            r.skipping = true;
+                            return true;
                         }
                         r.frame = frame;
                     } else if !retried {
@@ -487,7 +491,9 @@ impl Compiler {
         }
         let region = &mut self.regions[id];
         region.versions += 1;
-        let left = self.tuning.exit_count << region.versions.saturating_sub(1).min(10);
+        let operations: usize = g.blocks.iter().map(|b| b.ops.len()).sum();
+        let patience = 1 + (operations / LARGE) as u32;
+        let left = (self.tuning.exit_count * patience) << region.versions.saturating_sub(1).min(10);
         for e in &g.exits {
             self.exits.push(ExitInfo {
                 region: id,

@@ -4,7 +4,8 @@
 //! What must stay true: all that a compiler learns here about code and layout is what handlers use, so both
 //! agree; machine code leaves the frames on the VM stack as the interpreter would have them.
 
-use jet_bytecode::linked::{FnId, LInterface, TraitId};
+use jet_bytecode::linked::{FnId, LInterface, Program, TraitId};
+use jet_bytecode::module::Const;
 use jet_gc::HeapCore;
 
 use crate::ctx::Ctx;
@@ -202,6 +203,33 @@ pub fn abi() -> Abi {
     }
 }
 
+/// Size of an entry in the table of functions.
+pub const FUNCTION_SIZE: usize = size_of::<crate::code::FnEntry>();
+/// Where in it is its first word.
+pub const FUNCTION_ENTRY: usize = std::mem::offset_of!(crate::code::FnEntry, entry);
+/// Where in it is whether register 0 is the environment: four bytes.
+pub const FUNCTION_ENV: usize = std::mem::offset_of!(crate::code::FnEntry, env);
+
+/// Index of a package's constant among the constants of all.
+#[must_use]
+pub fn constant_index(program: &Program, package: usize, ix: u32) -> u32 {
+    let before = program.packages.iter().take(package);
+    before.map(|p| p.consts.len() as u32).sum::<u32>() + ix
+}
+
+/// The constant with this index among those of all packages.
+#[must_use]
+pub fn constant(program: &Program, index: u32) -> Option<&Const> {
+    let mut left = index as usize;
+    for p in &program.packages {
+        match left.checked_sub(p.consts.len()) {
+            Some(behind) => left = behind,
+            None => return p.consts.get(left),
+        }
+    }
+    None
+}
+
 /// What a call's frame header holds.
 #[derive(Clone, Copy, Debug)]
 pub struct CallHeader {
@@ -265,11 +293,17 @@ impl Loaded {
         }
     }
 
-    /// Index of a package's constant among the constants of all.
+    /// The row of entry words that the dynamic call at this word goes by, and the lowest type in it.
     #[must_use]
-    pub fn constant_index(&self, package: usize, ix: u32) -> u32 {
-        let before = self.program.packages.iter().take(package);
-        before.map(|p| p.consts.len() as u32).sum::<u32>() + ix
+    pub fn dyn_row(&self, index: usize) -> (usize, u64) {
+        let site = &self.sites[usize::from(self.code.words[index].b)];
+        (site.row.addr(), site.first)
+    }
+
+    /// Address of the table of functions.
+    #[must_use]
+    pub fn functions(&self) -> usize {
+        self.code.functions.as_ptr().addr()
     }
 
     /// The functions behind a trait's method, by type.

@@ -3,7 +3,7 @@
 //! too: its variant and type, and that it is an object.
 
 use jet_gc::Header;
-use jet_gc::layout::{FIRST_ADDRESS, TAG_OFFSET, TYPE_SHIFT};
+use jet_gc::layout::{FIRST_ADDRESS, FORMAT_MASK, TAG_OFFSET, TYPE_SHIFT};
 
 use super::{Replace, settle};
 use crate::ir::{Bin, Cc, Graph, Op, Term, Val, Width};
@@ -143,6 +143,15 @@ fn fold(g: &Graph, v: Val) -> Fold {
         }
         Op::Load(object, at, Width::U8, _) if *at as usize == TAG_OFFSET => {
             header(g, *object).map_or(Fold::Keep, |h| Fold::Op(Op::Const(i64::from(h.tag()))))
+        }
+        Op::Bin(Bin::And, x, k) if g.constant(*k) == Some(FORMAT_MASK as i64) => {
+            match g.ops[*x as usize] {
+                Op::Load(object, 0, Width::U8, _) => {
+                    let format = |h: Header| Fold::Op(Op::Const((h.0 & FORMAT_MASK) as i64));
+                    header(g, object).map_or(Fold::Keep, format)
+                }
+                _ => Fold::Keep,
+            }
         }
         Op::Known(x, _) if header(g, *x).is_some() => Fold::Same(*x),
         Op::Bin(op, x, y) => match (g.constant(*x), g.constant(*y)) {

@@ -81,7 +81,14 @@ builtins! {
         };
         let (text, pattern) = (vm.text(s), vm.text(p));
         let start = (from..=text.len()).find(|&i| text.is_char_boundary(i));
-        offset(start.and_then(|i| Some(text.get(i..)?.find(pattern)? + i)))
+        offset(start.and_then(|i| {
+            let rest = text.get(i..)?;
+            let found = match pattern.as_bytes() {
+                [byte] => rest.find(char::from(*byte)),
+                _ => rest.find(pattern),
+            };
+            Some(found? + i)
+        }))
     }
     /// `str_rfind`
     Rfind |vm| {

@@ -1,0 +1,219 @@
+//! Strings: what machine code does with those that stand in one piece, and with short ones; all else is the
+//! interpreter's.
+//!
+//! What must stay true: bytes are read of what was told to be a plain string, below its length; work is charged as
+//! the handlers charge it.
+
+use jet_bytecode::analysis::decode::Instr;
+use jet_bytecode::analysis::fuel::BYTES_PER_UNIT;
+use jet_bytecode::module::Const;
+use jet_bytecode::opcodes::Op as Code;
+use jet_gc::layout::{
+    DATA_OFFSET, FORMAT_MASK, GRANULE_SHIFT, HASH_OFFSET, LENGTH_OFFSET, array_size,
+};
+use jet_gc::{Format, Header};
+use jet_vm::plug;
+
+use crate::Abort;
+use crate::ir::{Alias, Bin, BlockId, Cc, Op, Val, Width};
+use crate::lower::Lower;
+use crate::lower_ops::Done;
+
+// `byte_work` shifts, and what is one byte long is no work.
+const _: () = assert!(BYTES_PER_UNIT.is_power_of_two() && BYTES_PER_UNIT > 1);
+const ROPE_LEN: u32 = plug::ROPE_LEN as u32;
+
+impl Lower<'_> {
+    /// An operation on strings.
+    pub(crate) fn text_op(&mut self, i: &Instr) -> Done {
+        let dst = i.a;
+        match i.op {
+            Code::StrLen => {
+                let s = self.read(i.b)?;
+                let format = self.format(s);
+                let record = self.int(Format::Record as i64);
+                let v = self.either(
+                    (Cc::Eq, format, record),
+                    |l| l.push(Op::Load(s, ROPE_LEN, Width::I64, Alias::Fixed)),
+                    |l| l.str_size(s),
+                );
+                self.write(dst, v);
+                Ok(())
+            }
+            Code::StrByte => {
+                let (s, k) = (self.read(i.b)?, self.read(i.c)?);
+                let tests = |l: &mut Self, slow| l.unless_plain(slow, s);
+                self.or_step(i, tests, |l, ()| {
+                    let len = l.str_size(s);
+                    let k = l.below(k, len);
+                    let v = l.push(Op::LoadElem(s, k, Width::U8, Alias::Fixed));
+                    l.write(dst, v);
+                    Ok(())
+                })
+            }
+            Code::StrEq => self.str_eq(i),
+            Code::StrCmp => {
+                // Of one byte each; the order of others is the interpreter's work.
+                let (p, q) = (self.read(i.b)?, self.read(i.c)?);
+                let tests = |l: &mut Self, slow| {
+                    for s in [p, q] {
+                        l.unless_plain(slow, s);
+                        let (n, one) = (l.str_size(s), l.int(1));
+                        l.unless(slow, Cc::Ne, n, one);
+                    }
+                };
+                self.or_step(i, tests, |l, ()| {
+                    let none = l.int(0);
+                    l.charge_work(none);
+                    let (x, y) = (l.first_byte(p), l.first_byte(q));
+                    let more = l.push(Op::Cmp(Cc::Gt, x, y));
+                    let less = l.push(Op::Cmp(Cc::Lt, x, y));
+                    let v = l.bin(Bin::Sub, more, less);
+                    l.write(dst, v);
+                    Ok(())
+                })
+            }
+            Code::HashStr => {
+                let s = self.read(i.b)?;
+                // Every format has something at this offset.
+                let known = self.push(Op::Load(s, HASH_OFFSET as u32, Width::U32, Alias::Fixed));
+                let tests = |l: &mut Self, slow| {
+                    l.unless_plain(slow, s);
+                    let zero = l.int(0);
+                    l.unless(slow, Cc::Eq, known, zero);
+                };
+                self.or_step(i, tests, |l, ()| {
+                    let n = l.str_size(s);
+                    let work = l.byte_work(n);
+                    l.charge_work(work);
+                    l.write(dst, known);
+                    Ok(())
+                })
+            }
+            _ => Err(Abort::Internal("no operation on strings")),
+        }
+    }
+
+    fn str_eq(&mut self, i: &Instr) -> Done {
+        let (p, q) = (self.read(i.b)?, self.read(i.c)?);
+        let dst = i.a;
+        let tests = |l: &mut Self, slow| {
+            l.unless_plain(slow, p);
+            l.unless_plain(slow, q);
+        };
+        // A constant of one byte stands on either side.
+        let short = [(p, q), (q, p)]
+            .into_iter()
+            .find_map(|(s, k)| match self.text(k) {
+                Some([byte]) => Some((s, *byte)),
+                _ => None,
+            });
+        if let Some((s, byte)) = short {
+            return self.or_step(i, tests, |l, ()| {
+                let none = l.int(0);
+                l.charge_work(none);
+                let (n, one) = (l.str_size(s), l.int(1));
+                let v = l.either(
+                    (Cc::Ne, n, one),
+                    |l| l.int(0),
+                    |l| {
+                        let (x, k) = (l.first_byte(s), l.int(i64::from(byte)));
+                        l.push(Op::Cmp(Cc::Eq, x, k))
+                    },
+                );
+                l.write(dst, v);
+                Ok(())
+            });
+        }
+        self.or_step(i, tests, |l, ()| {
+            let n = l.str_size(p);
+            let m = l.str_size(q);
+            let same = l.push(Op::Cmp(Cc::Eq, n, m));
+            let work = l.byte_work(n);
+            let work = l.bin(Bin::Mul, work, same);
+            l.charge_work(work);
+            let v = l.either(
+                (Cc::Ne, n, m),
+                |l| l.int(0),
+                |l| {
+                    let one = l.int(1);
+                    l.either((Cc::Eq, p, q), |_| one, |l| l.push(Op::StrSame(p, q)))
+                },
+            );
+            l.write(dst, v);
+            Ok(())
+        })
+    }
+
+    /// Part of a string: here where that is one byte of ASCII, and not the whole.
+    pub(crate) fn slice(&mut self, i: &Instr, [s, from, to]: [u16; 3]) -> Done {
+        let (s, from, to) = (self.read(s)?, self.read(from)?, self.read(to)?);
+        let dst = i.a;
+        let exit = self.exit(false);
+        let tests = |l: &mut Self, slow| {
+            l.unless_plain(slow, s);
+            let len = l.str_size(s);
+            let one = l.int(1);
+            l.unless(slow, Cc::Eq, len, one);
+            l.unless(slow, Cc::Uge, from, len);
+            let next = l.bin(Bin::Add, from, one);
+            l.unless(slow, Cc::Ne, to, next);
+            let from = l.masked_index(from, len);
+            let byte = l.push(Op::LoadElem(s, from, Width::U8, Alias::Fixed));
+            let ascii = l.int(0x80);
+            l.unless(slow, Cc::Uge, byte, ascii);
+            byte
+        };
+        self.or_step(i, tests, |l, byte| {
+            let none = l.int(0);
+            l.charge_work(none);
+            let granules = (array_size(Format::Str, 1) >> GRANULE_SHIFT) as u32;
+            let header = Header::of(Format::Str, 0).0;
+            let v = l.push(Op::Alloc(granules, header, exit));
+            let one = l.int(1);
+            l.push(Op::Init(v, LENGTH_OFFSET as u32, one, Width::U32));
+            l.push(Op::Init(v, DATA_OFFSET as u32, byte, Width::U8));
+            l.write(dst, v);
+            Ok(())
+        })
+    }
+
+    /// The bytes of a string that is a constant.
+    fn text(&self, v: Val) -> Option<&[u8]> {
+        let Op::Pool(n) = self.g.ops[v as usize] else {
+            return None;
+        };
+        match jet_vm::plug::constant(self.program, n)? {
+            Const::Str(s) => Some(s.as_bytes()),
+            _ => None,
+        }
+    }
+
+    fn first_byte(&mut self, s: Val) -> Val {
+        self.push(Op::Load(s, DATA_OFFSET as u32, Width::U8, Alias::Fixed))
+    }
+
+    /// Goes to `slow` if the string is a rope, or stands elsewhere.
+    fn unless_plain(&mut self, slow: BlockId, s: Val) {
+        let format = self.format(s);
+        let plain = self.int(Format::Str as i64);
+        self.unless(slow, Cc::Ne, format, plain);
+    }
+
+    fn str_size(&mut self, s: Val) -> Val {
+        self.push(Op::Load(s, LENGTH_OFFSET as u32, Width::U32, Alias::Fixed))
+    }
+
+    /// Fuel for work on that many bytes.
+    fn byte_work(&mut self, bytes: Val) -> Val {
+        let shift = self.int(i64::from(BYTES_PER_UNIT.trailing_zeros()));
+        self.bin(Bin::Ushr, bytes, shift)
+    }
+
+    /// Format of an object.
+    fn format(&mut self, object: Val) -> Val {
+        let byte = self.push(Op::Load(object, 0, Width::U8, Alias::Fixed));
+        let mask = self.int(FORMAT_MASK as i64);
+        self.bin(Bin::And, byte, mask)
+    }
+}
