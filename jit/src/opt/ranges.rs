@@ -173,7 +173,9 @@ impl Walk<'_> {
                 _ => {}
             }
         }
-        (lo, hi)
+        // Conditions that exclude each other hold only where nothing comes (behind a check that always leaves); an
+        // interval without values is none.
+        if lo <= hi { (lo, hi) } else { self.plain(v) }
     }
 
     /// Conditions on the edge from a block to another, through blocks that have one way in.

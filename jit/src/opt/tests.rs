@@ -256,3 +256,28 @@ fn what_different_checks_have_shown_stays_apart() {
     assert_eq!(count(|op| matches!(op, Op::Known(..))), 2);
     assert_eq!(count(|op| matches!(op, Op::Load(..))), 2);
 }
+
+#[test]
+fn behind_a_check_that_always_leaves_nothing_is_computed_of_an_empty_interval() {
+    for op in [Bin::Div, Bin::Rem] {
+        for above in [1, 5] {
+            let mut g = Graph::default();
+            let entry = g.block();
+            let fuel = g.param(entry, Ty::I);
+            let [x, y] = [0, 1].map(|r| g.push(entry, Op::Slot(r, Ty::I)));
+            let e = exit(&mut g, fuel, vec![]);
+            let zero = g.push(entry, Op::Const(0));
+            let low = g.push(entry, Op::Const(above));
+            let min = g.push(entry, Op::Const(i64::MIN));
+            // y is at most 0, and at least 1; x is the least number.
+            g.push(entry, Op::Guard(Cc::Gt, y, zero, e));
+            g.push(entry, Op::Guard(Cc::Lt, y, low, e));
+            g.push(entry, Op::Guard(Cc::Ne, x, min, e));
+            let v = g.push(entry, Op::Bin(op, x, y));
+            g.blocks[entry].term = Term::Return(fuel, v);
+            verify(&g).unwrap();
+            let g = optimised(g);
+            assert_eq!(count(&g, |o| matches!(o, Op::Bin(o, ..) if *o == op)), 1);
+        }
+    }
+}
