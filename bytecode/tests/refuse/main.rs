@@ -11,6 +11,7 @@ mod calls;
 mod code;
 #[path = "../common/mod.rs"]
 mod common;
+mod limits;
 mod tables;
 
 use common::{World, everything};
