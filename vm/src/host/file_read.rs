@@ -12,8 +12,8 @@ use cap_std::fs::{File, Metadata, OpenOptions};
 use super::io_error::{IO_ERROR, IoFail};
 use super::scope::{Last, Scope};
 use super::{
-    HostAnswer, HostCapability, HostCx, HostFailure, HostMethod, HostResult, HostStruct, HostType,
-    HostValue,
+    HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostResult, HostStruct,
+    HostType, HostValue,
 };
 
 static ENTRY: HostStruct = HostStruct {
@@ -25,51 +25,46 @@ static STAT: HostStruct = HostStruct {
     fields: &[("size", HostType::Int), ("is_dir", HostType::Bool)],
 };
 const FILE: HostType = HostType::Handle("File");
+const DIR: HostType = HostType::Handle("Dir");
 const BYTES: HostType = HostType::List(&HostType::Byte);
 
-static METHODS: [HostMethod; 7] = [
+static ERRORS: [&HostEnum; 1] = [&IO_ERROR];
+
+const fn method(
+    name: &'static str,
+    params: &'static [HostType],
+    ret: HostType,
+    errors: &'static [&'static HostEnum],
+) -> HostMethod {
     HostMethod {
-        name: "read_text",
-        params: &[HostType::Str],
-        ret: HostType::Str,
-        errors: &[&IO_ERROR],
-    },
-    HostMethod {
-        name: "read_bytes",
-        params: &[HostType::Str],
-        ret: BYTES,
-        errors: &[&IO_ERROR],
-    },
-    HostMethod {
-        name: "list",
-        params: &[HostType::Str],
-        ret: HostType::List(&HostType::Struct(&ENTRY)),
-        errors: &[&IO_ERROR],
-    },
-    HostMethod {
-        name: "stat",
-        params: &[HostType::Str],
-        ret: HostType::Struct(&STAT),
-        errors: &[&IO_ERROR],
-    },
-    HostMethod {
-        name: "open",
-        params: &[HostType::Str],
-        ret: FILE,
-        errors: &[&IO_ERROR],
-    },
-    HostMethod {
-        name: "read",
-        params: &[FILE, HostType::Int],
-        ret: BYTES,
-        errors: &[&IO_ERROR],
-    },
-    HostMethod {
-        name: "close",
-        params: &[FILE],
-        ret: HostType::Unit,
-        errors: &[],
-    },
+        name,
+        params,
+        ret,
+        errors,
+    }
+}
+
+const ENTRIES: HostType = HostType::List(&HostType::Struct(&ENTRY));
+
+static METHODS: [HostMethod; 13] = [
+    method("read_text", &[HostType::Str], HostType::Str, &ERRORS),
+    method("read_bytes", &[HostType::Str], BYTES, &ERRORS),
+    method("list", &[HostType::Str], ENTRIES, &ERRORS),
+    method("stat", &[HostType::Str], HostType::Struct(&STAT), &ERRORS),
+    method("open", &[HostType::Str], FILE, &ERRORS),
+    method("read", &[FILE, HostType::Int], BYTES, &ERRORS),
+    method("close", &[FILE], HostType::Unit, &[]),
+    method("open_dir", &[HostType::Str], DIR, &ERRORS),
+    method("list_at", &[DIR, HostType::Str], ENTRIES, &ERRORS),
+    method(
+        "stat_at",
+        &[DIR, HostType::Str],
+        HostType::Struct(&STAT),
+        &ERRORS,
+    ),
+    method("open_at", &[DIR, HostType::Str], FILE, &ERRORS),
+    method("open_dir_at", &[DIR, HostType::Str], DIR, &ERRORS),
+    method("close_dir", &[DIR], HostType::Unit, &[]),
 ];
 
 /// Bytes that an entry of a listing costs besides its name.
@@ -79,8 +74,16 @@ const ENTRY_COST: u64 = 64;
 #[derive(Debug)]
 pub struct FileRead {
     scope: Arc<Scope>,
-    open: HashMap<u64, File>,
+    open: HashMap<u64, Open>,
     next: u64,
+}
+
+/// What a handle stands for.
+#[derive(Debug)]
+enum Open {
+    File(File),
+    /// A directory: what may be read through it.
+    Dir(Arc<Scope>),
 }
 
 impl FileRead {
@@ -94,97 +97,42 @@ impl FileRead {
         }
     }
 
-    fn open_regular(&self, path: &str) -> Result<(File, Metadata), IoFail> {
-        let place = self.scope.locate(path, Last::Follow)?;
-        if place.meta.is_none() {
-            return Err(IoFail::NotFound);
-        }
-        self.scope.open_file(&place, OpenOptions::new().read(true))
-    }
-
-    fn read_all(&self, path: &str, cx: &HostCx<'_>) -> Result<Vec<u8>, IoFail> {
-        let (file, meta) = self.open_regular(path)?;
-        cx.check_memory(meta.len())?;
-        read_up_to(&file, cx.memory_left().saturating_add(1), meta.len(), cx)
-    }
-
-    fn read_text(&self, path: &str, cx: &HostCx<'_>) -> Result<HostValue, IoFail> {
-        let bytes = self.read_all(path, cx)?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(HostValue::Str(text.into())),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                Err(IoFail::Invalid(format!("not UTF-8 text (byte {at})")))
-            }
+    /// The scope of an open directory.
+    fn dir(&self, handle: u64) -> Result<Arc<Scope>, HostFailure> {
+        match self.open.get(&handle) {
+            Some(Open::Dir(scope)) => Ok(Arc::clone(scope)),
+            _ => Err(HostFailure::handle("the directory is closed")),
         }
     }
 
-    fn list(&self, path: &str, cx: &HostCx<'_>) -> Result<HostValue, IoFail> {
-        let place = self.scope.locate(path, Last::Follow)?;
-        let dir = self.scope.open_listing(&place)?;
-        let mut entries = Vec::new();
-        let mut cost = 0;
-        for entry in dir.entries().map_err(|e| IoFail::from_io(&e))? {
-            let entry = entry.map_err(|e| IoFail::from_io(&e))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            cost += name.len() as u64 + ENTRY_COST;
-            cx.check_memory(cost)?;
-            let kind = entry.file_type().map_err(|e| IoFail::from_io(&e))?;
-            let is_dir = if kind.is_symlink() {
-                // A link counts as what it leads to, if the program may look there.
-                let target = format!("{}/{name}", path.trim_end_matches('/'));
-                matches!(self.metadata(&target), Ok(meta) if meta.is_dir())
-            } else {
-                kind.is_dir()
-            };
-            entries.push((name, is_dir));
-        }
-        entries.sort();
-        let records = entries.into_iter().map(|(name, is_dir)| {
-            HostValue::Record(vec![HostValue::Str(name.into()), HostValue::Bool(is_dir)])
-        });
-        Ok(HostValue::List(records.collect()))
-    }
-
-    fn metadata(&self, path: &str) -> Result<Metadata, IoFail> {
-        self.scope
-            .locate(path, Last::Follow)?
-            .meta
-            .ok_or(IoFail::NotFound)
-    }
-
-    fn stat(&self, path: &str) -> Result<HostValue, IoFail> {
-        let meta = self.metadata(path)?;
-        // The size of anything but a regular file differs between file systems.
-        let size = if meta.is_file() {
-            i64::try_from(meta.len()).unwrap_or(i64::MAX)
-        } else {
-            0
-        };
-        Ok(HostValue::Record(vec![
-            HostValue::Int(size),
-            HostValue::Bool(meta.is_dir()),
-        ]))
-    }
-
-    fn open(&mut self, path: &str, cx: &mut HostCx<'_>) -> Result<HostValue, IoFail> {
+    /// Counts what is opened, and gives a handle for it.
+    fn give(
+        &mut self,
+        cx: &mut HostCx<'_>,
+        open: impl FnOnce() -> Result<Open, IoFail>,
+    ) -> Result<HostValue, IoFail> {
         cx.charge_handle()?;
-        match self.open_regular(path) {
-            Ok((file, _)) => {
-                let handle = self.next;
-                self.next += 1;
-                self.open.insert(handle, file);
-                Ok(HostValue::Handle(handle))
-            }
-            Err(fail) => {
-                cx.release_handle();
-                Err(fail)
-            }
-        }
+        let opened = open().inspect_err(|_| cx.release_handle())?;
+        let handle = self.next;
+        self.next += 1;
+        self.open.insert(handle, opened);
+        Ok(HostValue::Handle(handle))
+    }
+
+    fn open(&mut self, scope: &Scope, path: &str, cx: &mut HostCx<'_>) -> HostResult {
+        self.give(cx, || Ok(Open::File(open_regular(scope, path)?.0)))
+            .map_err(|fail| fail.at(path))
+    }
+
+    fn open_dir(&mut self, scope: &Scope, path: &str, cx: &mut HostCx<'_>) -> HostResult {
+        self.give(cx, || Ok(Open::Dir(Arc::new(scope.below(path)?))))
+            .map_err(|fail| fail.at(path))
     }
 
     fn read(&self, handle: u64, count: i64, cx: &HostCx<'_>) -> HostResult {
-        let file = self.open.get(&handle).ok_or_else(closed)?;
+        let Some(Open::File(file)) = self.open.get(&handle) else {
+            return Err(closed());
+        };
         let count = u64::try_from(count).map_err(|_| {
             HostFailure::argument(format!("cannot read {count} bytes: the count is negative"))
         })?;
@@ -199,8 +147,105 @@ impl FileRead {
     }
 }
 
+fn open_regular(scope: &Scope, path: &str) -> Result<(File, Metadata), IoFail> {
+    let place = scope.locate(path, Last::Follow)?;
+    if place.meta.is_none() {
+        return Err(IoFail::NotFound);
+    }
+    scope.open_file(&place, OpenOptions::new().read(true))
+}
+
+fn read_all(scope: &Scope, path: &str, cx: &HostCx<'_>) -> Result<Vec<u8>, IoFail> {
+    let (file, meta) = open_regular(scope, path)?;
+    cx.check_memory(meta.len())?;
+    read_up_to(&file, cx.memory_left().saturating_add(1), meta.len(), cx)
+}
+
+fn read_text(scope: &Scope, path: &str, cx: &HostCx<'_>) -> Result<HostValue, IoFail> {
+    let bytes = read_all(scope, path, cx)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(HostValue::Str(text.into())),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            Err(IoFail::Invalid(format!("not UTF-8 text (byte {at})")))
+        }
+    }
+}
+
+fn list(scope: &Scope, path: &str, cx: &HostCx<'_>) -> Result<HostValue, IoFail> {
+    let place = scope.locate(path, Last::Follow)?;
+    let dir = scope.open_directory(&place)?;
+    let mut entries = Vec::new();
+    let mut cost = 0;
+    for entry in dir.entries().map_err(|e| IoFail::from_io(&e))? {
+        let entry = entry.map_err(|e| IoFail::from_io(&e))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        cost += name.len() as u64 + ENTRY_COST;
+        cx.check_memory(cost)?;
+        let kind = entry.file_type().map_err(|e| IoFail::from_io(&e))?;
+        let is_dir = if kind.is_symlink() {
+            // A link counts as what it leads to, if the program may look there.
+            let target = format!("{}/{name}", path.trim_end_matches('/'));
+            matches!(metadata(scope, &target), Ok(meta) if meta.is_dir())
+        } else {
+            kind.is_dir()
+        };
+        entries.push((name, is_dir));
+    }
+    entries.sort();
+    let records = entries.into_iter().map(|(name, is_dir)| {
+        HostValue::Record(vec![HostValue::Str(name.into()), HostValue::Bool(is_dir)])
+    });
+    Ok(HostValue::List(records.collect()))
+}
+
+fn metadata(scope: &Scope, path: &str) -> Result<Metadata, IoFail> {
+    scope
+        .locate(path, Last::Follow)?
+        .meta
+        .ok_or(IoFail::NotFound)
+}
+
+fn stat(scope: &Scope, path: &str) -> Result<HostValue, IoFail> {
+    let meta = metadata(scope, path)?;
+    // The size of anything but a regular file differs between file systems.
+    let size = if meta.is_file() {
+        i64::try_from(meta.len()).unwrap_or(i64::MAX)
+    } else {
+        0
+    };
+    Ok(HostValue::Record(vec![
+        HostValue::Int(size),
+        HostValue::Bool(meta.is_dir()),
+    ]))
+}
+
+impl FileRead {
+    fn answer(&mut self, method: usize, args: &[HostValue], cx: &mut HostCx<'_>) -> HostResult {
+        use HostValue::{Handle, Int, Str};
+        // What takes a path takes it in the grant, or in a directory that is open.
+        let (scope, args) = match args {
+            [Handle(dir), Str(_)] => (self.dir(*dir)?, args.get(1..).unwrap_or_default()),
+            _ => (Arc::clone(&self.scope), args),
+        };
+        match (method, args) {
+            (0, [Str(path)]) => read_text(&scope, path, cx).map_err(|fail| fail.at(path)),
+            (1, [Str(path)]) => read_all(&scope, path, cx)
+                .map(HostValue::Bytes)
+                .map_err(|fail| fail.at(path)),
+            (2 | 8, [Str(path)]) => list(&scope, path, cx).map_err(|fail| fail.at(path)),
+            (3 | 9, [Str(path)]) => stat(&scope, path).map_err(|fail| fail.at(path)),
+            (4 | 10, [Str(path)]) => self.open(&scope, path, cx),
+            (7 | 11, [Str(path)]) => self.open_dir(&scope, path, cx),
+            (5, [Handle(file), Int(count)]) => self.read(*file, *count, cx),
+            (6 | 12, [Handle(open)]) => self.close(*open, cx),
+            _ => Err(super::wrong_arguments(&METHODS, method)),
+        }
+    }
+}
+
 fn closed() -> HostFailure {
-    HostFailure::handle("the file is closed")
+    HostFailure::handle("the file or directory is closed")
 }
 
 /// Reads until the end or the bound; a result that the heap could not take is a limit.
@@ -224,19 +269,7 @@ impl HostCapability for FileRead {
     }
 
     fn call(&mut self, method: usize, args: &[HostValue], cx: &mut HostCx<'_>) -> HostAnswer {
-        let result = match (method, args) {
-            (0, [HostValue::Str(path)]) => self.read_text(path, cx).map_err(|fail| fail.at(path)),
-            (1, [HostValue::Str(path)]) => self
-                .read_all(path, cx)
-                .map(HostValue::Bytes)
-                .map_err(|fail| fail.at(path)),
-            (2, [HostValue::Str(path)]) => self.list(path, cx).map_err(|fail| fail.at(path)),
-            (3, [HostValue::Str(path)]) => self.stat(path).map_err(|fail| fail.at(path)),
-            (4, [HostValue::Str(path)]) => self.open(path, cx).map_err(|fail| fail.at(path)),
-            (5, [HostValue::Handle(file), HostValue::Int(count)]) => self.read(*file, *count, cx),
-            (6, [HostValue::Handle(file)]) => self.close(*file, cx),
-            _ => Err(super::wrong_arguments(&METHODS, method)),
-        };
+        let result = self.answer(method, args, cx);
         result.into()
     }
 

@@ -66,6 +66,8 @@ struct Anchor {
     id: Option<Identity>,
     /// Identities of the directories above it that exist.
     above: Vec<Identity>,
+    /// For each denial whose path does not exist: how many of its missing components lead to `base`.
+    in_missing: Vec<usize>,
 }
 
 impl Anchor {
@@ -119,6 +121,7 @@ impl Anchor {
             real,
             id,
             above,
+            in_missing: Vec::new(),
         })
     }
 }
@@ -174,6 +177,10 @@ pub(super) struct Place {
     pub name: Option<OsString>,
     /// What is there, if anything.
     pub meta: Option<Metadata>,
+    /// Its path, without links.
+    real: PathBuf,
+    /// As of an [`Anchor`], with what the place itself adds.
+    in_missing: Vec<usize>,
 }
 
 /// The open directories of a grant.
@@ -181,10 +188,12 @@ pub struct Scope {
     cwd: PathBuf,
     /// `None` stands for the whole file system, whose only anchor is the root.
     allow: Vec<Anchor>,
-    deny: Vec<Anchor>,
+    deny: Arc<[Anchor]>,
     /// Devices of process file systems. They lead past every grant: to the memory, environment and
     /// open files of this very process.
-    closed_devices: Vec<u64>,
+    closed_devices: Arc<[u64]>,
+    /// Whether it is a directory that a program opened: where that lies is not the program's to ask.
+    held: bool,
     text: String,
 }
 
@@ -205,8 +214,9 @@ impl Scope {
         Ok(Scope {
             cwd: normalise(cwd),
             allow: open(allowed)?,
-            deny: open(&grant.deny)?,
-            closed_devices: process_file_systems(),
+            deny: open(&grant.deny)?.into(),
+            closed_devices: process_file_systems().into(),
+            held: false,
             text: describe(grant),
         })
     }
@@ -230,6 +240,9 @@ impl Scope {
         }
         if path.contains('\0') {
             return Err(IoFail::Invalid("the path contains a NUL character".into()));
+        }
+        if self.held && path.starts_with('/') {
+            return Err(IoFail::Denied);
         }
         let wants_dir = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
         let mut target = normalise(&self.cwd.join(path));
@@ -270,10 +283,10 @@ impl Scope {
         let mut dir = Arc::new(anchor.base.try_clone().map_err(|e| IoFail::from_io(&e))?);
         let mut here = anchor.base_real.clone();
         let mut id = anchor.base_id;
-        // For each denial whose path does not exist: how many of its missing components we are in.
-        let mut depth_in_denied: Vec<usize> = vec![0; self.deny.len()];
+        let mut in_missing = anchor.in_missing.clone();
+        in_missing.resize(self.deny.len(), 0);
         for (i, part) in parts.iter().enumerate() {
-            self.enter_missing(id, part, &mut depth_in_denied)?;
+            self.enter_missing(id, part, &mut in_missing)?;
             let is_last = i + 1 == parts.len();
             let meta = match dir.symlink_metadata(part) {
                 Ok(meta) => meta,
@@ -282,6 +295,8 @@ impl Scope {
                         dir,
                         name: Some((*part).to_owned()),
                         meta: None,
+                        real: here.join(part),
+                        in_missing,
                     }));
                 }
                 Err(error) => return Err(IoFail::from_io(&error)),
@@ -300,6 +315,8 @@ impl Scope {
                     dir,
                     name: Some((*part).to_owned()),
                     meta: Some(meta),
+                    real: here.join(part),
+                    in_missing,
                 }));
             }
             if !meta.is_dir() {
@@ -320,6 +337,8 @@ impl Scope {
             dir,
             name: None,
             meta: Some(meta),
+            real: here,
+            in_missing,
         }))
     }
 
@@ -425,8 +444,38 @@ impl Scope {
         Ok((file, meta))
     }
 
-    /// Opens the directory at a place for listing.
-    pub(super) fn open_listing(&self, place: &Place) -> Result<Arc<Dir>, IoFail> {
+    /// What of the scope lies in one of its directories, which is held open from now on: whatever stands at its path later,
+    /// paths start in this directory and none leaves it. The denials hold on.
+    pub(super) fn below(&self, path: &str) -> Result<Scope, IoFail> {
+        let place = self.locate(path, Last::Follow)?;
+        let base = self
+            .open_directory(&place)?
+            .try_clone()
+            .map_err(|e| IoFail::from_io(&e))?;
+        let base_id = identity(&base.dir_metadata().map_err(|e| IoFail::from_io(&e))?);
+        let real = place.real;
+        Ok(Scope {
+            cwd: real.clone(),
+            allow: vec![Anchor {
+                base,
+                base_id,
+                base_real: real.clone(),
+                rest: Vec::new(),
+                written: real.clone(),
+                real,
+                id: Some(base_id),
+                above: Vec::new(),
+                in_missing: place.in_missing,
+            }],
+            deny: Arc::clone(&self.deny),
+            closed_devices: Arc::clone(&self.closed_devices),
+            held: true,
+            text: format!("{path} in {}", self.text),
+        })
+    }
+
+    /// Opens the directory at a place.
+    pub(super) fn open_directory(&self, place: &Place) -> Result<Arc<Dir>, IoFail> {
         let Some(name) = &place.name else {
             return Ok(Arc::clone(&place.dir));
         };

@@ -101,6 +101,17 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// Reads an open file, and closes it.
+    fn reads(&mut self, path: &str, file: HostValue) {
+        let bytes = self.call(false, "read", &[file.clone(), HostValue::Int(64)]);
+        if let Some(HostValue::Bytes(bytes)) = bytes {
+            assert!(!String::from_utf8_lossy(&bytes).contains(SECRET), "{path}");
+        }
+        self.call(false, "close", &[file]);
+    }
+}
+
 #[test]
 fn races_with_renames_and_links_reach_nothing_outside() {
     let seconds: f64 = std::env::var("JET_RACE_SECONDS").map_or(2.0, |s| s.parse().unwrap());
@@ -199,15 +210,21 @@ fn races_with_renames_and_links_reach_nothing_outside() {
             caller.text(true, "append_text", &[path, MARK]);
             caller.text(false, "stat", &[path]);
             if let Some(file) = caller.text(false, "open", &[path]) {
-                let bytes = caller.call(false, "read", &[file.clone(), HostValue::Int(64)]);
-                if let Some(HostValue::Bytes(bytes)) = bytes {
-                    assert!(!String::from_utf8_lossy(&bytes).contains(SECRET), "{path}");
-                }
-                caller.call(false, "close", &[file]);
+                caller.reads(path, file);
             }
         }
         for path in ["in/sub", "in/sub/deep", "in/door", "in/quiet"] {
             caller.text(false, "list", &[path]);
+            let Some(dir) = caller.text(false, "open_dir", &[path]) else {
+                continue;
+            };
+            for below in ["f.txt", "deep/f.txt", "../door/f.txt"] {
+                let at = [dir.clone(), HostValue::str(below)];
+                if let Some(file) = caller.call(false, "open_at", &at) {
+                    caller.reads(below, file);
+                }
+            }
+            caller.call(false, "close_dir", &[dir]);
         }
         caller.text(true, "write_text", &["in/sub/new", MARK]);
         caller.text(true, "rename", &["in/sub/new", "in/sub/deep/newer"]);

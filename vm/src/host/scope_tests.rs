@@ -574,3 +574,167 @@ fn permission_that_is_lost_midway_is_a_typed_error() {
         "NotFound"
     );
 }
+
+impl Files {
+    /// A directory, held open.
+    fn dir(&mut self, path: &str) -> HostValue {
+        self.raw("open_dir", &[HostValue::str(path)], 4096).unwrap()
+    }
+
+    /// The text of a file below a directory that is held open, or the error variant's name.
+    fn text_at(&mut self, dir: &HostValue, path: &str) -> String {
+        let args = [dir.clone(), HostValue::str(path)];
+        let file = match self.raw("open_at", &args, 4096) {
+            Ok(file) => file,
+            Err(HostFailure::Error { variant, .. }) => {
+                return super::io_error::IO_ERROR.variants[usize::from(variant)]
+                    .name
+                    .into();
+            }
+            Err(other) => panic!("{other:?}"),
+        };
+        let read = self.raw("read", &[file.clone(), HostValue::Int(i64::MAX)], 4096);
+        self.raw("close", &[file], 4096).unwrap();
+        match read {
+            Ok(HostValue::Bytes(bytes)) => String::from_utf8(bytes).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn paths_do_not_leave_a_directory_that_is_held() {
+    let world = World::new();
+    let sub = world.root.join("in/sub");
+    fs::create_dir(sub.join("deep")).unwrap();
+    fs::write(sub.join("deep/c.txt"), "deep").unwrap();
+    symlink("../a.txt", sub.join("up")).unwrap();
+    symlink("..", sub.join("parent")).unwrap();
+    symlink(world.root.join("in/a.txt"), sub.join("absolute")).unwrap();
+    symlink("deep/c.txt", sub.join("good")).unwrap();
+    symlink(sub.join("b.txt"), sub.join("good_absolute")).unwrap();
+    let mut files = world.read(&["in"], &[]);
+    let dir = files.dir("in/sub");
+    assert_eq!(files.text_at(&dir, "b.txt"), "below");
+    assert_eq!(files.text_at(&dir, "./deep/../b.txt"), "below");
+    assert_eq!(files.text_at(&dir, "good"), "deep");
+    assert_eq!(files.text_at(&dir, "good_absolute"), "below");
+    assert_eq!(files.text_at(&dir, "none"), "NotFound");
+    let absolute = |name: &str| world.root.join(name).display().to_string();
+    for path in [
+        "..",
+        "../a.txt",
+        "deep/../../a.txt",
+        "../sub/../a.txt",
+        "up",
+        "parent/a.txt",
+        "absolute",
+        "/etc/passwd",
+        &absolute("in/a.txt"),
+        // Where the directory lies is not the program's to ask.
+        &absolute("in/sub/b.txt"),
+    ] {
+        assert_eq!(files.text_at(&dir, path), "Denied", "{path}");
+    }
+    let deep = [dir.clone(), HostValue::str("deep")];
+    let deep = files.raw("open_dir_at", &deep, 4096).unwrap();
+    assert_eq!(files.text_at(&deep, "c.txt"), "deep");
+    assert_eq!(files.text_at(&deep, "../b.txt"), "Denied");
+    let own = [deep.clone(), HostValue::str(".")];
+    let entry = HostValue::Record(vec![HostValue::str("c.txt"), HostValue::Bool(false)]);
+    assert_eq!(
+        files.raw("list_at", &own, 4096),
+        Ok(HostValue::List(vec![entry]))
+    );
+    let stat = HostValue::Record(vec![HostValue::Int(0), HostValue::Bool(true)]);
+    assert_eq!(files.raw("stat_at", &own, 4096), Ok(stat));
+    assert_eq!(files.call("open_dir", &["in/a.txt"]), "Invalid");
+    assert_eq!(files.call("open_dir", &["out"]), "Denied");
+    assert_eq!(files.call("open_dir", &["in/none"]), "NotFound");
+
+    // What is closed stays closed, and closes nothing that was opened in it.
+    let closed = std::slice::from_ref(&dir);
+    assert_eq!(files.raw("close_dir", closed, 0), Ok(HostValue::Unit));
+    assert_eq!(files.text_at(&deep, "c.txt"), "deep");
+    for (name, args) in [
+        ("close_dir", vec![dir.clone()]),
+        ("open_at", vec![dir.clone(), HostValue::str("b.txt")]),
+        ("list_at", vec![dir.clone(), HostValue::str(".")]),
+    ] {
+        assert!(matches!(
+            files.raw(name, &args, 4096),
+            Err(HostFailure::Trap(HostTrap::BadHandle, _))
+        ));
+    }
+}
+
+#[test]
+fn a_directory_that_is_held_is_itself_and_not_its_path() {
+    let world = World::new();
+    let inside = world.root.join("in");
+    fs::write(world.root.join("out/b.txt"), "secret").unwrap();
+    let mut files = world.read(&["in"], &[]);
+    let dir = files.dir("in/sub");
+    fs::rename(inside.join("sub"), inside.join("moved")).unwrap();
+    symlink("../out", inside.join("sub")).unwrap();
+    assert_eq!(files.text_at(&dir, "b.txt"), "below");
+    assert_eq!(files.text("in/sub/b.txt"), "Denied");
+    fs::remove_dir_all(inside.join("moved")).unwrap();
+    assert_eq!(files.text_at(&dir, "b.txt"), "NotFound");
+}
+
+#[test]
+fn denials_hold_in_a_directory_that_is_held() {
+    let world = World::new();
+    let inside = world.root.join("in");
+    fs::write(inside.join("sub/key"), "private").unwrap();
+    fs::hard_link(inside.join("sub/key"), inside.join("sub/other_name")).unwrap();
+    let denied = ["in/sub/key", "in/sub/absent/file", "in/sub/replaced"];
+    fs::write(inside.join("sub/replaced"), "private").unwrap();
+    let mut files = world.read(&["in"], &denied);
+    let dir = files.dir("in/sub");
+    fs::remove_file(inside.join("sub/replaced")).unwrap();
+    fs::write(inside.join("sub/replaced"), "private again").unwrap();
+    fs::create_dir(inside.join("sub/absent")).unwrap();
+    fs::write(inside.join("sub/absent/file"), "private").unwrap();
+    for path in ["key", "other_name", "absent/file", "replaced"] {
+        assert_eq!(files.text_at(&dir, path), "Denied", "{path}");
+    }
+    let absent = files.dir("in/sub/absent");
+    assert_eq!(files.text_at(&absent, "file"), "Denied");
+    // The directory under another name: what was denied in it is denied by where it stands.
+    fs::rename(inside.join("sub/absent"), inside.join("sub/free")).unwrap();
+    assert_eq!(files.text_at(&absent, "file"), "Denied");
+    assert_eq!(files.text_at(&dir, "b.txt"), "below");
+}
+
+#[test]
+fn open_directories_are_counted() {
+    let world = World::new();
+    let mut reader = FileRead::new(world.scope(&["in"], &[]));
+    let limits = Limits {
+        handles: 2,
+        ..Limits::default()
+    };
+    let mut usage = HostUsage::default();
+    let mut ask = |name: &str, args: &[HostValue]| {
+        let method = reader.methods().iter().position(|m| m.name == name);
+        let mut cx = HostCx::new(&limits, &mut usage, 4096, None);
+        match reader.call(method.unwrap(), args, &mut cx) {
+            HostAnswer::Now(answer) => answer,
+            HostAnswer::Later(_) => panic!("file calls answer now"),
+        }
+    };
+    let path = [HostValue::str("in/sub")];
+    let dir = ask("open_dir", &path).unwrap();
+    ask("open_at", &[dir.clone(), HostValue::str("b.txt")]).unwrap();
+    let limit = HostTrap::Limit(LimitKind::Handles);
+    for _ in 0..2 {
+        assert!(matches!(
+            ask("open_dir", &path),
+            Err(HostFailure::Trap(kind, _)) if kind == limit
+        ));
+    }
+    assert_eq!(ask("close_dir", &[dir]), Ok(HostValue::Unit));
+    assert!(ask("open_dir", &path).is_ok());
+}
