@@ -254,7 +254,7 @@ impl Scope {
                     if wants_dir && !is_dir {
                         return Err(IoFail::Invalid("not a directory".into()));
                     }
-                    return Ok(place);
+                    return Ok(*place);
                 }
             }
         }
@@ -291,13 +291,13 @@ impl Scope {
             let meta = match dir.symlink_metadata(part) {
                 Ok(meta) => meta,
                 Err(error) if is_last && error.kind() == io::ErrorKind::NotFound => {
-                    return Ok(Walk::Place(Place {
+                    return Ok(Walk::Place(Box::new(Place {
                         dir,
                         name: Some((*part).to_owned()),
                         meta: None,
                         real: here.join(part),
                         in_missing,
-                    }));
+                    })));
                 }
                 Err(error) => return Err(IoFail::from_io(&error)),
             };
@@ -311,13 +311,13 @@ impl Scope {
                 return Ok(Walk::Link(next));
             }
             if is_last {
-                return Ok(Walk::Place(Place {
+                return Ok(Walk::Place(Box::new(Place {
                     dir,
                     name: Some((*part).to_owned()),
                     meta: Some(meta),
                     real: here.join(part),
                     in_missing,
-                }));
+                })));
             }
             if !meta.is_dir() {
                 return Err(IoFail::Invalid(
@@ -333,13 +333,13 @@ impl Scope {
         }
         let meta = dir.dir_metadata().map_err(|e| IoFail::from_io(&e))?;
         self.check_identity(&meta)?;
-        Ok(Walk::Place(Place {
+        Ok(Walk::Place(Box::new(Place {
             dir,
             name: None,
             meta: Some(meta),
             real: here,
             in_missing,
-        }))
+        })))
     }
 
     /// The innermost grant that a path lies in, and the path below it.
@@ -492,7 +492,7 @@ impl Scope {
 }
 
 enum Walk {
-    Place(Place),
+    Place(Box<Place>),
     Link(PathBuf),
 }
 
