@@ -12,11 +12,6 @@ const ROOT_COST: u64 = 64;
 /// Roots make the nursery grow to at most this.
 const MAX_ROOTED_BUDGET: u64 = 64 << 20;
 
-/// Young bytes between two collections at first.
-pub(crate) const FIRST_PACE: u64 = 1 << 20;
-/// Copying this much takes about half a millisecond: a nursery of which more survives is made smaller, down to this.
-const COPIED_AT_MOST: u64 = 512 << 10;
-
 /// Fewest entries that the stack of marked objects may have.
 pub(crate) const MIN_STACK: u64 = 16 << 10;
 /// Bytes of old space for each entry that it may have.
@@ -134,18 +129,9 @@ impl Heap {
         self.rooted_budget = walked.saturating_mul(ROOT_COST).min(most);
     }
 
-    /// Adapts the budget to what survived the young collection that ended, of `young` bytes.
-    pub(crate) fn note_survivors(&mut self, young: u64, copied: u64) {
-        if copied > COPIED_AT_MOST {
-            self.pace = (self.pace / 2).max(COPIED_AT_MOST);
-        } else if copied < self.pace / 16 && young > self.pace / 2 {
-            self.pace = (2 * self.pace).min(self.young_budget);
-        }
-    }
-
     /// Bytes of young chunks between two collections.
     pub(crate) fn young_bytes_due(&self) -> u64 {
-        self.young_budget.min(self.pace).max(self.rooted_budget)
+        self.young_budget.min(self.pace.bytes()).max(self.rooted_budget)
     }
 }
 

@@ -183,9 +183,10 @@ impl Heap {
         // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The copy space suffices: see `Heap::required`.
+        let mut scanned = 0;
         unsafe {
             if !full {
-                e.scan_written(&self.remembered, &self.dirty);
+                scanned = e.scan_written(&self.remembered, &self.dirty);
             }
             e.scan_roots(roots, &mut self.handles);
             e.scan_all();
@@ -204,18 +205,24 @@ impl Heap {
         self.retire(from, stress);
         self.old_used = self.old.iter().map(Chunk::used).sum();
         self.old_bytes = self.old.iter().map(Chunk::bytes).sum();
-        self.finish_collection(full, young, copied);
+        self.finish_collection(full, young, copied, scanned);
         Ok(())
     }
 
     /// What both kinds of old space do at the end: counters, thresholds, and how much of what is free is kept.
-    pub(crate) fn finish_collection(&mut self, full: bool, young: u64, copied: u64) {
+    pub(crate) fn finish_collection(
+        &mut self,
+        full: bool,
+        young: u64,
+        copied: u64,
+        scanned: u64,
+    ) {
         let live = self.old_used + self.large_bytes;
         self.stats.live_after_last = live;
         self.stats.bytes_copied += copied;
         if !full {
             self.stats.bytes_promoted += copied;
-            self.note_survivors(young, copied);
+            self.pace.note(young, copied, scanned);
         }
         self.stats.fragmented = self.old_bytes - self.old_used;
         if full {

@@ -8,7 +8,6 @@
 //! collection therefore never lacks memory. The last young chunk is the one that `core` bumps in; its
 //! bytes from `core.alloc_ptr` to `window_end` are zero.
 
-use crate::account::FIRST_PACE;
 use crate::blocks::Blocks;
 use crate::cage::{Cage, CageError, PAGE_SHIFT, PART};
 use crate::chunk::{Chunk, FREE, Large, PageTable, YOUNG};
@@ -17,6 +16,7 @@ use crate::handles::{Handle, HandleTable, TooManyHandles};
 use crate::idle::{self, KEPT_BYTES};
 use crate::layout::{GRANULE_SHIFT, Ref};
 use crate::mark::Defragment;
+use crate::pace::{LARGEST, Pace};
 use crate::stats::{CollectionLog, Stats};
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,6 @@ const BIG_CHUNK_FROM: u64 = 8 << 20;
 pub const MIN_LIMIT: u64 = 512 << 10;
 /// Highest limit: the cage's largest size.
 pub const MAX_LIMIT: u64 = crate::cage::MAX_CAGE as u64;
-const YOUNG_BUDGET: u64 = 4 << 20;
 /// From this size on the old space is mark-region unless a heap is made otherwise.
 pub const BLOCKS_FROM: u64 = 32 << 20;
 /// The heap may grow by at least this much between two full collections.
@@ -266,8 +265,8 @@ pub struct Heap {
     pub(crate) young_budget: u64,
     /// What the roots of the last collection ask of the budget.
     pub(crate) rooted_budget: u64,
-    /// What survivors of the last young collections ask of it.
-    pub(crate) pace: u64,
+    /// What the work of young collections asks of it.
+    pub(crate) pace: Pace,
     pub(crate) full_threshold: u64,
     /// Whether a second young chunk was ever needed.
     pub(crate) grown: bool,
@@ -305,7 +304,7 @@ impl Heap {
         let young_budget = if config.watch.growth {
             SMALL_CHUNK
         } else {
-            (limit / 16).clamp(SMALL_CHUNK, YOUNG_BUDGET)
+            (limit / 16).clamp(SMALL_CHUNK, LARGEST)
         };
         Heap {
             core: HeapCore {
@@ -349,7 +348,7 @@ impl Heap {
             small_max: chunk_bytes / 8,
             young_budget,
             rooted_budget: 0,
-            pace: FIRST_PACE,
+            pace: Pace::new(young_budget),
             full_threshold: if config.watch.growth { 0 } else { MIN_GROWTH },
             grown: false,
             fail_after: None,

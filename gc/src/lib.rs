@@ -5,7 +5,7 @@
 //! themselves by their header ([`layout`]). Any allocation may move every object: what is used after it
 //! must have been shown to it by [`Roots`] or be held in a [`Handle`].
 //!
-//! Reading order: `layout`, `heap` (spaces), `account` (bytes against the limit), `alloc`, `collect` and `scan`, `mark` and
+//! Reading order: `layout`, `heap` (spaces), `account` (bytes against the limit), `pace`, `alloc`, `collect` and `scan`, `mark` and
 //! `blocks` (the mark-region old space), `access`.
 //!
 //! What must stay true: the collector never fails in the middle, never recurses, and the heap never
@@ -25,6 +25,7 @@ mod heap;
 mod idle;
 pub mod layout;
 mod mark;
+mod pace;
 mod scan;
 mod side;
 mod stats;

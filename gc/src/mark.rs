@@ -123,9 +123,10 @@ impl Heap {
         // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The blocks suffice: see `Heap::required`.
+        let mut scanned = 0;
         unsafe {
             if !full {
-                m.scan_written(&self.remembered, &self.dirty);
+                scanned = m.scan_written(&self.remembered, &self.dirty);
             }
             m.scan_roots(roots, &mut self.handles);
             m.drain();
@@ -153,7 +154,7 @@ impl Heap {
         if self.mark_stack.capacity() as u64 > stack_entries(self.old_bytes) {
             self.mark_stack.shrink_to(MIN_STACK as usize);
         }
-        self.finish_collection(full, young_used, copied);
+        self.finish_collection(full, young_used, copied, scanned);
         Ok(())
     }
 

@@ -60,21 +60,25 @@ pub(crate) trait Scan {
         }
     }
 
-    /// Scans the old objects that were stored into: the remembered set, and what of large arrays has cards.
+    /// Scans the old objects that were stored into: the remembered set, and what of large arrays has cards. How many
+    /// slots that were, about.
     ///
     /// # Safety
     /// They lead to old objects; `dirty` has pages of arrays of references.
-    unsafe fn scan_written(&mut self, remembered: &[u32], dirty: &[(u32, u32)]) {
+    unsafe fn scan_written(&mut self, remembered: &[u32], dirty: &[(u32, u32)]) -> u64 {
+        let mut bytes = 0;
         // SAFETY: the caller's promise.
         unsafe {
             for &r in remembered {
-                self.scan_remembered(r);
+                bytes += self.scan_remembered(r);
             }
             for &(array, page) in dirty {
                 let cards = self.pages().cards(page);
+                bytes += u64::from(cards.count_ones()) << CARD_SHIFT;
                 self.scan_cards(array, page, cards);
             }
         }
+        bytes / 4
     }
 
     /// Keeps a large object that was reached for the first time.
@@ -91,16 +95,16 @@ pub(crate) trait Scan {
         self.large().push(r);
     }
 
-    /// Scans an object of the remembered set and takes it out of it.
+    /// Scans an object of the remembered set and takes it out of it; its size in bytes.
     ///
     /// # Safety
     /// `r` leads to an old object.
-    unsafe fn scan_remembered(&mut self, r: u32) {
+    unsafe fn scan_remembered(&mut self, r: u32) -> u64 {
         // SAFETY: an object's header is readable and writable.
         unsafe {
             let p = self.at(r).cast::<u64>();
             p.write(p.read() & !GC_REMEMBERED);
-            self.scan_object(r);
+            self.scan_object(r)
         }
     }
 
