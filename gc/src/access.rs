@@ -11,10 +11,7 @@
 
 use crate::account::DIRTY_STEP;
 use crate::cage::{PAGE, PAGE_SHIFT};
-use crate::chunk::{
-    CARD_SHIFT, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, SHARED,
-    YOUNG,
-};
+use crate::chunk::{CARD_SHIFT, LARGE_KEPT, LARGE_REST, LARGE_WHITE, SHARED, YOUNG};
 use crate::heap::{Heap, REMEMBERED_STEP};
 use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_OLD, GC_REMEMBERED, HASH_OFFSET, Header,
@@ -86,16 +83,28 @@ impl Heap {
     #[cold]
     #[inline(never)]
     pub unsafe fn remember_element(&mut self, obj: Ref, index: u32, new: Ref) {
-        if !matches!(self.pages.of(new.0), YOUNG | SHARED | LARGE_WHITE) {
+        if !self.is_young(new) {
             return;
         }
-        if matches!(self.pages.of(obj.0), LARGE_KEPT | LARGE_KEPT_DIRTY) {
+        if self.has_cards(obj) {
             let (page, card) = card_of_element(obj, index);
             self.dirty_cards(obj, page, 1 << card);
         } else {
             // SAFETY: passed on.
             unsafe { self.remember(obj) };
         }
+    }
+
+    /// Whether the next young collection may move the object or drop it.
+    #[inline(always)]
+    fn is_young(&self, r: Ref) -> bool {
+        matches!(self.pages.of(r.0), YOUNG | SHARED | LARGE_WHITE)
+    }
+
+    /// Whether it is a card that remembers what is stored into an array whose header says that it is old.
+    #[inline(always)]
+    fn has_cards(&self, array: Ref) -> bool {
+        matches!(self.pages.of(array.0), LARGE_KEPT | LARGE_WHITE)
     }
 
     /// The barrier for `n` elements from `index` of a reference array.
@@ -108,7 +117,7 @@ impl Heap {
             if n == 0 || self.header(obj).0 & (GC_OLD | GC_REMEMBERED) != GC_OLD {
                 return;
             }
-            if matches!(self.pages.of(obj.0), LARGE_KEPT | LARGE_KEPT_DIRTY) {
+            if self.has_cards(obj) {
                 let (first, from) = card_of_element(obj, index);
                 let (last, to) = card_of_element(obj, index + (n - 1));
                 for page in first..=last {
@@ -130,15 +139,80 @@ impl Heap {
         }
     }
 
+    /// The barrier for `n` elements that are to be copied between reference arrays. Where the source is old its cards
+    /// (or that it has none) say which of the target's are needed: a list that grows takes them along.
+    ///
+    /// # Safety
+    /// The object contract (`RefArray`) for both, and both ranges lie inside.
+    unsafe fn write_barrier_copy(&mut self, from: Ref, from_at: u32, to: Ref, to_at: u32, n: u32) {
+        // SAFETY: passed on.
+        unsafe {
+            if n == 0 || self.header(to).0 & (GC_OLD | GC_REMEMBERED) != GC_OLD {
+                return;
+            }
+            if self.header(from).0 & (GC_OLD | GC_REMEMBERED) != GC_OLD {
+                self.write_barrier_range(to, to_at, n);
+                return;
+            }
+            // What is old, not remembered and without cards refers to nothing young.
+            if !self.has_cards(from) {
+                return;
+            }
+            let offset = |at: u32| DATA_OFFSET as u64 + 4 * u64::from(at);
+            let (start, end) = (offset(to_at), offset(to_at) + 4 * u64::from(n));
+            let source = |at: u64| at + offset(from_at) - offset(to_at);
+            let (first, last) = (start >> CARD_SHIFT, (end - 1) >> CARD_SHIFT);
+            for i in 0..=last - first {
+                // Within one array no card is looked at that was set on the way.
+                let card = if from_at < to_at { last - i } else { first + i };
+                let low = (card << CARD_SHIFT).max(start);
+                let high = ((card + 1) << CARD_SHIFT).min(end) - 4;
+                let set = [low, high].iter().any(|&at| {
+                    let at = from.offset() + source(at) as usize;
+                    let bits = self.pages.cards((at >> PAGE_SHIFT) as u32);
+                    bits >> ((at % PAGE) >> CARD_SHIFT) & 1 == 1
+                });
+                if set {
+                    let (page, card) = card_of_element(to, ((low - offset(0)) / 4) as u32);
+                    if self.has_cards(to) {
+                        self.dirty_cards(to, page, 1 << card);
+                    } else {
+                        self.remember(to);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stores one value into the first `n` elements of a reference array, with the barrier.
+    ///
+    /// # Safety
+    /// The object contract (`RefArray`), and so many elements lie inside.
+    pub unsafe fn fill_refs(&mut self, array: Ref, n: u32, value: Ref) {
+        // SAFETY: passed on; the elements lie inside the object.
+        unsafe {
+            if self.is_young(value) {
+                self.write_barrier_range(array, 0, n);
+            }
+            let data = self.data_ptr(array).cast::<u32>();
+            std::slice::from_raw_parts_mut(data, n as usize).fill(value.0);
+        }
+    }
+
     fn dirty_cards(&mut self, obj: Ref, page: u32, cards: u64) {
-        let all = self.pages.cards(page) | cards;
-        self.pages.set_cards(page, all);
-        let state = match self.pages.of_page(page) {
-            LARGE_KEPT => LARGE_KEPT_DIRTY,
-            LARGE_REST => LARGE_REST_DIRTY,
-            _ => return,
-        };
-        self.pages.set(page, 1, state);
+        let before = self.pages.cards(page);
+        if !matches!(
+            self.pages.of_page(page),
+            LARGE_KEPT | LARGE_WHITE | LARGE_REST
+        ) {
+            return;
+        }
+        self.pages.set_cards(page, before | cards);
+        if before != 0 {
+            // It is in the list.
+            return;
+        }
         if self.dirty.len() == self.dirty.capacity() {
             // There is an entry for each page of a large object at most, which is charged with the object.
             let most = (self.large_bytes >> PAGE_SHIFT) as usize;
@@ -303,7 +377,7 @@ impl Heap {
             let header = self.header(to);
             let size = header.format().map_or(0, Format::element_size);
             if header.format_bits() == Format::RefArray as u64 {
-                self.write_barrier_range(to, to_at, n);
+                self.write_barrier_copy(from, from_at, to, to_at, n);
             }
             let source = self.data_ptr(from).add(from_at as usize * size);
             let target = self.data_ptr(to).add(to_at as usize * size);

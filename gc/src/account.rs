@@ -131,7 +131,9 @@ impl Heap {
 
     /// Bytes of young chunks between two collections.
     pub(crate) fn young_bytes_due(&self) -> u64 {
-        self.young_budget.min(self.pace.bytes()).max(self.rooted_budget)
+        self.young_budget
+            .min(self.pace.bytes())
+            .max(self.rooted_budget)
     }
 }
 

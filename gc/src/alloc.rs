@@ -10,8 +10,8 @@ use crate::collect::Kind;
 use crate::external::ExternalTable;
 use crate::heap::{GcMode, Heap, OutOfMemory, OutOfMemoryCause, RETAIN_MAX, Roots};
 use crate::layout::{
-    self, EXT_INDEX_OFFSET, EXT_STR_SIZE, Format, GC_BITS, GRANULE_SHIFT, Header, LENGTH_OFFSET,
-    Ref,
+    self, EXT_INDEX_OFFSET, EXT_STR_SIZE, Format, GC_BITS, GC_OLD, GRANULE_SHIFT, Header,
+    LENGTH_OFFSET, Ref,
 };
 use crate::mark::Defragment;
 use std::sync::Arc;
@@ -324,8 +324,14 @@ impl Heap {
         roots: &mut dyn Roots,
     ) -> Result<Ref, OutOfMemory> {
         assert!(format.is_array(), "not an array");
-        let r = self.alloc(layout::array_size(format, len), roots)?;
-        self.write_new_header(r, Header::of(format, type_id));
+        let size = layout::array_size(format, len);
+        let r = self.alloc(size, roots)?;
+        let mut header = Header::of(format, type_id);
+        if format == Format::RefArray && size > self.small_max {
+            // Cards say from the start what is stored into it, so that no collection scans all of it for that.
+            header.0 |= GC_OLD;
+        }
+        self.write_new_header(r, header);
         // SAFETY: arrays have at least 16 bytes; `r` was handed out just now.
         unsafe {
             self.core

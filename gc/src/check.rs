@@ -10,10 +10,7 @@
 use crate::access::card_of_element;
 use crate::blocks::{Blocks, LINE_SHIFT};
 use crate::cage::PAGE_GRANULES;
-use crate::chunk::{
-    Chunk, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_REST_DIRTY, LARGE_WHITE, OLD, SHARED,
-    YOUNG,
-};
+use crate::chunk::{Chunk, LARGE_KEPT, LARGE_REST, LARGE_WHITE, OLD, SHARED, YOUNG};
 use crate::heap::{Heap, Roots};
 use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
@@ -179,9 +176,10 @@ impl Heap {
             }
         }
         for (i, large) in self.large.iter().enumerate() {
-            self.check_page(large.first, &[LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_WHITE])?;
+            let young = i >= self.large_young_from;
+            self.check_page(large.first, &[if young { LARGE_WHITE } else { LARGE_KEPT }])?;
             for page in large.first + 1..large.first + large.pages {
-                self.check_page(page, &[LARGE_REST, LARGE_REST_DIRTY])?;
+                self.check_page(page, &[LARGE_REST])?;
             }
             let r = large.start();
             let header = self.word(r);
@@ -189,7 +187,9 @@ impl Heap {
             if size > large.bytes() {
                 return Err(HeapError::BadSize(Ref(r), size));
             }
-            if (header & GC_OLD != 0) != (i < self.large_young_from) {
+            // New arrays of references are called old, since they have cards.
+            let carded = Header(header).format() == Some(Format::RefArray);
+            if (header & GC_OLD != 0) != (!young || carded) {
                 return Err(HeapError::BadBits(Ref(r), header));
             }
             runs.push(Starts {
@@ -341,8 +341,8 @@ impl Heap {
             if !census.is_object(value) {
                 return Err(HeapError::BadRef(Ref(r), i, value));
             }
-            let young =
-                matches!(self.pages.of(value), YOUNG | SHARED) || self.word(value) & GC_OLD == 0;
+            let young = matches!(self.pages.of(value), YOUNG | SHARED | LARGE_WHITE)
+                || self.word(value) & GC_OLD == 0;
             let (page, card) = card_of_element(Ref(r), i);
             let dirty = census.dirty.contains(&page) && self.pages.cards(page) >> card & 1 == 1;
             let remembered = header.0 & GC_REMEMBERED != 0 || array && dirty;

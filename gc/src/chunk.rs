@@ -24,19 +24,14 @@ pub const LARGE_KEPT: u8 = 4;
 pub const LARGE_WHITE: u8 = 5;
 /// Later page of a large object.
 pub const LARGE_REST: u8 = 6;
-/// As `LARGE_KEPT`; the first page of an old array that was stored into since the last collection.
-pub const LARGE_KEPT_DIRTY: u8 = 7;
-/// As `LARGE_REST`; a later page of an old array that was stored into since the last collection.
-pub const LARGE_REST_DIRTY: u8 = 8;
-
 /// Cut into parts, each of which is the young chunk of some heap. No heap has references into another's part, so
 /// whoever finds one knows that it leads into its own.
-pub const SHARED: u8 = 9;
+pub const SHARED: u8 = 7;
 
 /// A block of the mark-region space whose objects are being moved out; seen only during a collection.
-pub const FROM_OLD: u8 = 10;
+pub const FROM_OLD: u8 = 8;
 /// A block whose objects are being marked where they are; seen only during a full collection.
-pub const MARKING: u8 = 11;
+pub const MARKING: u8 = 9;
 
 /// `log2` of the bytes of a card: a page of a large array has a bit for each.
 pub const CARD_SHIFT: u32 = PAGE_SHIFT - 6;

@@ -149,7 +149,6 @@ impl Heap {
         self.core.alloc_end = 0;
         self.window_end = 0;
         self.young_bytes = 0;
-        self.clean_dirty_pages();
         if full {
             from.append(&mut self.old);
             for &large in &self.large {
@@ -176,6 +175,8 @@ impl Heap {
             spare,
             external: &mut self.external,
             gray_large: Vec::new(),
+            full,
+            scanned: 0,
             scan_chunk,
             scan,
             copied: 0,
@@ -183,15 +184,14 @@ impl Heap {
         // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The copy space suffices: see `Heap::required`.
-        let mut scanned = 0;
         unsafe {
             if !full {
-                scanned = e.scan_written(&self.remembered, &self.dirty);
+                e.scanned = e.scan_written(&self.remembered, &self.dirty);
             }
             e.scan_roots(roots, &mut self.handles);
             e.scan_all();
         }
-        let (copied, unused) = e.finish();
+        let (copied, scanned, unused) = e.finish();
         self.stats.remembered = self.remembered.len() as u64;
         self.forget_cards();
         self.forget_remembered();
@@ -210,13 +210,7 @@ impl Heap {
     }
 
     /// What both kinds of old space do at the end: counters, thresholds, and how much of what is free is kept.
-    pub(crate) fn finish_collection(
-        &mut self,
-        full: bool,
-        young: u64,
-        copied: u64,
-        scanned: u64,
-    ) {
+    pub(crate) fn finish_collection(&mut self, full: bool, young: u64, copied: u64, scanned: u64) {
         let live = self.old_used + self.large_bytes;
         self.stats.live_after_last = live;
         self.stats.bytes_copied += copied;
@@ -326,6 +320,9 @@ struct Evacuation<'a> {
     external: &'a mut ExternalTable,
     /// Large objects that were reached and not scanned yet.
     gray_large: Vec<u32>,
+    full: bool,
+    /// Slots of old and of large objects that were scanned.
+    scanned: u64,
     /// Copies before this point were scanned: index in `to`, and reference (0: the chunk's start).
     scan_chunk: usize,
     scan: u32,
@@ -351,6 +348,11 @@ impl Scan for Evacuation<'_> {
     #[inline(always)]
     fn large(&mut self) -> &mut Vec<u32> {
         &mut self.gray_large
+    }
+
+    #[inline(always)]
+    fn full(&self) -> bool {
+        self.full
     }
 
     #[inline(always)]
@@ -456,15 +458,15 @@ impl Evacuation<'_> {
             }
             match self.gray_large.pop() {
                 // SAFETY: large objects that were reached are live.
-                Some(r) => unsafe { self.scan_object(r) },
+                Some(entry) => self.scanned += unsafe { self.scan_large(entry) } / 4,
                 None => return,
-            };
+            }
         }
     }
 
-    /// Ends the collection: bytes copied, and the small chunk if it was not needed.
-    fn finish(mut self) -> (u64, Option<Chunk>) {
+    /// Ends the collection: bytes copied, slots scanned, and the small chunk if it was not needed.
+    fn finish(mut self) -> (u64, u64, Option<Chunk>) {
         self.close();
-        (self.copied, self.spare)
+        (self.copied, self.scanned, self.spare)
     }
 }

@@ -10,10 +10,7 @@
 use crate::account::{DIRTY_STEP, MIN_STACK, stack_entries};
 use crate::blocks::{Blocks, LINE, lines_of, marked_in, words_of};
 use crate::cage::Cage;
-use crate::chunk::{
-    Chunk, FROM, FROM_OLD, LARGE_KEPT, LARGE_KEPT_DIRTY, LARGE_REST, LARGE_WHITE, MARKING, OLD,
-    PageTable, SHARED,
-};
+use crate::chunk::{Chunk, FROM, FROM_OLD, LARGE_WHITE, MARKING, OLD, PageTable, SHARED};
 use crate::collect::{Kind, POISON};
 use crate::external::ExternalTable;
 use crate::heap::{Heap, OutOfMemoryCause, Roots, SMALL_CHUNK};
@@ -87,7 +84,6 @@ impl Heap {
         self.core.alloc_end = 0;
         self.window_end = 0;
         self.young_bytes = 0;
-        self.clean_dirty_pages();
         if full {
             for &large in &self.large {
                 self.pages.set(large.first, 1, LARGE_WHITE);
@@ -116,6 +112,8 @@ impl Heap {
             stack_max,
             overflowed: false,
             large: Vec::new(),
+            full,
+            scanned: 0,
             spare,
             live: 0,
             copied: 0,
@@ -123,16 +121,15 @@ impl Heap {
         // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The blocks suffice: see `Heap::required`.
-        let mut scanned = 0;
         unsafe {
             if !full {
-                scanned = m.scan_written(&self.remembered, &self.dirty);
+                m.scanned = m.scan_written(&self.remembered, &self.dirty);
             }
             m.scan_roots(roots, &mut self.handles);
             m.drain();
         }
         self.stats.remembered = self.remembered.len() as u64;
-        let (copied, live) = (m.copied, m.live);
+        let (copied, live, scanned) = (m.copied, m.live, m.scanned);
         self.mark_stack = std::mem::take(&mut m.stack);
         self.forget_cards();
         self.forget_remembered();
@@ -156,17 +153,6 @@ impl Heap {
         }
         self.finish_collection(full, young_used, copied, scanned);
         Ok(())
-    }
-
-    pub(crate) fn clean_dirty_pages(&mut self) {
-        for &(_, page) in &self.dirty {
-            let clean = if self.pages.of_page(page) == LARGE_KEPT_DIRTY {
-                LARGE_KEPT
-            } else {
-                LARGE_REST
-            };
-            self.pages.set(page, 1, clean);
-        }
     }
 
     /// Forgets what was stored into large arrays.
@@ -308,6 +294,9 @@ struct Marking<'a> {
     overflowed: bool,
     /// Large objects that were reached and not scanned yet.
     large: Vec<u32>,
+    full: bool,
+    /// Slots of old and of large objects that were scanned.
+    scanned: u64,
     /// Bytes of old objects that may still go into fresh blocks.
     spare: u64,
     live: u64,
@@ -333,6 +322,11 @@ impl Scan for Marking<'_> {
     #[inline(always)]
     fn large(&mut self) -> &mut Vec<u32> {
         &mut self.large
+    }
+
+    #[inline(always)]
+    fn full(&self) -> bool {
+        self.full
     }
 
     #[inline(always)]
@@ -524,8 +518,8 @@ impl Marking<'_> {
                 while let Some(r) = self.stack.pop() {
                     self.scan_object(r);
                 }
-                if let Some(r) = self.large.pop() {
-                    self.scan_object(r);
+                if let Some(entry) = self.large.pop() {
+                    self.scanned += self.scan_large(entry) / 4;
                     continue;
                 }
             }

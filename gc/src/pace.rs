@@ -96,7 +96,8 @@ impl Pace {
         // A smaller nursery has to be worth it, as a larger one may not be much worse.
         let shorter = |smaller: u64, larger: u64| 5 * smaller <= 3 * larger;
         let smaller = self.at.checked_sub(1);
-        let too_long = |at: &usize| work > SHORT && self.known(*at).is_none_or(|w| shorter(w, work));
+        let too_long =
+            |at: &usize| work > SHORT && self.known(*at).is_none_or(|w| shorter(w, work));
         let larger = match self.known(self.at + 1) {
             Some(more) => more <= SHORT || !shorter(work, more),
             None => many || 2 * work <= SHORT,

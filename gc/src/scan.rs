@@ -3,7 +3,7 @@
 //! What must stay true: nothing here recurses; slots are read and written inside the object that the header
 //! describes.
 
-use crate::cage::{PAGE_GRANULES, PAGE_SHIFT};
+use crate::cage::{PAGE, PAGE_GRANULES, PAGE_SHIFT};
 use crate::chunk::{CARD_SHIFT, LARGE_KEPT, PageTable};
 use crate::external::ExternalTable;
 use crate::handles::HandleTable;
@@ -16,6 +16,9 @@ use crate::layout::{
 /// How many slots ahead of the scan objects are prefetched (in arrays and long records).
 const AHEAD: usize = 8;
 
+/// Set in the reference of a large object (which starts a page) of which only what has cards is to be scanned.
+const CARDS_ONLY: u32 = 1;
+
 /// A collection under way.
 pub(crate) trait Scan {
     /// Address of reference 0.
@@ -27,8 +30,11 @@ pub(crate) trait Scan {
     /// What the pages of the cage are used for.
     fn pages(&mut self) -> &mut PageTable;
 
-    /// Large objects that were reached and not scanned yet.
+    /// Large objects that were reached and not scanned yet: references, with `CARDS_ONLY`.
     fn large(&mut self) -> &mut Vec<u32>;
+
+    /// Whether the whole heap is collected.
+    fn full(&self) -> bool;
 
     /// Where the object is after the collection.
     ///
@@ -69,13 +75,14 @@ pub(crate) trait Scan {
         let mut bytes = 0;
         // SAFETY: the caller's promise.
         unsafe {
+            for &(array, page) in dirty {
+                // New ones are scanned when they are reached.
+                if self.pages().of(array) == LARGE_KEPT {
+                    bytes += self.scan_cards(array, page);
+                }
+            }
             for &r in remembered {
                 bytes += self.scan_remembered(r);
-            }
-            for &(array, page) in dirty {
-                let cards = self.pages().cards(page);
-                bytes += u64::from(cards.count_ones()) << CARD_SHIFT;
-                self.scan_cards(array, page, cards);
             }
         }
         bytes / 4
@@ -90,9 +97,36 @@ pub(crate) trait Scan {
     unsafe fn keep_large(&mut self, r: u32) {
         let p = self.at(r).cast::<u64>();
         // SAFETY: an object's header is readable and writable.
-        unsafe { p.write(p.read() & !GC_BITS | GC_OLD) };
+        let before = unsafe {
+            let before = p.read();
+            p.write(before & !GC_BITS | GC_OLD);
+            before
+        };
         self.pages().set(r / PAGE_GRANULES, 1, LARGE_KEPT);
-        self.large().push(r);
+        // A new array that is called old has had cards from the start.
+        let cards_only = !self.full() && before & GC_OLD != 0;
+        self.large()
+            .push(if cards_only { r | CARDS_ONLY } else { r });
+    }
+
+    /// Scans a large object that was reached, an entry of `large`; bytes of it that were looked at.
+    ///
+    /// # Safety
+    /// It leads to a live large object; with `CARDS_ONLY` to a reference array.
+    unsafe fn scan_large(&mut self, entry: u32) -> u64 {
+        let r = entry & !CARDS_ONLY;
+        // SAFETY: the caller's promise; an array has a length word.
+        unsafe {
+            if entry & CARDS_ONLY == 0 {
+                return self.scan_object(r);
+            }
+            let header = Header(self.at(r).cast::<u64>().read());
+            let pages = size_at(self.at(r), header).div_ceil(PAGE as u64) as u32;
+            let first = r / PAGE_GRANULES;
+            (first..first + pages)
+                .map(|page| self.scan_cards(r, page))
+                .sum()
+        }
     }
 
     /// Scans an object of the remembered set and takes it out of it; its size in bytes.
@@ -108,11 +142,13 @@ pub(crate) trait Scan {
         }
     }
 
-    /// Scans the elements of an old large array that lie in some cards of one page.
+    /// Scans the elements of a large array that lie in the cards of one page that were stored into; their bytes, about.
     ///
     /// # Safety
     /// `array` leads to a reference array, in whose run the page lies.
-    unsafe fn scan_cards(&mut self, array: u32, page: u32, mut cards: u64) {
+    unsafe fn scan_cards(&mut self, array: u32, page: u32) -> u64 {
+        let mut cards = self.pages().cards(page);
+        let bytes = u64::from(cards.count_ones()) << CARD_SHIFT;
         let from = ((page - array / PAGE_GRANULES) as u64) << PAGE_SHIFT;
         let data = DATA_OFFSET as u64;
         // SAFETY: the array has a length word, and the elements scanned are below its length.
@@ -123,10 +159,14 @@ pub(crate) trait Scan {
                 cards &= cards - 1;
                 let start = card.max(data);
                 let end = (card + (1 << CARD_SHIFT)).min(data + 4 * len);
-                let slots = self.at(array).add(start as usize).cast();
-                self.scan_slots(slots, (end.saturating_sub(start) / 4) as u32);
+                let slots = self.at(array).add(start as usize).cast::<u32>();
+                // Nothing is prefetched: most of what an old array refers to is old, and not looked at.
+                for i in 0..(end.saturating_sub(start) / 4) as usize {
+                    self.scan_slot(slots.add(i));
+                }
             }
         }
+        bytes
     }
 
     /// Forwards the references of one object; its size in bytes.
@@ -171,12 +211,21 @@ pub(crate) trait Scan {
                 if i + AHEAD < n {
                     prefetch(self.at(slots.add(i + AHEAD).read()));
                 }
-                let slot = slots.add(i);
-                let before = slot.read();
-                let after = self.forward(before);
-                if after != before {
-                    slot.write(after);
-                }
+                self.scan_slot(slots.add(i));
+            }
+        }
+    }
+
+    /// # Safety
+    /// `slot` leads to a reference slot of an object.
+    #[inline(always)]
+    unsafe fn scan_slot(&mut self, slot: *mut u32) {
+        // SAFETY: the caller's promise; what the slot holds is live.
+        unsafe {
+            let before = slot.read();
+            let after = self.forward(before);
+            if after != before {
+                slot.write(after);
             }
         }
     }

@@ -64,6 +64,11 @@ enum Op {
         at: u32,
         n: u32,
     },
+    Fill {
+        obj: usize,
+        n: u32,
+        value: usize,
+    },
     Clear {
         at: usize,
     },
@@ -137,7 +142,12 @@ impl Arbitrary for Op {
                 from: root(g),
                 to: root(g),
                 at: u32::arbitrary(g),
-                n: small(g, 50),
+                n: len(g),
+            },
+            23 if bool::arbitrary(g) => Op::Fill {
+                obj: root(g),
+                n: len(g),
+                value: root(g),
             },
             23 => Op::Clear { at },
             24 => Op::Immediate {
@@ -367,6 +377,22 @@ impl World {
                     return Ok(());
                 };
                 target[to_at as usize..(to_at + n) as usize].copy_from_slice(&part);
+            }
+            Op::Fill { obj, n, value } => {
+                let Value::Object(id) = self.model_slots[obj] else {
+                    return Ok(());
+                };
+                let Body::RefArray(refs) = &mut self.model[id] else {
+                    return Ok(());
+                };
+                let n = n.min(refs.len() as u32);
+                refs[..n as usize].fill(self.model_slots[value]);
+                let r = Ref::from_word(self.slots[obj]);
+                // SAFETY: a reference array with so many elements.
+                unsafe {
+                    let value = Ref::from_word(self.slots[value]);
+                    self.heap.fill_refs(r, n, value);
+                }
             }
             Op::Clear { at } => {
                 self.slots[at] = 0;

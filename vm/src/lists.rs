@@ -192,10 +192,17 @@ impl<E: Elem> SlowOp for Fill<E> {
         let value = vm.reg(vm.c());
         let (data, _) = vm.list_parts(list);
         if value != 0 && n > 0 {
-            for k in 0..n {
-                // SAFETY: `k` is below the capacity. No barrier is owed: the value was there before the array, so a
-                // collection that makes the array old makes the value old with it.
-                unsafe { E::store(vm.element::<E>(data, k), value) };
+            // SAFETY: all of them are below the capacity.
+            unsafe {
+                if E::REF {
+                    vm.ctx
+                        .heap_box
+                        .fill_refs(data, n as u32, Ref::from_word(value));
+                } else {
+                    for k in 0..n {
+                        E::store(vm.element::<E>(data, k), value);
+                    }
+                }
             }
         }
         vm.result(list.to_word());
