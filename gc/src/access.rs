@@ -471,6 +471,60 @@ mod tests {
         assert_eq!(cage.table().cards(page), 0);
     }
 
+    /// Cards that are set of a large array.
+    fn cards_of(heap: &Heap, array: Ref) -> u32 {
+        let first = (array.offset() >> PAGE_SHIFT) as u32;
+        let pages = (first..).take_while(|&p| p == first || heap.pages.of_page(p) == LARGE_REST);
+        pages.map(|p| heap.pages.cards(p).count_ones()).sum()
+    }
+
+    #[test]
+    fn cards_go_along_with_what_is_copied() {
+        const LEN: u32 = 40_000;
+        const FEW: u32 = 3;
+        let mut heap = Heap::new(HeapConfig::default()).expect("cage");
+        let mut state = 1u64;
+        let mut random = |n: u32| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (state >> 33) as u32 % n
+        };
+        for round in 0..200 {
+            // SAFETY: live references; the arrays are large, so they do not move; ranges lie inside.
+            unsafe {
+                let array = |heap: &mut Heap| {
+                    let made = heap.alloc_array(Format::RefArray, 1, LEN, &mut NoRoots);
+                    heap.handle(made.expect("room")).expect("a handle")
+                };
+                let (a, b) = (array(&mut heap), array(&mut heap));
+                if round % 2 == 0 {
+                    heap.collect_minor(&mut NoRoots).expect("room");
+                }
+                let young = heap.alloc_array(Format::Bytes, 1, 1, &mut NoRoots);
+                let young = young.expect("room");
+                let from = heap.get(a).expect("a handle");
+                let to = if round % 3 == 0 {
+                    from
+                } else {
+                    heap.get(b).expect("a handle")
+                };
+                let n = 1 + random(LEN - 600);
+                let (x, y) = (random(600), random(600));
+                // At both ends of cards and of the range, where mistakes would be.
+                for at in [x, x + n - 1, x + random(n)] {
+                    heap.set_ref_at(from, at, young);
+                }
+                heap.copy_elements(from, x, to, y, n);
+                heap.check(&mut NoRoots).expect("sound heap");
+                let most = if to == from { 3 * FEW } else { 2 * FEW };
+                assert!(cards_of(&heap, to) <= most, "{} cards", cards_of(&heap, to));
+                heap.collect_minor(&mut NoRoots).expect("room");
+                let after = heap.ref_at(to, y + n - 1);
+                assert!(after.is_address() && heap.header(after).0 & GC_OLD != 0);
+                assert!(heap.drop_handle(a) && heap.drop_handle(b));
+            }
+        }
+    }
+
     #[test]
     fn a_large_array_is_charged_with_the_list_of_its_pages() {
         let mut heap = Heap::new(HeapConfig::default()).expect("cage");

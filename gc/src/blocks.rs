@@ -171,6 +171,7 @@ impl Blocks {
     /// Goes on in a fresh block, which is the last of `old`.
     pub fn open(&mut self, old: &[Chunk]) {
         if let Some(block) = old.last() {
+            self.side.touch(block);
             self.side.clear_marks(block);
             self.side.clear_lines(block);
             self.fresh = block.start();

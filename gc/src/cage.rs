@@ -350,6 +350,19 @@ pub(crate) unsafe fn unmap_table(at: *mut u8, len: usize) {
     unsafe { libc::munmap(at.cast(), len) };
 }
 
+/// Gives the memory of a part of a table back; it is zero then.
+///
+/// # Safety
+/// The part lies in a table of `map_table`, starts and ends at a page of the system, and is not borrowed.
+pub(crate) unsafe fn forget_table(at: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if libc::madvise(at.cast(), len, libc::MADV_DONTNEED) != 0 {
+            at.write_bytes(0, len);
+        }
+    }
+}
+
 fn reserve(len: usize) -> Result<*mut u8, i32> {
     reserve_for(len, libc::PROT_NONE)
 }

@@ -321,7 +321,7 @@ struct Evacuation<'a> {
     /// Large objects that were reached and not scanned yet.
     gray_large: Vec<u32>,
     full: bool,
-    /// Slots of old and of large objects that were scanned.
+    /// Bytes of old and of large objects that were scanned.
     scanned: u64,
     /// Copies before this point were scanned: index in `to`, and reference (0: the chunk's start).
     scan_chunk: usize,
@@ -458,13 +458,13 @@ impl Evacuation<'_> {
             }
             match self.gray_large.pop() {
                 // SAFETY: large objects that were reached are live.
-                Some(entry) => self.scanned += unsafe { self.scan_large(entry) } / 4,
+                Some(entry) => self.scanned += unsafe { self.scan_large(entry) },
                 None => return,
             }
         }
     }
 
-    /// Ends the collection: bytes copied, slots scanned, and the small chunk if it was not needed.
+    /// Ends the collection: bytes copied, bytes scanned where they are, and the small chunk if it was not needed.
     fn finish(mut self) -> (u64, u64, Option<Chunk>) {
         self.close();
         (self.copied, self.scanned, self.spare)

@@ -270,6 +270,7 @@ impl Heap {
             kept.push(block);
         }
         self.old = kept;
+        blocks.side.keep(&self.old);
         blocks.restart();
         for mut block in empty {
             // All of it may have been written to.
@@ -295,7 +296,7 @@ struct Marking<'a> {
     /// Large objects that were reached and not scanned yet.
     large: Vec<u32>,
     full: bool,
-    /// Slots of old and of large objects that were scanned.
+    /// Bytes of old and of large objects that were scanned.
     scanned: u64,
     /// Bytes of old objects that may still go into fresh blocks.
     spare: u64,
@@ -519,7 +520,7 @@ impl Marking<'_> {
                     self.scan_object(r);
                 }
                 if let Some(entry) = self.large.pop() {
-                    self.scanned += self.scan_large(entry) / 4;
+                    self.scanned += self.scan_large(entry);
                     continue;
                 }
             }

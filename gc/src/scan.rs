@@ -67,7 +67,7 @@ pub(crate) trait Scan {
     }
 
     /// Scans the old objects that were stored into: the remembered set, and what of large arrays has cards. How many
-    /// slots that were, about.
+    /// bytes that were, about.
     ///
     /// # Safety
     /// They lead to old objects; `dirty` has pages of arrays of references.
@@ -85,7 +85,7 @@ pub(crate) trait Scan {
                 bytes += self.scan_remembered(r);
             }
         }
-        bytes / 4
+        bytes
     }
 
     /// Keeps a large object that was reached for the first time.

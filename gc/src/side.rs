@@ -1,16 +1,27 @@
 //! Tables beside the cage: a mark for each granule and a byte for each line. They are mapped for the whole cage, and
-//! cost memory where blocks are.
+//! cost memory where blocks are: who opens a block says so before (`touch`), and after a full collection the parts in which
+//! no block is left are given back (`keep`).
 //!
-//! What must stay true: every access is checked against the tables' lengths; the mappings are this heap's alone.
+//! What must stay true: every access is checked against the tables' lengths; the mappings are this heap's alone; what
+//! belongs to no block is zero or about to be cleared.
 
-use crate::blocks::{LINE_GRANULES, lines_of, words_of};
-use crate::cage::{CageError, map_table, unmap_table};
+use crate::blocks::{LINE, LINE_GRANULES, lines_of, words_of};
+use crate::cage::{CageError, forget_table, map_table, unmap_table};
 use crate::chunk::Chunk;
-use crate::layout::GRANULE;
+use crate::layout::{GRANULE, GRANULE_SHIFT};
 use std::ops::Range;
+
+/// Bytes of the cage whose part of each table is given back at a time: two pages of marks, one of lines.
+const UNIT: usize = 512 << 10;
+/// Marks of a unit, in bytes.
+const UNIT_MARKS: usize = UNIT / GRANULE / 8;
+/// Lines of a unit, a byte each.
+const UNIT_LINES: usize = UNIT / LINE as usize;
 
 /// See the module.
 pub(crate) struct Side {
+    /// A bit for each unit whose part of the tables may have memory.
+    touched: Vec<u64>,
     marks: *mut u64,
     words: usize,
     lines: *mut u8,
@@ -35,11 +46,53 @@ impl Side {
             }
         };
         Ok(Side {
+            touched: vec![0; size.div_ceil(UNIT).div_ceil(64)],
             marks: marks.cast(),
             words,
             lines,
             count,
         })
+    }
+
+    /// A block will be written to.
+    pub fn touch(&mut self, block: &Chunk) {
+        set_units(&mut self.touched, block);
+    }
+
+    /// Gives back what the tables hold for memory in which none of these blocks is.
+    pub fn keep(&mut self, blocks: &[Chunk]) {
+        let mut kept = vec![0; self.touched.len()];
+        for block in blocks {
+            set_units(&mut kept, block);
+        }
+        let mut unit = 0;
+        while let Some(first) = self.next_gone(&kept, unit, true) {
+            unit = self
+                .next_gone(&kept, first, false)
+                .unwrap_or(64 * kept.len());
+            self.forget(first, unit);
+        }
+        self.touched = kept;
+    }
+
+    /// The first unit from `unit` on that was touched and is not kept, or that is not such a one.
+    fn next_gone(&self, kept: &[u64], unit: usize, gone: bool) -> Option<usize> {
+        (unit..64 * kept.len()).find(|&unit| {
+            let word = self.touched[unit / 64] & !kept[unit / 64];
+            (word >> (unit % 64) & 1 == 1) == gone
+        })
+    }
+
+    /// Gives back what a range of units has.
+    fn forget(&mut self, first: usize, end: usize) {
+        let marks = first * UNIT_MARKS..(end * UNIT_MARKS).min(self.words * 8);
+        let lines = first * UNIT_LINES..(end * UNIT_LINES).min(self.count);
+        // SAFETY: both ranges lie in our tables, start at a multiple of a page and end at one or with the table, and
+        // `self` is borrowed mutably.
+        unsafe {
+            forget_table(self.marks.cast::<u8>().add(marks.start), marks.len());
+            forget_table(self.lines.add(lines.start), lines.len());
+        }
     }
 
     #[inline(always)]
@@ -141,6 +194,15 @@ impl Side {
     }
 }
 
+/// Sets the bits of the units that a block lies in.
+fn set_units(units: &mut [u64], block: &Chunk) {
+    let first = (block.start() as usize) << GRANULE_SHIFT;
+    let last = first + block.bytes() as usize - 1;
+    for unit in first / UNIT..=last / UNIT {
+        units[unit / 64] |= 1 << (unit % 64);
+    }
+}
+
 impl Drop for Side {
     fn drop(&mut self) {
         // SAFETY: the mappings are ours, and borrows of them end with `self`.
@@ -148,5 +210,57 @@ impl Drop for Side {
             unmap_table(self.marks.cast(), self.words * 8);
             unmap_table(self.lines, self.count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cage::PAGE_SHIFT;
+
+    /// Pages of a block of 256 KiB.
+    const BLOCK: u32 = (256 << 10) >> PAGE_SHIFT;
+
+    /// Pages of a table that have memory.
+    fn resident(at: *mut u8, len: usize) -> usize {
+        let mut pages = vec![0; len.div_ceil(4096)];
+        // SAFETY: the table is mapped, and there is a byte for each of its pages.
+        let done = unsafe { libc::mincore(at.cast(), len, pages.as_mut_ptr()) };
+        assert_eq!(done, 0);
+        pages.iter().filter(|&&page| page & 1 == 1).count()
+    }
+
+    #[test]
+    fn what_blocks_that_are_gone_had_is_given_back() {
+        let size = 64 << 20;
+        let mut side = Side::new(size).expect("address space");
+        // All of the cage but its first page, in blocks of 256 KiB.
+        let block = |i| Chunk::new(1 + BLOCK * i, BLOCK);
+        let blocks: Vec<Chunk> = (0..255).map(block).collect();
+        for block in &blocks {
+            side.touch(block);
+            side.mark(block.start());
+            side.set_line(lines_of(block).start, 1);
+        }
+        let held = |side: &Side| {
+            let marks = resident(side.marks.cast(), side.words * 8);
+            (marks, resident(side.lines, side.count))
+        };
+        assert_eq!(held(&side), (255, 128));
+        let kept = [blocks[3], blocks[100], blocks[101], blocks[254]];
+        side.keep(&kept);
+        let (marks, lines) = held(&side);
+        assert!(marks <= 12 && lines <= 6, "{marks} and {lines} pages");
+        for (i, block) in blocks.iter().enumerate() {
+            let near = kept
+                .iter()
+                .any(|k| k.first.abs_diff(block.first) <= 2 * BLOCK);
+            let is_kept = kept.iter().any(|k| k.first == block.first);
+            assert!(side.is_marked(block.start()) || !is_kept, "block {i}");
+            assert!(!side.is_marked(block.start()) || near, "block {i}");
+        }
+        // Reading takes memory as well, so this is not counted.
+        side.keep(&[]);
+        assert!(blocks.iter().all(|b| !side.is_marked(b.start())));
     }
 }
