@@ -22,7 +22,7 @@ const SHORT: u64 = 768 << 10;
 /// Collections after which the size is thought over.
 const ROUND: u64 = 4;
 /// Rounds for which what is known of another size counts.
-const KNOWN_FOR: u32 = 64;
+const KNOWN_FOR: u32 = 16;
 
 /// What is known of a size.
 #[derive(Clone, Copy, Default)]
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn what_survives_for_a_while_has_a_large_nursery() {
         // A structure that is dropped whenever it is complete.
-        for size in [300 << 10, 450 << 10, 700 << 10] {
+        for size in [300 << 10, 700 << 10, 850 << 10] {
             let nursery = mean(1000, LARGEST, |young| young.min(size));
             assert!(nursery > 3 << 20, "{nursery} for {size}");
         }
