@@ -350,16 +350,23 @@ pub(crate) unsafe fn unmap_table(at: *mut u8, len: usize) {
     unsafe { libc::munmap(at.cast(), len) };
 }
 
-/// Gives the memory of a part of a table back; it is zero then.
+/// Makes a part of a table zero, and gives the memory of its whole pages back.
 ///
 /// # Safety
-/// The part lies in a table of `map_table`, starts and ends at a page of the system, and is not borrowed.
+/// The part lies in a table of `map_table`, and is not borrowed.
 pub(crate) unsafe fn forget_table(at: *mut u8, len: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: a question without effects.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(0);
+    let first = at.align_offset(page.max(1)).min(len);
+    let whole = (len - first).checked_div(page).unwrap_or(0) * page;
+    // SAFETY: the caller's promise; the pages between the two edges lie inside the part.
     unsafe {
-        if libc::madvise(at.cast(), len, libc::MADV_DONTNEED) != 0 {
-            at.write_bytes(0, len);
+        let pages = at.add(first);
+        at.write_bytes(0, first);
+        if whole == 0 || libc::madvise(pages.cast(), whole, libc::MADV_DONTNEED) != 0 {
+            pages.write_bytes(0, whole);
         }
+        pages.add(whole).write_bytes(0, len - first - whole);
     }
 }
 
