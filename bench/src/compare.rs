@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::contender::{self, Contender, Mode, Peer};
 use crate::output;
+use crate::plot;
 use crate::process;
 use crate::report::{Cell, Measured, Participant, Report, Row};
 use crate::shapes;
@@ -45,6 +46,9 @@ pub struct Options {
     /// Writes the report to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draws the ratios of each of our modes and the curves of warming up into this folder.
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
     /// The `jetvm` to measure; built with cargo where not given.
     #[arg(long, value_name = "PATH")]
     jetvm: Option<PathBuf>,
@@ -175,10 +179,21 @@ pub fn run(options: &Options) -> Result<Report, String> {
     if suite == Suite::Shapes {
         print!("{}", report.beside_interpreter());
     }
+    let write = |path: &Path, text: String| {
+        fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
+    };
     if let Some(path) = &options.json {
         let json = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;
-        fs::write(path, json + "\n")
-            .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        write(path, json + "\n")?;
+    }
+    if let Some(folder) = &options.svg {
+        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        for ours in report.active(true) {
+            if let Some(picture) = plot::ratios(&report, &ours) {
+                write(&folder.join(format!("ratios-{ours}.svg")), picture)?;
+            }
+        }
+        write(&folder.join("warm-up.svg"), plot::curves(&report))?;
     }
     Ok(report)
 }

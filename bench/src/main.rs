@@ -9,6 +9,7 @@ mod compile;
 mod contender;
 mod output;
 mod pauses;
+mod plot;
 mod process;
 mod report;
 mod serve;

@@ -174,7 +174,7 @@ impl Report {
     }
 
     /// The names of those who took part: ours, or the peers.
-    fn active(&self, ours: bool) -> Vec<String> {
+    pub fn active(&self, ours: bool) -> Vec<String> {
         self.participants
             .iter()
             .filter(|p| p.ours == ours && p.skipped.is_none())
@@ -250,11 +250,10 @@ impl Report {
             let mut table = Table::new(&peers);
             for row in &self.rows {
                 let cells = peers.iter().map(|peer| {
-                    let ours = row.cell(&ours).and_then(|cell| cell.min_us);
-                    let peer = row.cell(peer).and_then(|cell| cell.min_us);
-                    match (ours, peer) {
-                        (Some(ours), Some(peer)) => ratio(stats::ratio(ours, peer)),
-                        _ => "failed".to_owned(),
+                    let finished = |name| row.cell(name).is_some_and(|c| c.min_us.is_some());
+                    match finished(&ours) && finished(peer) {
+                        true => ratio(row.ratio_of_min(&ours, peer)),
+                        false => "failed".to_owned(),
                     }
                 });
                 table.add(&row.program, cells.collect());
@@ -290,7 +289,14 @@ impl Report {
 }
 
 impl Row {
-    fn cell(&self, contender: &str) -> Option<&Cell> {
+    /// Our smallest runtime by a peer's, where both finished.
+    pub fn ratio_of_min(&self, ours: &str, peer: &str) -> Option<f64> {
+        let min = |name| self.cell(name).and_then(|cell| cell.min_us);
+        stats::ratio(min(ours)?, min(peer)?)
+    }
+
+    /// What a contender did.
+    pub fn cell(&self, contender: &str) -> Option<&Cell> {
         self.cells.iter().find(|cell| cell.contender == contender)
     }
 }
@@ -353,7 +359,7 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     fn participant(name: &str, ours: bool, skipped: Option<&str>) -> Participant {
@@ -382,7 +388,7 @@ mod tests {
         }
     }
 
-    fn report() -> Report {
+    pub fn report() -> Report {
         let mut report = Report {
             suite: "awfy".to_owned(),
             scale: "small".to_owned(),

@@ -106,7 +106,7 @@ impl Backend {
         let mut module = JITModule::new(builder);
         let mut cx = module.make_context();
         let built = self.build(&mut module, &mut cx, (loaded, name), g, first_exit);
-        let (id, bytes, text) = match built {
+        let (functions, text) = match built {
             Ok(built) => built,
             Err(text) => {
                 // SAFETY: nothing of the module was given out.
@@ -115,7 +115,13 @@ impl Backend {
             }
         };
         module.finalize_definitions().map_err(|e| e.to_string())?;
-        let entry = module.get_finalized_function(id).cast::<()>();
+        let mut entry = std::ptr::null();
+        let mut bytes = 0;
+        for (id, size) in functions {
+            entry = module.get_finalized_function(id).cast::<()>();
+            bytes += size;
+            publish(entry, size);
+        }
         // Pages, and what Cranelift keeps of a module.
         let mapped = bytes.next_multiple_of(4096) + 16_384;
         self.mapped += mapped;
@@ -130,7 +136,7 @@ impl Backend {
     }
 
     /// Defines the region's function, and where it calls itself the one by which the interpreter enters; gives
-    /// the entry, bytes and texts.
+    /// each with its bytes, the entry last, and the texts.
     fn build(
         &mut self,
         module: &mut JITModule,
@@ -138,7 +144,7 @@ impl Backend {
         (loaded, name): (&Loaded, &str),
         g: &Graph,
         first_exit: u64,
-    ) -> Result<(FuncId, usize, String), String> {
+    ) -> Result<(Vec<(FuncId, usize)>, String), String> {
         let conv = self.isa.default_call_conv();
         let signature = if g.own.is_some() {
             own_signature(conv, g)
@@ -156,9 +162,9 @@ impl Backend {
         if bad {
             return Err(String::from("a graph that its verifier does not accept"));
         }
-        let (mut bytes, mut text) = self.define(module, cx, id)?;
+        let (bytes, mut text) = self.define(module, cx, id)?;
         let Some(stride) = g.own else {
-            return Ok((id, bytes, text));
+            return Ok((vec![(id, bytes)], text));
         };
         let entry = declare(module, &format!("{name} entry"), &entry_signature(conv))?;
         module.clear_context(cx);
@@ -168,9 +174,8 @@ impl Backend {
         let b = emit_own::entry(builder, &self.abi, g, own, stride);
         b.finalize(self.isa.frontend_config());
         let (more, second) = self.define(module, cx, entry)?;
-        bytes += more;
         text.push_str(&second);
-        Ok((entry, bytes, text))
+        Ok((vec![(id, bytes), (entry, more)], text))
     }
 
     /// Compiles what the context holds; gives its size and the texts that were asked for.
@@ -201,6 +206,23 @@ impl Backend {
         Ok((bytes, text))
     }
 }
+
+/// Makes the processor fetch what was written: on aarch64 instructions are cached apart from data. This thread alone runs the code, until
+/// the system moves it to another core, which then fetches anew.
+#[cfg(target_arch = "aarch64")]
+fn publish(code: *const (), bytes: usize) {
+    unsafe extern "C" {
+        /// Of the compiler's own library: cleans the data cache, then drops the instruction cache.
+        fn __clear_cache(start: *const (), end: *const ());
+    }
+    let end = code.wrapping_byte_add(bytes);
+    // SAFETY: the range is code that the module holds mapped; nothing is read or written but caches.
+    unsafe { __clear_cache(code, end) };
+}
+
+/// This machine's caches agree.
+#[cfg(not(target_arch = "aarch64"))]
+fn publish(_: *const (), _: usize) {}
 
 fn declare(module: &mut JITModule, name: &str, signature: &Signature) -> Result<FuncId, String> {
     let id = module.declare_function(name, Linkage::Local, signature);

@@ -70,7 +70,7 @@ impl Mode {
 /// Whether there is a back end for this machine.
 #[must_use]
 pub fn supported() -> bool {
-    cfg!(target_arch = "x86_64")
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
 }
 
 /// What a dump shows.

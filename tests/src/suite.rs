@@ -11,6 +11,14 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// The command under test: the one that was built with the tests, or what `JET_UNDER_TEST` names, built for another machine say.
+pub fn jetvm(built: &str) -> Command {
+    match std::env::var_os("JET_UNDER_TEST") {
+        Some(other) => Command::new(other),
+        None => Command::new(built),
+    }
+}
+
 /// What is in a folder, by name.
 ///
 /// # Panics

@@ -2,9 +2,7 @@
 //! its own result, and says so by its exit code. The kernels, likewise: they print their results. Modes with machine
 //! code must have made some.
 
-use std::process::Command;
-
-use jet_tests::suite::{each, root};
+use jet_tests::suite::{each, jetvm, root};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
@@ -41,7 +39,7 @@ fn compiled_as_asked(stderr: &[u8], jit: &str) -> bool {
 }
 
 fn run(name: &str, inner: u32, flags: &[&str]) -> Result<(), String> {
-    let out = Command::new(JETVM)
+    let out = jetvm(JETVM)
         .current_dir(root())
         .args(["run", "bench/awfy", "--allow-timer", "--stats=json"])
         .args(flags)
@@ -119,7 +117,7 @@ fn kernels_have_their_results_in_every_mode() {
             ["--jit=on", "--gc=normal"],
             ["--jit=stress", "--gc=stress:50"],
         ] {
-            let out = Command::new(JETVM)
+            let out = jetvm(JETVM)
                 .current_dir(root())
                 .args(["run", "bench/kernels/jet", "--allow-timer", "--stats=json"])
                 .args(flags)

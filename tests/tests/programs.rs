@@ -10,10 +10,9 @@
 //! Run one folder or program with `JET_ONLY=part-of-path`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jet_tests::suite::{each, fed, root, selected, sorted};
+use jet_tests::suite::{each, fed, jetvm, root, selected, sorted};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
@@ -108,7 +107,7 @@ fn scratch_of(case: &Case) -> PathBuf {
 }
 
 fn run(target: &str, case: &Case, mode: &[String]) -> Outcome {
-    let mut command = Command::new(JETVM);
+    let mut command = jetvm(JETVM);
     command
         .current_dir(root())
         .arg("run")
@@ -161,7 +160,7 @@ fn check(case: &Case, compiled: &AtomicUsize) -> Result<(), String> {
         std::process::id(),
         case.target.replace(['/', '.'], "_")
     ));
-    let built = Command::new(JETVM)
+    let built = jetvm(JETVM)
         .current_dir(root())
         .args(["build", "--message-format=short", &case.target, "-o"])
         .arg(&bundle)

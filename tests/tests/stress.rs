@@ -4,7 +4,8 @@
 //! ending, trap and fuel are those of the plain run, but for the run whose allocation failed, which ends cleanly.
 //!
 //! A slice runs here. All of it: `JET_STRESS=all cargo test --release -p jet-tests --test stress -- --nocapture`
-//! (`JET_STRESS=N` takes every Nth program, `JET_ONLY=part-of-path` some).
+//! (`JET_STRESS=N` takes every Nth program, `JET_ONLY=part-of-path` some, `JET_STRESS_FROM=N` goes on with the Nth; each
+//! program is told with its number when it is done).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -170,7 +171,8 @@ fn stress_matrix() {
         n => (n.parse().expect("JET_STRESS is a number or all"), 1),
     };
     let programs = programs();
-    let next = AtomicUsize::new(0);
+    let from = std::env::var("JET_STRESS_FROM").map_or(0, |n| n.parse().expect("a number"));
+    let next = AtomicUsize::new(from);
     let matrix = Matrix {
         runs: AtomicU64::new(0),
         failed_allocations: AtomicU64::new(0),
@@ -184,6 +186,14 @@ fn stress_matrix() {
                     let at = next.fetch_add(step, Ordering::Relaxed);
                     let Some(path) = programs.get(at) else { break };
                     matrix.program(path, every, at as u32);
+                    if every == 1 {
+                        let runs = matrix.runs.load(Ordering::Relaxed);
+                        println!(
+                            "{at} of {}: {}, {runs} runs",
+                            programs.len(),
+                            path.display()
+                        );
+                    }
                 }
             });
         }
