@@ -61,11 +61,17 @@ impl Mode {
     pub fn engine(self) -> &'static str {
         if self == Mode::Off || !supported() {
             "interpreter"
+        } else if WITHOUT_LIMITS {
+            "tracing, without fuel and limits"
         } else {
             "tracing"
         }
     }
 }
+
+/// Machine code that pays no fuel and looks at no limit of depth: only to measure what these cost (`bench/README.md`). No feature of
+/// cargo, since a feature that one crate asks for all get; a build has it that sets `RUSTFLAGS="--cfg jet_without_limits"`, and says so.
+pub(crate) const WITHOUT_LIMITS: bool = cfg!(jet_without_limits);
 
 /// Whether there is a back end for this machine.
 #[must_use]
