@@ -94,14 +94,20 @@ impl Emit<'_> {
                 self.b.ins().select_spectre_guard(below, x, zero)
             }
             Op::StrSame(a, b) => {
-                let mut s = Signature::new(self.conv);
-                s.params.extend([AbiParam::new(types::I64); 3]);
-                s.returns.push(AbiParam::new(types::I64));
-                let sig = self.b.import_signature(s);
-                let f = self.k(self.abi.str_same as i64);
-                let (x, y) = (self.v(*a), self.v(*b));
-                let call = self.b.ins().call_indirect(sig, f, &[self.heap, x, y]);
-                self.b.inst_results(call)[0]
+                let args = [self.heap, self.v(*a), self.v(*b)];
+                self.call_word(self.abi.str_same, &args)
+            }
+            Op::StrFind(s, pattern, from) => {
+                let args = [self.heap, self.v(*s), self.v(*pattern), self.v(*from)];
+                self.call_word(self.abi.str_find, &args)
+            }
+            Op::StrPart(s, from, to, e) => {
+                let args = [self.ctx, self.v(*s), self.v(*from), self.v(*to)];
+                let part = self.call_word(self.abi.str_part, &args);
+                let zero = self.k(0);
+                let flag = self.b.ins().icmp(IntCC::Equal, part, zero);
+                self.leave_if(flag, *e);
+                part
             }
             Op::Guard(cc, a, b, e) => {
                 let flag = self.compare(*cc, *a, *b);
@@ -301,6 +307,18 @@ impl Emit<'_> {
         let flag = self.b.ins().icmp(IntCC::SignedLessThan, fuel, cost);
         self.leave_if(flag, e);
         self.b.ins().isub(fuel, cost)
+    }
+
+    /// Calls a helper of words.
+    fn call_word(&mut self, address: usize, args: &[Value]) -> Value {
+        let mut s = Signature::new(self.conv);
+        s.params
+            .extend(args.iter().map(|_| AbiParam::new(types::I64)));
+        s.returns.push(AbiParam::new(types::I64));
+        let sig = self.b.import_signature(s);
+        let f = self.k(address as i64);
+        let call = self.b.ins().call_indirect(sig, f, args);
+        self.b.inst_results(call)[0]
     }
 
     fn call_float(&mut self, address: usize, x: Value, y: Value) -> Value {

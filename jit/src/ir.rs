@@ -281,6 +281,10 @@ pub enum Op {
     Mask(Val, Val),
     /// Whether two inline strings of one length have the same bytes.
     StrSame(Val, Val),
+    /// Where the second of two inline strings first stands in the first, from an offset on; -1 where nowhere.
+    StrFind(Val, Val, Val),
+    /// Part of an inline string, from an offset to another; leaves where there is none or no room for it.
+    StrPart(Val, Val, Val, ExitId),
     /// 0 or 1.
     Cmp(Cc, Val, Val),
     /// 0 or 1.
@@ -623,6 +627,7 @@ impl Op {
             | Op::Guard(_, _, _, e)
             | Op::FGuard(_, _, _, e)
             | Op::Alloc(_, _, e)
+            | Op::StrPart(_, _, _, e)
             | Op::Charge(_, _, e)
             | Op::ChargeBy(_, _, e)
             | Op::Room(_, _, e)
@@ -656,6 +661,7 @@ impl Op {
                 | Op::Known(..)
                 | Op::Mask(..)
                 | Op::StrSame(..)
+                | Op::StrFind(..)
                 | Op::Cmp(..)
                 | Op::FCmp(..)
                 | Op::Seed
@@ -734,7 +740,10 @@ impl Op {
                 f(a);
                 f(b);
             }
-            Op::StoreElem(a, b, c, _, _) | Op::StoreElemRef(a, b, c, _) => {
+            Op::StoreElem(a, b, c, _, _)
+            | Op::StoreElemRef(a, b, c, _)
+            | Op::StrFind(a, b, c)
+            | Op::StrPart(a, b, c, _) => {
                 f(a);
                 f(b);
                 f(c);

@@ -526,12 +526,17 @@ impl Lower<'_> {
             }
             Code::Builtin => {
                 let args: Vec<u16> = i.args(&self.f().code).collect();
-                if let (Some(Builtin::StrSlice), [s, from, to]) =
-                    (Builtin::from_u16(i.b), &args[..])
-                {
-                    return self.slice(i, [*s, *from, *to]);
+                let builtin = Builtin::from_u16(i.b);
+                match (builtin, &args[..]) {
+                    (Some(Builtin::StrSlice), [s, from, to]) => {
+                        return self.slice(i, [*s, *from, *to]);
+                    }
+                    (Some(Builtin::StrFind), [s, pattern, from]) => {
+                        return self.find(i, [*s, *pattern, *from]);
+                    }
+                    _ => {}
                 }
-                let round = match Builtin::from_u16(i.b) {
+                let round = match builtin {
                     Some(Builtin::Floor) => Some(Round::Floor),
                     Some(Builtin::Ceil) => Some(Round::Ceil),
                     Some(Builtin::Trunc) => Some(Round::Trunc),

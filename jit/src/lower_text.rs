@@ -15,7 +15,7 @@ use jet_gc::{Format, Header};
 use jet_vm::plug;
 
 use crate::Abort;
-use crate::ir::{Alias, Bin, BlockId, Cc, Op, Val, Width};
+use crate::ir::{Alias, Bin, BlockId, Cc, Edge, Op, Term, Ty, Val, Width};
 use crate::lower::Lower;
 use crate::lower_ops::Done;
 
@@ -145,34 +145,63 @@ impl Lower<'_> {
         })
     }
 
-    /// Part of a string: here where that is one byte of ASCII, and not the whole.
+    /// Part of a string that stands in one piece: one byte of ASCII here, others by a helper.
     pub(crate) fn slice(&mut self, i: &Instr, [s, from, to]: [u16; 3]) -> Done {
         let (s, from, to) = (self.read(s)?, self.read(from)?, self.read(to)?);
         let dst = i.a;
         let exit = self.exit(false);
-        let tests = |l: &mut Self, slow| {
-            l.unless_plain(slow, s);
-            let len = l.str_size(s);
-            let one = l.int(1);
-            l.unless(slow, Cc::Eq, len, one);
-            l.unless(slow, Cc::Uge, from, len);
-            let next = l.bin(Bin::Add, from, one);
-            l.unless(slow, Cc::Ne, to, next);
-            let from = l.masked_index(from, len);
-            let byte = l.push(Op::LoadElem(s, from, Width::U8, Alias::Fixed));
+        let tests = |l: &mut Self, slow| l.unless_plain(slow, s);
+        self.or_step(i, tests, |l, ()| {
+            // Where there is no such part, the helper says so, and nothing was charged.
+            let span = l.bin(Bin::Sub, to, from);
+            let work = l.byte_work(span);
+            l.charge_work(work);
+            let [other, join] = [(); 2].map(|()| l.g.block());
+            let (len, one) = (l.str_size(s), l.int(1));
+            l.unless(other, Cc::Ne, span, one);
+            l.unless(other, Cc::Uge, from, len);
+            // The whole is the string itself.
+            l.unless(other, Cc::Eq, len, one);
+            let index = l.masked_index(from, len);
+            let byte = l.push(Op::LoadElem(s, index, Width::U8, Alias::Fixed));
             let ascii = l.int(0x80);
-            l.unless(slow, Cc::Uge, byte, ascii);
-            byte
-        };
-        self.or_step(i, tests, |l, byte| {
-            let none = l.int(0);
-            l.charge_work(none);
+            l.unless(other, Cc::Uge, byte, ascii);
             let granules = (array_size(Format::Str, 1) >> GRANULE_SHIFT) as u32;
             let header = Header::of(Format::Str, 0).0;
-            let v = l.push(Op::Alloc(granules, header, exit));
-            let one = l.int(1);
-            l.push(Op::Init(v, LENGTH_OFFSET as u32, one, Width::U32));
-            l.push(Op::Init(v, DATA_OFFSET as u32, byte, Width::U8));
+            let fresh = l.push(Op::Alloc(granules, header, exit));
+            l.push(Op::Init(fresh, LENGTH_OFFSET as u32, one, Width::U32));
+            l.push(Op::Init(fresh, DATA_OFFSET as u32, byte, Width::U8));
+            let end = |v| {
+                let args = vec![v];
+                Term::Jump(Edge { block: join, args })
+            };
+            l.g.blocks[l.cur].term = end(fresh);
+            l.cur = other;
+            let part = l.push(Op::StrPart(s, from, to, exit));
+            l.g.blocks[l.cur].term = end(part);
+            l.cur = join;
+            let v = l.g.param(join, Ty::I);
+            l.write(dst, v);
+            Ok(())
+        })
+    }
+
+    /// Where a string first stands in another, both in one piece.
+    pub(crate) fn find(&mut self, i: &Instr, [s, pattern, from]: [u16; 3]) -> Done {
+        let (s, pattern, from) = (self.read(s)?, self.read(pattern)?, self.read(from)?);
+        let dst = i.a;
+        let tests = |l: &mut Self, slow| {
+            l.unless_plain(slow, s);
+            l.unless_plain(slow, pattern);
+            let zero = l.int(0);
+            l.unless(slow, Cc::Lt, from, zero);
+        };
+        self.or_step(i, tests, |l, ()| {
+            let (n, m) = (l.str_size(s), l.str_size(pattern));
+            let bytes = l.bin(Bin::Add, n, m);
+            let work = l.byte_work(bytes);
+            l.charge_work(work);
+            let v = l.push(Op::StrFind(s, pattern, from));
             l.write(dst, v);
             Ok(())
         })

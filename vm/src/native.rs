@@ -413,6 +413,18 @@ helpers! {
         crate::ops_list::set_element(ctx, array as u32, i as u32, value as u32);
     }
     /// # Safety
+    /// Both are inline strings in the cage at `heap`.
+    fn str_find(heap: *mut u8, s: u64, pattern: u64, from: u64) -> u64 {
+        let [s, pattern] = [s, pattern].map(|s| crate::strings::inline_text(heap, s));
+        let found = usize::try_from(from).ok();
+        crate::builtins::text::offset(found.and_then(|i| crate::builtins::text::first_from(s, pattern, i)))
+    }
+    /// # Safety
+    /// It is an inline string of the context's heap.
+    fn str_part(ctx: *mut Ctx, s: u64, from: u64, to: u64) -> u64 {
+        crate::strings::part(ctx, s, from, to)
+    }
+    /// # Safety
     /// Both are inline strings of one length in the cage at `heap`.
     fn str_same(heap: *mut u8, a: u64, b: u64) -> u64 {
         u64::from(crate::strings::same_text(heap, a, b))

@@ -166,6 +166,10 @@ pub struct Abi {
     pub set_element: usize,
     /// Whether two inline strings of one length have the same bytes: (cage, string, string).
     pub str_same: usize,
+    /// Where an inline string first stands in another: (cage, string, pattern, offset); -1 where nowhere.
+    pub str_find: usize,
+    /// Part of an inline string: (context, string, from, to); 0 where the interpreter has to do it.
+    pub str_part: usize,
     /// `**` of floats.
     pub pow: usize,
     /// `%` of floats.
@@ -198,6 +202,8 @@ pub fn abi() -> Abi {
         set_field: crate::native::set_field as *const () as usize,
         set_element: crate::native::set_element as *const () as usize,
         str_same: crate::native::str_same as *const () as usize,
+        str_find: crate::native::str_find as *const () as usize,
+        str_part: crate::native::str_part as *const () as usize,
         pow: crate::native::pow as *const () as usize,
         rem: crate::native::rem as *const () as usize,
     }

@@ -8,7 +8,9 @@
 use jet_bytecode::analysis::fuel::byte_work;
 use jet_bytecode::opcodes::TrapKind;
 use jet_gc::Heap;
-use jet_gc::layout::{DATA_OFFSET, GRANULE_SHIFT, HASH_OFFSET, LENGTH_OFFSET, word_offset};
+use jet_gc::layout::{
+    DATA_OFFSET, GRANULE_SHIFT, HASH_OFFSET, LENGTH_OFFSET, array_size, word_offset,
+};
 use jet_gc::{Format, Header, Ref};
 
 use crate::ctx::{BOUND_FN, Ctx, ROPE};
@@ -94,6 +96,54 @@ pub(crate) unsafe fn same_text(heap: *mut u8, a: u64, b: u64) -> bool {
         let [p, q] = [a, b].map(|r| heap.add((r as u32 as usize) << GRANULE_SHIFT));
         let n = p.add(LENGTH_OFFSET).cast::<u32>().read() as usize;
         same_bytes(p.add(DATA_OFFSET), q.add(DATA_OFFSET), n)
+    }
+}
+
+/// Text of an inline string.
+///
+/// # Safety
+/// It is one, in the cage at `heap`, which stays as it is while the text is used.
+pub(crate) unsafe fn inline_text<'a>(heap: *const u8, s: u64) -> &'a str {
+    // SAFETY: the caller's promise; strings are UTF-8.
+    unsafe {
+        let p = heap.add((s as u32 as usize) << GRANULE_SHIFT);
+        let n = p.add(LENGTH_OFFSET).cast::<u32>().read() as usize;
+        std::str::from_utf8_unchecked(std::slice::from_raw_parts(p.add(DATA_OFFSET), n))
+    }
+}
+
+/// Part of an inline string, where it can be had without a collection; 0 where not, or where there is no such part.
+///
+/// # Safety
+/// It is such a string of the context's heap.
+pub(crate) unsafe fn part(ctx: *mut crate::ctx::Ctx, s: u64, from: u64, to: u64) -> u64 {
+    // SAFETY: the caller's promise; nobody else uses the heap meanwhile.
+    unsafe {
+        let text = inline_text((*ctx).heap, s);
+        if from == 0 && to == text.len() as u64 {
+            return s;
+        }
+        let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to)) else {
+            return 0;
+        };
+        let Some(bytes) = text.get(from..to).map(str::as_bytes) else {
+            return 0;
+        };
+        let n = bytes.len() as u32;
+        let size = array_size(Format::Str, n) as usize;
+        if size > jet_gc::INLINE_MAX {
+            return 0;
+        }
+        let fresh = (*ctx).heap_box.try_alloc_raw(size);
+        if fresh.is_null() {
+            return 0;
+        }
+        let p = (*ctx).heap.add((fresh.0 as usize) << GRANULE_SHIFT);
+        p.cast::<u64>().write(Header::of(Format::Str, 0).0);
+        p.add(LENGTH_OFFSET).cast::<u32>().write(n);
+        p.add(DATA_OFFSET)
+            .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        fresh.to_word()
     }
 }
 

@@ -8,7 +8,7 @@ mod chars;
 mod convert;
 mod notes;
 mod split;
-mod text;
+pub(crate) mod text;
 
 use jet_bytecode::builtins::Builtin;
 

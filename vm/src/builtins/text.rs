@@ -53,7 +53,18 @@ impl Vm<'_> {
     }
 }
 
-fn offset(found: Option<usize>) -> u64 {
+/// Where the pattern first stands at or behind a byte offset, which may be inside a character.
+pub(crate) fn first_from(text: &str, pattern: &str, from: usize) -> Option<usize> {
+    let start = (from..=text.len()).find(|&i| text.is_char_boundary(i))?;
+    let rest = text.get(start..)?;
+    let found = match pattern.as_bytes() {
+        [byte] => rest.find(char::from(*byte)),
+        _ => rest.find(pattern),
+    };
+    Some(found? + start)
+}
+
+pub(crate) fn offset(found: Option<usize>) -> u64 {
     found.map_or(-1i64 as u64, |i| i as u64)
 }
 
@@ -80,15 +91,7 @@ builtins! {
             return Err(vm.bad_slice(s, from, from));
         };
         let (text, pattern) = (vm.text(s), vm.text(p));
-        let start = (from..=text.len()).find(|&i| text.is_char_boundary(i));
-        offset(start.and_then(|i| {
-            let rest = text.get(i..)?;
-            let found = match pattern.as_bytes() {
-                [byte] => rest.find(char::from(*byte)),
-                _ => rest.find(pattern),
-            };
-            Some(found? + i)
-        }))
+        offset(first_from(text, pattern, from))
     }
     /// `str_rfind`
     Rfind |vm| {
