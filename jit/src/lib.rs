@@ -27,6 +27,7 @@ mod paths;
 mod recorder;
 pub mod region;
 mod show;
+mod tuning;
 
 use std::fmt;
 
@@ -141,6 +142,8 @@ pub enum Abort {
     Backend,
     /// The quota of machine code is used up.
     Quota,
+    /// There is no time for it yet.
+    Later,
 }
 
 impl fmt::Display for Abort {
@@ -152,6 +155,7 @@ impl fmt::Display for Abort {
             Abort::Internal(what) => write!(f, "internal: {what}"),
             Abort::Backend => f.write_str("refused by the back end"),
             Abort::Quota => f.write_str("code quota"),
+            Abort::Later => f.write_str("no time yet"),
         }
     }
 }

@@ -348,6 +348,15 @@ impl Paths {
         self.find_loops()
     }
 
+    /// Words of bytecode in all nodes, and what each takes besides.
+    pub fn words(&self) -> u32 {
+        let words = self
+            .nodes
+            .iter()
+            .map(|n| 4 + n.last.saturating_sub(n.key.1));
+        words.sum()
+    }
+
     /// The node to which control goes from node `from` for a place.
     pub fn target(&self, from: usize, key: Key) -> Option<usize> {
         let succs = &self.nodes[from].succs;

@@ -6,94 +6,22 @@
 //! stay true: a recording follows one thread of frames from its root's frame and ends when that returns.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jet_bytecode::analysis::decode::{Instr, decode};
-use jet_bytecode::linked::{FnId, Program};
+use jet_bytecode::linked::{FnId, LFunction, LType, Program};
 use jet_bytecode::module::FnKind;
 use jet_bytecode::opcodes::Op as Code;
 use jet_vm::Loaded;
 use jet_vm::plug::{Jit, JitStats, Left, Plug};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::backend::Backend;
 use crate::budget::Budget;
 use crate::paths::{Facts, Paths};
 use crate::region::{CtxId, Region};
+use crate::tuning::*;
 use crate::{Abort, Dump, Mode, Options, lower, opt, show};
-
-/// Numbers that a mode sets.
-#[derive(Clone, Copy, Debug)]
-struct Tuning {
-    loop_count: u32,
-    entry_count: u32,
-    /// Exits of one kind until it is recorded.
-    exit_count: u32,
-    /// Instructions of a recording.
-    steps: u32,
-    /// Times that a recording of a loop passes its head.
-    rounds: u32,
-    /// Words of a function that is inlined: any, with loops.
-    inline: [usize; 2],
-    /// Inlined frames on top of each other.
-    depth: usize,
-    /// Contexts of a region.
-    contexts: usize,
-    /// Versions of a region.
-    versions: u32,
-    /// Bytes of machine code.
-    quota: usize,
-}
-
-impl Tuning {
-    fn of(mode: Mode, eager: bool) -> Tuning {
-        match mode {
-            Mode::Stress => Tuning {
-                loop_count: 1,
-                entry_count: 2,
-                exit_count: 1,
-                steps: 3_000,
-                rounds: 2,
-                inline: [60, 30],
-                depth: 3,
-                contexts: 12,
-                versions: 6,
-                quota: 24 << 20,
-            },
-            _ => Tuning {
-                loop_count: if eager { 2 } else { 1_000 },
-                entry_count: if eager { 3 } else { 2_000 },
-                exit_count: if eager { 2 } else { 100 },
-                steps: 30_000,
-                rounds: 6,
-                inline: [160, 100],
-                depth: 8,
-                contexts: 100,
-                versions: 8,
-                quota: 64 << 20,
-            },
-        }
-    }
-}
-
-/// Times that an exit was taken for which a region that is compiled again gets its other way.
-const WIDEN: u64 = 4;
-
-/// Most places of a loop whose first iteration is peeled.
-const PEEL: usize = 60;
-
-/// Most places of a region in which places behind calls are copied.
-const SPLIT: usize = 300;
-
-/// Words of functions that are inlined into themselves, twice and once.
-const TINY: usize = 24;
-const SHORT: usize = 60;
-
-/// Words of all inlined functions of a region: beyond that none is inlined, beyond half of it only short ones are.
-const ROOM: usize = 1600;
-
-/// Operations of a region, for which it is compiled again the later the more there are.
-const LARGE: usize = 600;
 
 /// Numbers for forced exits (xorshift).
 struct Random(u64);
@@ -122,6 +50,8 @@ struct Recording {
     /// A call that is not followed.
     skipping: bool,
     steps: u32,
+    /// Instructions of the call that is not followed.
+    skipped: u32,
     rounds: u32,
     /// Whether anything new was seen.
     news: bool,
@@ -156,6 +86,8 @@ pub struct Compiler {
     budget: Budget,
     aborts: FxHashMap<String, u64>,
     attempts: FxHashMap<usize, u32>,
+    /// Places that were hot once already.
+    warm: FxHashSet<usize>,
     random: Random,
 }
 
@@ -199,6 +131,7 @@ impl Compiler {
             stats: JitStats::default(),
             aborts: FxHashMap::default(),
             attempts: FxHashMap::default(),
+            warm: FxHashSet::default(),
         }
     }
 
@@ -226,7 +159,7 @@ impl Compiler {
     }
 
     /// Whether a call is inlined; else it stays one.
-    fn inline(&mut self, program: &Program, r: &Recording, callee: FnId) -> bool {
+    fn inline(&mut self, program: &Program, r: &Recording, pc: u32, callee: FnId) -> bool {
         let region = &self.regions[r.region];
         let facts = self.facts.of(program, callee);
         let f = &program.functions[callee.index()];
@@ -253,7 +186,10 @@ impl Compiler {
         } else {
             ROOM / 2
         };
-        small && fits && words < room && region.in_chain(r.ctx, callee) < times
+        // A call that goes many ways stays one: else each way would take a version, and a test at each call.
+        let ways = region.contexts[r.ctx].children.keys();
+        let ways = ways.filter(|(at, ..)| *at == pc).count();
+        small && fits && ways < WAYS && words < room && region.in_chain(r.ctx, callee) < times
     }
 
     /// Notes the instruction at `pc` of function `f` in the frame, which was called by way of a bound function
@@ -268,9 +204,6 @@ impl Compiler {
         bound: bool,
     ) -> bool {
         if r.skipping {
-            if frame > r.frame {
-                return true;
-            }
             r.skipping = false;
             if frame < r.frame {
                 return false;
@@ -291,7 +224,7 @@ impl Compiler {
                         }
                         if let Some(child) = region.child(ctx, last.pc, f, bound) {
                             r.ctx = child;
-                        } else if self.inline(program, r, f) {
+                        } else if self.inline(program, r, last.pc, f) {
                             let region = &mut self.regions[r.region];
                             r.ctx = region.inline(ctx, last.pc, (f, bound), distance);
                             r.news = true;
@@ -363,10 +296,39 @@ impl Compiler {
         !ends
     }
 
+    /// Where machine code was left at a call that stays one: has the functions that may be called compiled soon, since
+    /// each call leaves until then.
+    fn want(&mut self, region: usize, ctx: CtxId, at: usize, plug: &mut Plug<'_>) {
+        let Some(loaded) = self.loaded.clone() else {
+            return;
+        };
+        let (f, pc) = loaded.place(at);
+        if !self.regions[region].opaque.contains(&(ctx, pc)) {
+            return;
+        }
+        let program = loaded.program();
+        let f = &program.functions[f.index()];
+        let Ok(i) = decode(&f.code, pc) else { return };
+        let callees: Vec<FnId> = match i.op {
+            Code::Call => program.resolve_fn(f.package, i.b).into_iter().collect(),
+            Code::CallDyn => targets(&loaded, f, &i),
+            _ => Vec::new(),
+        };
+        for callee in callees {
+            let entry = loaded.index(callee, 0);
+            if !self.by_root.contains_key(&entry) && !self.attempts.contains_key(&entry) {
+                self.warm.insert(entry);
+                plug.hurry(entry, WANTED);
+            }
+        }
+    }
+
     /// Ends a recording and compiles its region.
     fn finish(&mut self, r: Recording, plug: &mut Plug<'_>) {
-        let at = self.regions[r.region].at;
-        if !r.news && self.regions[r.region].versions > 0 {
+        self.budget.record(r.steps);
+        let region = &self.regions[r.region];
+        let at = region.at;
+        if !r.news && region.versions > 0 && !region.waits {
             // Nothing new: this exit will not do better.
             if let Some(exit) = r.exit.and_then(|e| self.exits.get_mut(e as usize - 1)) {
                 exit.grows = false;
@@ -375,8 +337,21 @@ impl Compiler {
         }
         self.widen(r.region);
         let started = Instant::now();
-        let result = self.compile(r.region, plug);
-        self.budget.spend(started.elapsed());
+        let mut words = 0;
+        let result = self.compile(r.region, plug, &mut words);
+        let cost = started.elapsed();
+        let region = &mut self.regions[r.region];
+        region.waits = matches!(result, Err(Abort::Later));
+        if region.waits {
+            // What was seen is kept; somebody will ask again.
+            if region.versions == 0 {
+                plug.count(at, self.tuning.loop_count.saturating_mul(4));
+            }
+            return;
+        }
+        region.cost = cost;
+        self.budget.spend(cost, words);
+        region.lost = 0;
         if let Err(why) = result {
             self.abort(at, why);
             let region = &mut self.regions[r.region];
@@ -411,10 +386,25 @@ impl Compiler {
             let region = &mut self.regions[id];
             let code = &program.functions[f.index()].code;
             let Ok(i) = decode(code, pc) else { continue };
-            if region.contexts[e.ctx].func != f
-                || !i.falls_through()
-                || matches!(i.op, Code::Switch | Code::OnError)
-            {
+            if region.contexts[e.ctx].func != f || !i.falls_through() || i.op == Code::OnError {
+                continue;
+            }
+            if i.op == Code::CallDyn {
+                // More ways than can be inlined, and more than a few come: a version each would not get there.
+                let ways = region.contexts[e.ctx].children.keys();
+                let some = ways.filter(|(at, ..)| *at == pc).count() >= WAYS / 4;
+                let function = &program.functions[f.index()];
+                if some && targets(&loaded, function, &i).len() > WAYS {
+                    region.opaque.insert((e.ctx, pc));
+                }
+                continue;
+            }
+            if i.op == Code::Switch {
+                let ways = i.switch_targets(code).filter_map(|t| u32::try_from(t).ok());
+                let ways: Vec<u32> = ways.chain([i.next_pc()]).collect();
+                for t in ways.iter().filter(|_| ways.len() <= SWITCH) {
+                    region.saw(e.ctx, pc, *t);
+                }
                 continue;
             }
             if let Some(t) = i.targets(code).next() {
@@ -424,7 +414,8 @@ impl Compiler {
         }
     }
 
-    fn compile(&mut self, id: usize, plug: &mut Plug<'_>) -> Result<(), Abort> {
+    /// Compiles a region; says how many words of bytecode it has.
+    fn compile(&mut self, id: usize, plug: &mut Plug<'_>, words: &mut u32) -> Result<(), Abort> {
         let loaded = self.loaded.clone().ok_or(Abort::Internal("no program"))?;
         let mapped = self.backend.as_ref().map_or(0, Backend::mapped);
         if mapped > self.tuning.quota {
@@ -437,6 +428,12 @@ impl Compiler {
         }
         if self.options.passes.peel {
             paths.peel(PEEL)?;
+        }
+        *words = paths.words();
+        let cost = self.budget.estimate(*words);
+        if !self.budget.allows(cost) {
+            self.regions[id].cost = cost;
+            return Err(Abort::Later);
         }
         let stress = self.options.mode == Mode::Stress;
         let random = &mut self.random;
@@ -491,9 +488,7 @@ impl Compiler {
         }
         let region = &mut self.regions[id];
         region.versions += 1;
-        let operations: usize = g.blocks.iter().map(|b| b.ops.len()).sum();
-        let patience = 1 + (operations / LARGE) as u32;
-        let left = (self.tuning.exit_count * patience) << region.versions.saturating_sub(1).min(10);
+        let left = self.tuning.exit_count << region.versions.saturating_sub(1).min(10);
         for e in &g.exits {
             self.exits.push(ExitInfo {
                 region: id,
@@ -528,6 +523,22 @@ impl Compiler {
         });
         Ok(())
     }
+}
+
+/// The functions that a dynamic call may lead to.
+fn targets(loaded: &Loaded, f: &LFunction, i: &Instr) -> Vec<FnId> {
+    let object = i.args(&f.code).find_map(|r| {
+        let ty = loaded.program().ty(f.reg_type(r)?);
+        match ty {
+            LType::Dyn(of) => Some(*of),
+            _ => None,
+        }
+    });
+    let all = object.map(|of| loaded.dyn_targets(of, i.b));
+    let mut all: Vec<FnId> = all.into_iter().flatten().map(|(_, f)| f).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 impl Drop for Compiler {
@@ -573,18 +584,30 @@ impl Jit for Compiler {
             plug.count(at, u32::MAX);
             return false;
         };
-        if self.backend.is_none() || self.by_root.contains_key(&at) {
+        let known = self.by_root.get(&at).copied();
+        let cost = match known.map(|id| &self.regions[id]) {
+            _ if self.backend.is_none() => None,
+            Some(region) => region.waits.then_some(region.cost),
+            None => Some(Duration::ZERO),
+        };
+        let Some(cost) = cost else {
             plug.count(at, u32::MAX);
             return false;
-        }
-        if !self.budget.allows() {
+        };
+        if !self.budget.allows(cost) {
             plug.count(at, self.tuning.loop_count);
             return false;
         }
-        let (func, pc) = loaded.place(at);
-        let id = self.regions.len();
-        self.regions.push(Region::new(func, pc, at));
-        self.by_root.insert(at, id);
+        if let Some(rounds) = self.budget.rounds().filter(|_| self.warm.insert(at)) {
+            plug.count(at, rounds);
+            return false;
+        }
+        let id = known.unwrap_or_else(|| {
+            let (func, pc) = loaded.place(at);
+            self.regions.push(Region::new(func, pc, at));
+            self.by_root.insert(at, self.regions.len() - 1);
+            self.regions.len() - 1
+        });
         self.recording = Some(Recording {
             region: id,
             ctx: 0,
@@ -592,6 +615,7 @@ impl Jit for Compiler {
             last: None,
             skipping: false,
             steps: 0,
+            skipped: 0,
             rounds: 0,
             news: true,
             exit: None,
@@ -606,9 +630,16 @@ impl Jit for Compiler {
         Some(&info.to)
     }
 
-    fn exited(&mut self, exit: u64, _: &mut Plug<'_>) -> bool {
+    fn exited(&mut self, exit: u64, plug: &mut Plug<'_>) -> bool {
         self.stats.exits += 1;
         let versions = self.tuning.versions;
+        let Some(info) = self.exits.get(exit as usize - 1) else {
+            return false;
+        };
+        if info.taken + 1 >= u64::from(WANTED) && (info.taken + 1).is_power_of_two() {
+            let (region, ctx, at) = (info.region, info.ctx, info.to.at);
+            self.want(region, ctx, at, plug);
+        }
         let Some(info) = self.exits.get_mut(exit as usize - 1) else {
             return false;
         };
@@ -617,16 +648,19 @@ impl Jit for Compiler {
             return false;
         }
         info.left = info.left.saturating_sub(1);
+        let region = &mut self.regions[info.region];
+        region.lost += 1;
         if info.left > 0 {
             return false;
         }
-        let region = &self.regions[info.region];
         if region.frozen || region.versions >= versions {
             info.grows = false;
             return false;
         }
+        // Compiling again pays once its time was lost.
+        let early = region.lost < self.budget.patience(region.cost);
         info.left = self.tuning.exit_count;
-        if !self.budget.allows() {
+        if early || !self.budget.allows(region.cost) {
             return false;
         }
         let (region, ctx) = (info.region, info.ctx);
@@ -637,6 +671,7 @@ impl Jit for Compiler {
             last: None,
             skipping: false,
             steps: 0,
+            skipped: 0,
             rounds: 0,
             news: false,
             exit: Some(exit),
@@ -656,9 +691,15 @@ impl Jit for Compiler {
             return false;
         };
         r.steps += 1;
-        let (f, pc) = loaded.place(at);
         let goes_on = r.steps < self.tuning.steps
-            && self.follow(&mut r, loaded.program(), f, pc, frame, plug.bound);
+            && if r.skipping && frame > r.frame {
+                r.skipped += 1;
+                r.skipped < SKIPPED
+            } else {
+                r.skipped = 0;
+                let (f, pc) = loaded.place(at);
+                self.follow(&mut r, loaded.program(), f, pc, frame, plug.bound)
+            };
         if goes_on {
             self.recording = Some(r);
         } else {

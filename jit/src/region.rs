@@ -46,6 +46,12 @@ pub struct Region {
     pub versions: u32,
     /// Whether it must not grow any more.
     pub frozen: bool,
+    /// Whether it was to be compiled, and there was no time for it.
+    pub waits: bool,
+    /// Exits taken since it was compiled that more of it would save.
+    pub lost: u64,
+    /// What compiling it took last, or was likely to take.
+    pub cost: std::time::Duration,
 }
 
 impl Region {
@@ -68,6 +74,9 @@ impl Region {
             opaque: FxHashSet::default(),
             versions: 0,
             frozen: false,
+            waits: false,
+            lost: 0,
+            cost: std::time::Duration::ZERO,
         }
     }
 

@@ -123,6 +123,13 @@ impl Plug<'_> {
         }
     }
 
+    /// Has the counter of a word run out after at most `n` more, if it is one that ever does.
+    pub fn hurry(&mut self, at: usize, n: u32) {
+        if let Some(c) = self.counters.get_mut(at).filter(|c| **c != u32::MAX) {
+            *c = (*c).min(n);
+        }
+    }
+
     /// Makes `code` the machine code of the loop head or entry at `at`.
     ///
     /// # Safety
