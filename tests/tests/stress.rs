@@ -67,6 +67,13 @@ fn ready(path: &Path) -> Option<Arc<Loaded>> {
     Some(plain)
 }
 
+/// The period that a program asks for (`#! stress N`, see `programs.rs`).
+fn own_period(path: &Path) -> u32 {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let asked = text.lines().find_map(|l| l.strip_prefix("#! stress "));
+    asked.map_or(1, |n| n.trim().parse().expect("a number"))
+}
+
 struct Matrix {
     /// Runs, collections aside.
     runs: AtomicU64,
@@ -96,8 +103,9 @@ impl Matrix {
         if plain.0.end.starts_with("trap memory") || plain.0.end.starts_with("trap time") {
             return;
         }
-        // Objects have some 40 bytes: programs that make many are collected less often.
-        let least = 1 + (plain.2 / 40 / 4_000) as u32;
+        // Objects have some 40 bytes: programs that make many are collected less often, and those of which much is alive,
+        // which say so themselves, still less.
+        let least = (1 + (plain.2 / 40 / 4_000) as u32).max(own_period(path));
         let mut mode = 0;
         for n in 1..=64u32 {
             for (kind, blocks, minor) in [
