@@ -64,6 +64,8 @@ struct Anchor {
     real: PathBuf,
     /// Identity of what the path names, if it exists.
     id: Option<Identity>,
+    /// Keeps a file that the path names in being, so that no other gets its identity when it is removed.
+    _pinned: Option<std::fs::File>,
     /// Identities of the directories above it that exist.
     above: Vec<Identity>,
     /// For each denial whose path does not exist: how many of its missing components lead to `base`.
@@ -90,9 +92,16 @@ impl Anchor {
             use std::os::unix::fs::MetadataExt;
             (meta.dev(), meta.ino())
         });
+        let mut pinned = None;
         if !meta.is_dir() {
             if !rest.is_empty() {
                 return Err(fail(io::ErrorKind::NotADirectory.into()));
+            }
+            pinned = pin(&base_real).map_err(fail)?;
+            if let Some(file) = &pinned {
+                use std::os::unix::fs::MetadataExt;
+                let meta = file.metadata().map_err(fail)?;
+                id = Some((meta.dev(), meta.ino()));
             }
             let name = base_real.file_name().map(OsStr::to_owned);
             rest.extend(name);
@@ -120,10 +129,26 @@ impl Anchor {
             written,
             real,
             id,
+            _pinned: pinned,
             above,
             in_missing: Vec::new(),
         })
     }
+}
+
+/// Holds a file without opening what is in it, which nobody has to be allowed to read.
+#[cfg(target_os = "linux")]
+fn pin(path: &Path) -> io::Result<Option<std::fs::File>> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).custom_flags(libc::O_PATH);
+    options.open(path).map(Some)
+}
+
+/// Other systems cannot hold what they may not read.
+#[cfg(not(target_os = "linux"))]
+fn pin(_: &Path) -> io::Result<Option<std::fs::File>> {
+    Ok(None)
 }
 
 /// The nearest existing ancestor without links, and the components below it.
@@ -464,6 +489,7 @@ impl Scope {
                 written: real.clone(),
                 real,
                 id: Some(base_id),
+                _pinned: None,
                 above: Vec::new(),
                 in_missing: place.in_missing,
             }],
