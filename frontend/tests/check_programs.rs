@@ -129,41 +129,6 @@ fn bad_programs() {
     assert!(failed.is_empty(), "\n{failed}");
 }
 
-/// `CHECK=path cargo test … -- --ignored show` prints what the checker says of a file or folder (with
-/// `EMIT=1`, lowering and verifier too).
-#[test]
-#[ignore = "prints diagnostics of a file of one's choice"]
-fn show() {
-    let Ok(path) = std::env::var("CHECK") else {
-        return;
-    };
-    for path in path.split(':') {
-        let path = Path::new(path);
-        let mut files = Vec::new();
-        if path.is_dir() {
-            for e in std::fs::read_dir(path).unwrap() {
-                let p = e.unwrap().path();
-                if p.extension().is_some_and(|e| e == "jet") {
-                    files.push((
-                        p.file_stem().unwrap().to_string_lossy().into_owned(),
-                        std::fs::read_to_string(&p).unwrap(),
-                    ));
-                }
-            }
-            files.sort();
-            println!("== {}", path.display());
-            for (p, l, c, t, _) in check_files(files) {
-                println!("{p}:{l} {c} {t}");
-            }
-        } else {
-            println!("== {}", path.display());
-            for (p, l, c, t, _) in check(path) {
-                println!("{p}:{l} {c} {t}");
-            }
-        }
-    }
-}
-
 /// Mutilated programs are answered with diagnostics, never with a panic.
 #[test]
 fn mutilated_programs() {

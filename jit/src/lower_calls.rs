@@ -4,7 +4,7 @@
 //! (environment, capabilities, arguments); what is read of a function value is read behind the test of what it is.
 
 use jet_bytecode::analysis::decode::Instr;
-use jet_bytecode::linked::{FnId, LType};
+use jet_bytecode::linked::{FnId, TraitId};
 use jet_bytecode::module::FnKind;
 use jet_bytecode::opcodes::Op as Code;
 use jet_gc::layout::{TYPE_SHIFT, ref_offset};
@@ -14,7 +14,7 @@ use crate::Abort;
 use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Shown, Target, Term, Val, Width};
 use crate::lower::{Frame, Lower};
 use crate::lower_ops::Done;
-use crate::paths::after_call;
+use crate::paths::{after_call, receiver};
 use crate::region::CtxId;
 
 impl Lower<'_> {
@@ -28,7 +28,7 @@ impl Lower<'_> {
         let object = match i.op {
             Code::Call => None,
             Code::CallFn => Some(self.read(i.b)?),
-            _ => Some(values[self.receiver(i)?]),
+            _ => Some(values[self.receiver(i)?.0]),
         };
         let id = object.map(|object| self.type_id(object));
         let env = self.env.clone();
@@ -139,14 +139,7 @@ impl Lower<'_> {
         if i.op == Code::CallFn {
             return Ok(vec![callee.0]);
         }
-        let f = self.f();
-        let of = i
-            .args(&f.code)
-            .find_map(|r| match self.program.ty(f.reg_type(r)?) {
-                LType::Dyn(t) => Some(*t),
-                _ => None,
-            });
-        let of = of.ok_or(Abort::Internal("no object"))?;
+        let (_, of) = self.receiver(i)?;
         let targets = self.loaded.dyn_targets(of, i.b);
         Ok(targets
             .into_iter()
@@ -171,7 +164,7 @@ impl Lower<'_> {
             Code::CallFn => Target::Closure(self.read(i.b)?),
             Code::CallDyn => {
                 let (row, first) = self.loaded.dyn_row(at);
-                Target::Dyn(args[self.receiver(i)?], row, first)
+                Target::Dyn(args[self.receiver(i)?.0], row, first)
             }
             _ => {
                 let callee = self.program.resolve_fn(f.package, i.b);
@@ -211,13 +204,8 @@ impl Lower<'_> {
         Ok(())
     }
 
-    /// Which argument of a dynamic call is the object.
-    fn receiver(&self, i: &Instr) -> Done<usize> {
-        let f = self.f();
-        let object = i.args(&f.code).position(|r| {
-            let ty = f.reg_type(r).map(|t| self.program.ty(t));
-            matches!(ty, Some(LType::Dyn(_)))
-        });
-        object.ok_or(Abort::Internal("no object"))
+    /// The object of a dynamic call among its arguments, and its trait.
+    fn receiver(&self, i: &Instr) -> Done<(usize, TraitId)> {
+        receiver(self.program, self.f(), i).ok_or(Abort::Internal("no object"))
     }
 }

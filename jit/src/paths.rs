@@ -10,7 +10,7 @@ use jet_bytecode::analysis::cfg::Cfg;
 use jet_bytecode::analysis::decode::{Instr, decode};
 use jet_bytecode::analysis::liveness::Liveness;
 use jet_bytecode::layout::{RegKind, reg_kind};
-use jet_bytecode::linked::{FnId, LFunction, Program};
+use jet_bytecode::linked::{FnId, LFunction, LType, Program, TraitId};
 use jet_bytecode::module::Const;
 use jet_bytecode::opcodes::Op;
 use jet_vm::plug::constant_index;
@@ -179,6 +179,16 @@ const MAX_NODES: usize = 600;
 /// The function of a context.
 pub fn function<'p>(program: &'p Program, region: &Region, ctx: CtxId) -> &'p LFunction {
     &program.functions[region.contexts[ctx].func.index()]
+}
+
+/// Which argument of a dynamic call is the object, and of which trait it is.
+pub(crate) fn receiver(program: &Program, f: &LFunction, i: &Instr) -> Option<(usize, TraitId)> {
+    i.args(&f.code)
+        .enumerate()
+        .find_map(|(n, r)| match program.ty(f.reg_type(r)?) {
+            LType::Dyn(of) => Some((n, *of)),
+            _ => None,
+        })
 }
 
 /// Where a call returns to in its function, and where its `on_error` is.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jet_bytecode::analysis::decode::{Instr, decode};
-use jet_bytecode::linked::{FnId, LFunction, LType, Program};
+use jet_bytecode::linked::{FnId, LFunction, Program};
 use jet_bytecode::module::FnKind;
 use jet_bytecode::opcodes::Op as Code;
 use jet_vm::Loaded;
@@ -18,7 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::backend::Backend;
 use crate::budget::Budget;
-use crate::paths::{Facts, Paths};
+use crate::paths::{Facts, Paths, receiver};
 use crate::region::{CtxId, Region};
 use crate::tuning::*;
 use crate::{Abort, Dump, Mode, Options, lower, opt, show};
@@ -527,14 +527,7 @@ impl Compiler {
 
 /// The functions that a dynamic call may lead to.
 fn targets(loaded: &Loaded, f: &LFunction, i: &Instr) -> Vec<FnId> {
-    let object = i.args(&f.code).find_map(|r| {
-        let ty = loaded.program().ty(f.reg_type(r)?);
-        match ty {
-            LType::Dyn(of) => Some(*of),
-            _ => None,
-        }
-    });
-    let all = object.map(|of| loaded.dyn_targets(of, i.b));
+    let all = receiver(loaded.program(), f, i).map(|(_, of)| loaded.dyn_targets(of, i.b));
     let mut all: Vec<FnId> = all.into_iter().flatten().map(|(_, f)| f).collect();
     all.sort_unstable();
     all.dedup();

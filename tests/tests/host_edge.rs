@@ -11,6 +11,8 @@ mod database_hidden;
 mod files;
 #[path = "host_edge/listen.rs"]
 mod listen;
+#[path = "host_edge/listen_http.rs"]
+mod listen_http;
 #[path = "host_edge/net.rs"]
 mod net;
 #[path = "host_edge/policy.rs"]

@@ -46,9 +46,9 @@ fn programs() -> Vec<PathBuf> {
     found
 }
 
-/// The program, ready to run; nothing where it needs flags, input or a folder of its own, or what only a command
+/// The program, ready to run, and the period that it asks for (`#! stress N`, see `programs.rs`); nothing where it needs flags, input or a folder of its own, or what only a command
 /// line grants.
-fn ready(path: &Path) -> Option<Arc<Loaded>> {
+fn ready(path: &Path) -> Option<(Arc<Loaded>, u32)> {
     let text = std::fs::read_to_string(path).ok()?;
     let directives = ["flags", "args", "stdin", "scratch", "limit"];
     let special = |line: &str| {
@@ -60,18 +60,13 @@ fn ready(path: &Path) -> Option<Arc<Loaded>> {
     if text.lines().any(special) || text.contains("FileRead") || text.contains("FileWrite") {
         return None;
     }
+    let period = text.lines().find_map(|l| l.strip_prefix("#! stress "));
+    let period = period.map_or(1, |n| n.trim().parse().expect("a number"));
     let Ok(Compiled::Program(bundle, bytes)) = compile(&[("main".to_owned(), text)]) else {
         return None;
     };
     let [_, plain, ..] = load(*bundle, &bytes).ok()?;
-    Some(plain)
-}
-
-/// The period that a program asks for (`#! stress N`, see `programs.rs`).
-fn own_period(path: &Path) -> u32 {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let asked = text.lines().find_map(|l| l.strip_prefix("#! stress "));
-    asked.map_or(1, |n| n.trim().parse().expect("a number"))
+    Some((plain, period))
 }
 
 struct Matrix {
@@ -96,7 +91,9 @@ impl Matrix {
     /// One program with all modes whose number is `turn` modulo `every`.
     fn program(&self, path: &Path, every: u32, turn: u32) {
         let name = path.display().to_string();
-        let Some(loaded) = ready(path) else { return };
+        let Some((loaded, period)) = ready(path) else {
+            return;
+        };
         let Ok(plain) = run(&loaded, |_| (), &[]) else {
             return;
         };
@@ -105,7 +102,7 @@ impl Matrix {
         }
         // Objects have some 40 bytes: programs that make many are collected less often, and those of which much is alive,
         // which say so themselves, still less.
-        let least = (1 + (plain.2 / 40 / 4_000) as u32).max(own_period(path));
+        let least = (1 + (plain.2 / 40 / 4_000) as u32).max(period);
         let mut mode = 0;
         for n in 1..=64u32 {
             for (kind, blocks, minor) in [
@@ -201,11 +198,9 @@ fn stress_matrix() {
                     matrix.program(path, every, at as u32);
                     if every == 1 {
                         let runs = matrix.runs.load(Ordering::Relaxed);
-                        println!(
-                            "{at} of {}: {}, {runs} runs",
-                            programs.len(),
-                            path.display()
-                        );
+                        let wrong = matrix.wrong.lock().expect("nobody panics").len();
+                        let (all, name) = (programs.len(), path.display());
+                        println!("{at} of {all}: {name}, {runs} runs, {wrong} wrong");
                     }
                 }
             });

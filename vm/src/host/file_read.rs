@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cap_std::fs::{File, Metadata, OpenOptions};
 
-use super::io_error::{IO_ERROR, IoFail};
+use super::io_error::{ERRORS, IoFail};
 use super::scope::{Last, Scope};
 use super::{
     HostAnswer, HostCapability, HostCx, HostEnum, HostFailure, HostMethod, HostResult, HostStruct,
@@ -27,8 +27,6 @@ static STAT: HostStruct = HostStruct {
 const FILE: HostType = HostType::Handle("File");
 const DIR: HostType = HostType::Handle("Dir");
 const BYTES: HostType = HostType::List(&HostType::Byte);
-
-static ERRORS: [&HostEnum; 1] = [&IO_ERROR];
 
 const fn method(
     name: &'static str,

@@ -11,11 +11,9 @@ use std::sync::Arc;
 
 use cap_std::fs::{File, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
 
-use super::io_error::{IO_ERROR, IoFail};
+use super::io_error::{ERRORS, IoFail};
 use super::scope::{Last, Place, Scope};
-use super::{HostAnswer, HostCapability, HostCx, HostEnum, HostMethod, HostType, HostValue};
-
-static ERRORS: [&HostEnum; 1] = [&IO_ERROR];
+use super::{HostAnswer, HostCapability, HostCx, HostMethod, HostType, HostValue};
 
 const fn method(name: &'static str, params: &'static [HostType]) -> HostMethod {
     HostMethod {

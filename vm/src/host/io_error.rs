@@ -33,6 +33,9 @@ pub static IO_ERROR: HostEnum = HostEnum {
     ],
 };
 
+/// What methods of files may raise.
+pub(super) static ERRORS: [&HostEnum; 1] = [&IO_ERROR];
+
 /// A failed file operation, without its path. A limit that it hit is not an error of the program's.
 #[derive(Debug)]
 pub(super) enum IoFail {

@@ -66,6 +66,21 @@ impl Drop for World {
 
 struct Files(Box<dyn HostCapability>);
 
+/// `ok`, the text that was read, the error variant's name, or `trap`.
+fn told(answer: Result<HostValue, HostFailure>) -> String {
+    match answer {
+        Ok(HostValue::Str(text)) => text.to_string(),
+        Ok(HostValue::Bytes(bytes)) => String::from_utf8(bytes).unwrap(),
+        Ok(HostValue::Unit) => "ok".into(),
+        Ok(other) => format!("{other:?}"),
+        Err(HostFailure::Error { variant, .. }) => super::io_error::IO_ERROR.variants
+            [usize::from(variant)]
+        .name
+        .into(),
+        Err(HostFailure::Trap(kind, why)) => format!("trap {kind:?} {why}"),
+    }
+}
+
 impl Files {
     fn raw(
         &mut self,
@@ -108,19 +123,10 @@ impl Files {
         answer
     }
 
-    /// `ok`, the text that was read, the error variant's name, or `trap`.
+    /// See [`told`].
     fn call(&mut self, name: &str, args: &[&str]) -> String {
         let args: Vec<HostValue> = args.iter().map(|text| HostValue::str(text)).collect();
-        match self.raw(name, &args, 1 << 20) {
-            Ok(HostValue::Str(text)) => text.to_string(),
-            Ok(HostValue::Unit) => "ok".into(),
-            Ok(other) => format!("{other:?}"),
-            Err(HostFailure::Error { variant, .. }) => super::io_error::IO_ERROR.variants
-                [usize::from(variant)]
-            .name
-            .into(),
-            Err(HostFailure::Trap(kind, why)) => format!("trap {kind:?} {why}"),
-        }
+        told(self.raw(name, &args, 1 << 20))
     }
 
     fn text(&mut self, path: &str) -> String {
@@ -586,19 +592,11 @@ impl Files {
         let args = [dir.clone(), HostValue::str(path)];
         let file = match self.raw("open_at", &args, 4096) {
             Ok(file) => file,
-            Err(HostFailure::Error { variant, .. }) => {
-                return super::io_error::IO_ERROR.variants[usize::from(variant)]
-                    .name
-                    .into();
-            }
-            Err(other) => panic!("{other:?}"),
+            failed => return told(failed),
         };
         let read = self.raw("read", &[file.clone(), HostValue::Int(i64::MAX)], 4096);
         self.raw("close", &[file], 4096).unwrap();
-        match read {
-            Ok(HostValue::Bytes(bytes)) => String::from_utf8(bytes).unwrap(),
-            other => panic!("{other:?}"),
-        }
+        told(read)
     }
 }
 
