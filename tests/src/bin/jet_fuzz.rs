@@ -4,7 +4,8 @@
 //! reported with its seed. Failures are kept in `--dir` (default `target/jet-fuzz`), one folder each; the log there
 //! has a line for each run, written after each batch: command, generator, first seed, count, failures. `--resume`
 //! goes on behind the last line of the mode, also after a run that was ended. `--show` prints the program of a seed
-//! and what it has to print. `--jit=off` leaves out the modes that make machine code.
+//! and what it has to print. `--jit=off` leaves out the modes that make machine code, `--jit=only` all others but the
+//! one that they are compared with.
 
 use jet_tests::generate::census::Census;
 use jet_tests::generate::oracle::Which;
@@ -14,6 +15,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+
+// Compilers make and drop many small pieces.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds in one child process.
 const BATCH: u64 = 500;
@@ -50,6 +55,15 @@ struct Options {
     which: Which,
 }
 
+/// How modes are asked for, where not all are.
+fn flag(which: Which) -> Option<&'static str> {
+    match which {
+        Which::All => None,
+        Which::Interpreted => Some("--jit=off"),
+        Which::Native => Some("--jit=only"),
+    }
+}
+
 fn options() -> Result<Options, String> {
     let mut o = Options {
         mode: "programs".into(),
@@ -82,7 +96,8 @@ fn options() -> Result<Options, String> {
                 o.which = match value {
                     "off" => Which::Interpreted,
                     "on" => Which::All,
-                    _ => return Err(format!("{arg}: `on` or `off`")),
+                    "only" => Which::Native,
+                    _ => return Err(format!("{arg}: `on`, `off` or `only`")),
                 }
             }
             _ => return Err(format!("{arg}: unknown option")),
@@ -213,7 +228,7 @@ fn batch(o: &Options, seed: u64, count: u64) -> (String, Option<String>) {
             format!("--dir={}", o.dir.display()),
         ])
         .args(o.census.then_some("--census"))
-        .args((o.which == Which::Interpreted).then_some("--jit=off"))
+        .args(flag(o.which))
         .stdout(out)
         .stderr(err)
         .spawn()
@@ -340,11 +355,7 @@ fn main() {
         line = format!(
             "jet-fuzz --mode={}{} generator={:08x} seed={} count={} failures={} compiled={compiled} predicted={known} seconds={}",
             o.mode,
-            if o.which == Which::All {
-                ""
-            } else {
-                " --jit=off"
-            },
+            flag(o.which).map_or(String::new(), |f| format!(" {f}")),
             sources_hash(),
             o.seed,
             at - o.seed,

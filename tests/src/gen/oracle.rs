@@ -149,11 +149,20 @@ pub enum Which {
     All,
     /// Those without machine code: several times as many programs in the same time.
     Interpreted,
+    /// The first, and those with machine code; of the two under stress one, by chance.
+    Native,
 }
 
 impl Which {
-    fn has(self, mode: &Mode) -> bool {
-        self == Which::All || mode.from != From::Counting
+    fn has(self, mode: &Mode, seed: u64) -> bool {
+        match (self, mode.from) {
+            (Which::All, _) => true,
+            (Which::Interpreted, from) => from != From::Counting,
+            (Which::Native, From::Counting) => {
+                !mode.name.contains("stress") || (mode.collections > 0) == (seed % 2 == 0)
+            }
+            (Which::Native, _) => mode.name == MODES[0].name,
+        }
     }
 }
 
@@ -429,8 +438,11 @@ pub fn load(bundle: Bundle, bytes: &[u8]) -> Result<Loads, String> {
 /// Runs in these modes and compares.
 pub fn run_modes(loads: &Loads, args: &[String], which: Which) -> Result<(Run, Ending), String> {
     let mut first: Option<Seen> = None;
-    let asked = MODES.iter().zip(&REGIONS).filter(|(m, _)| which.has(m));
-    for (mode, made) in asked {
+    for (mode, made) in MODES.iter().zip(&REGIONS) {
+        let seed = first.as_ref().map_or(0, |f| f.0.fuel);
+        if !which.has(mode, seed) {
+            continue;
+        }
         let program = &loads[mode.from as usize];
         let period = match (&first, mode.collections) {
             // Objects have some 40 bytes. Where there are few, each is a collection; a long run gets them at
@@ -438,7 +450,6 @@ pub fn run_modes(loads: &Loads, args: &[String], which: Which) -> Result<(Run, E
             (Some((_, _, bytes)), n) if n > 0 => 1 + (bytes / 40 / n) as u32,
             _ => 1,
         };
-        let seed = first.as_ref().map_or(0, |f| f.0.fuel);
         let turn = Turn { period, seed };
         let (other, regions) = run(program, |c| (mode.set)(c, turn), args)?;
         made.fetch_add(regions, Ordering::Relaxed);
