@@ -1,5 +1,6 @@
 //! What the suites of programs share: the repository, its folders in order, work in threads, a command with its input.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,10 +14,12 @@ pub fn root() -> PathBuf {
 
 /// The command under test: the one that was built with the tests, or what `JET_UNDER_TEST` names, built for another machine say.
 pub fn jetvm(built: &str) -> Command {
-    match std::env::var_os("JET_UNDER_TEST") {
-        Some(other) => Command::new(other),
-        None => Command::new(built),
-    }
+    other().map_or_else(|| Command::new(built), Command::new)
+}
+
+/// Another command that is under test, by `JET_UNDER_TEST`.
+pub fn other() -> Option<OsString> {
+    std::env::var_os("JET_UNDER_TEST")
 }
 
 /// What is in a folder, by name.

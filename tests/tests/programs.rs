@@ -7,12 +7,15 @@
 //! `#! limit NAME`, `#! says TEXT` (on standard error; any number of them), `#! stress N` (for programs that allocate
 //! much: collections at every Nth allocation, instead of at each and at every 7th), `#! scratch` (an empty folder that
 //! the run may read and write; its path is the first argument), `#! warns CODE …` (otherwise it compiles without warnings).
-//! Run one folder or program with `JET_ONLY=part-of-path`.
+//! Run one folder or program with `JET_ONLY=part-of-path`. Where `JET_UNDER_TEST` names another command, its bundles must be those of
+//! the command that was built here, byte by byte, and all modes run the bundle, but the first only the source: for another command is
+//! emulated, and would spend its time in the compiler.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jet_tests::suite::{each, fed, jetvm, root, selected, sorted};
+use jet_tests::suite::{each, fed, jetvm, other, root, selected, sorted};
 
 const JETVM: &str = env!("CARGO_BIN_EXE_jetvm-under-test");
 
@@ -153,6 +156,21 @@ fn inexact(case: &Case) -> bool {
     matches!(case.limit.as_deref(), Some("time" | "memory"))
 }
 
+/// Has a command write a program's bundle.
+fn build(mut command: Command, case: &Case, bundle: &Path) -> Result<Output, String> {
+    let built = command
+        .current_dir(root())
+        .args(["build", "--message-format=short", &case.target, "-o"])
+        .arg(bundle)
+        .output()
+        .expect("jetvm starts");
+    if built.status.success() {
+        return Ok(built);
+    }
+    let why = String::from_utf8_lossy(&built.stderr);
+    Err(format!("{}: build failed\n{why}", case.target))
+}
+
 /// Runs a program in every mode; counts it where one of those that compile at once made machine code of it.
 fn check(case: &Case, compiled: &AtomicUsize) -> Result<(), String> {
     let bundle = std::env::temp_dir().join(format!(
@@ -160,18 +178,13 @@ fn check(case: &Case, compiled: &AtomicUsize) -> Result<(), String> {
         std::process::id(),
         case.target.replace(['/', '.'], "_")
     ));
-    let built = jetvm(JETVM)
-        .current_dir(root())
-        .args(["build", "--message-format=short", &case.target, "-o"])
-        .arg(&bundle)
-        .output()
-        .expect("jetvm starts");
-    if !built.status.success() {
-        return Err(format!(
-            "{}: build failed\n{}",
-            case.target,
-            String::from_utf8_lossy(&built.stderr)
-        ));
+    let built = build(jetvm(JETVM), case, &bundle)?;
+    if other().is_some() {
+        let bytes = std::fs::read(&bundle);
+        build(Command::new(JETVM), case, &bundle)?;
+        if bytes.ok() != std::fs::read(&bundle).ok() {
+            return Err(format!("{}: builds to other bytes", case.target));
+        }
     }
     let messages = String::from_utf8_lossy(&built.stderr);
     let warnings: Vec<&str> = messages
@@ -188,8 +201,13 @@ fn check(case: &Case, compiled: &AtomicUsize) -> Result<(), String> {
     let bundle_text = bundle.to_string_lossy().into_owned();
     let mut reference: Option<u64> = None;
     let mut regions = 0;
-    for target in [case.target.as_str(), bundle_text.as_str()] {
-        for mode in MODES {
+    let of_source = if other().is_some() { 1 } else { MODES.len() };
+    let targets = [
+        (case.target.as_str(), of_source),
+        (bundle_text.as_str(), MODES.len()),
+    ];
+    for (target, modes) in targets {
+        for mode in MODES.iter().take(modes) {
             let at_once = mode.0 == "--jit=stress";
             let mode = case.flags_of(*mode);
             let got = run(target, case, &mode);
