@@ -251,10 +251,15 @@ pub const fn element_offset(format: Format, i: u32) -> u64 {
     DATA_OFFSET as u64 + format.element_size() as u64 * i as u64
 }
 
-/// Size in bytes of an array (or `Str`) of `len` elements.
+/// Size in bytes of an array (or `Str`) of `len` elements. The first byte of a string is there even if it is empty, so that it can be
+/// looked at together with the length.
 #[inline(always)]
 pub const fn array_size(format: Format, len: u32) -> u64 {
-    round_up(element_offset(format, len))
+    let least = matches!(format, Format::Str) as u32;
+    round_up(element_offset(
+        format,
+        if len < least { least } else { len },
+    ))
 }
 
 /// Size in bytes of an object, from its header and the u32 at offset 8 (looked at for arrays only).

@@ -1,11 +1,15 @@
 //! Strings: what machine code does with those that stand in one piece, and with short ones; all else is the
 //! interpreter's.
 //!
-//! What must stay true: bytes are read of what was told to be a plain string, below its length; work is charged as
+//! What must stay true: bytes are read of what was told to be a plain string, below its length or the first of all; work is charged as
 //! the handlers charge it.
+//!
+//! A string that does not stand in one piece leaves, so that behind the operation it is known to; where that happens
+//! often the operation becomes a step of the interpreter ([`Region::stepped`](crate::region::Region::stepped)).
 
 use jet_bytecode::analysis::decode::Instr;
 use jet_bytecode::analysis::fuel::BYTES_PER_UNIT;
+use jet_bytecode::builtins::Builtin;
 use jet_bytecode::module::Const;
 use jet_bytecode::opcodes::Op as Code;
 use jet_gc::layout::{
@@ -23,6 +27,18 @@ use crate::lower_ops::Done;
 const _: () = assert!(BYTES_PER_UNIT.is_power_of_two() && BYTES_PER_UNIT > 1);
 const ROPE_LEN: u32 = plug::ROPE_LEN as u32;
 
+/// Whether machine code may leave because of a string that this operation was given.
+pub(crate) fn leaves(i: &Instr) -> bool {
+    match i.op {
+        Code::StrLen | Code::StrByte | Code::StrEq | Code::StrCmp | Code::HashStr => true,
+        Code::Builtin => matches!(
+            Builtin::from_u16(i.b),
+            Some(Builtin::StrSlice | Builtin::StrFind)
+        ),
+        _ => false,
+    }
+}
+
 impl Lower<'_> {
     /// An operation on strings.
     pub(crate) fn text_op(&mut self, i: &Instr) -> Done {
@@ -30,13 +46,18 @@ impl Lower<'_> {
         match i.op {
             Code::StrLen => {
                 let s = self.read(i.b)?;
-                let format = self.format(s);
-                let record = self.int(Format::Record as i64);
-                let v = self.either(
-                    (Cc::Eq, format, record),
-                    |l| l.push(Op::Load(s, ROPE_LEN, Width::I64, Alias::Fixed)),
-                    |l| l.str_size(s),
-                );
+                let v = if self.stepped() {
+                    let format = self.format(s);
+                    let record = self.int(Format::Record as i64);
+                    self.either(
+                        (Cc::Eq, format, record),
+                        |l| l.push(Op::Load(s, ROPE_LEN, Width::I64, Alias::Fixed)),
+                        |l| l.str_size(s),
+                    )
+                } else {
+                    self.plain_or_leave(s);
+                    self.str_size(s)
+                };
                 self.write(dst, v);
                 Ok(())
             }
@@ -113,14 +134,10 @@ impl Lower<'_> {
                 let none = l.int(0);
                 l.charge_work(none);
                 let (n, one) = (l.str_size(s), l.int(1));
-                let v = l.either(
-                    (Cc::Ne, n, one),
-                    |l| l.int(0),
-                    |l| {
-                        let (x, k) = (l.first_byte(s), l.int(i64::from(byte)));
-                        l.push(Op::Cmp(Cc::Eq, x, k))
-                    },
-                );
+                let single = l.push(Op::Cmp(Cc::Eq, n, one));
+                let (x, k) = (l.first_byte(s), l.int(i64::from(byte)));
+                let first = l.push(Op::Cmp(Cc::Eq, x, k));
+                let v = l.bin(Bin::And, single, first);
                 l.write(dst, v);
                 Ok(())
             });
@@ -132,12 +149,22 @@ impl Lower<'_> {
             let work = l.byte_work(n);
             let work = l.bin(Bin::Mul, work, same);
             l.charge_work(work);
+            let one = l.int(1);
             let v = l.either(
                 (Cc::Ne, n, m),
                 |l| l.int(0),
                 |l| {
-                    let one = l.int(1);
-                    l.either((Cc::Eq, p, q), |_| one, |l| l.push(Op::StrSame(p, q)))
+                    l.either(
+                        (Cc::Gt, n, one),
+                        |l| l.either((Cc::Eq, p, q), |_| one, |l| l.push(Op::StrSame(p, q))),
+                        |l| {
+                            let (x, y) = (l.first_byte(p), l.first_byte(q));
+                            let same = l.push(Op::Cmp(Cc::Eq, x, y));
+                            let zero = l.int(0);
+                            let empty = l.push(Op::Cmp(Cc::Eq, n, zero));
+                            l.bin(Bin::Or, same, empty)
+                        },
+                    )
                 },
             );
             l.write(dst, v);
@@ -218,15 +245,35 @@ impl Lower<'_> {
         }
     }
 
+    /// The first byte of a plain string; of an empty one, anything.
     fn first_byte(&mut self, s: Val) -> Val {
+        const { assert!(array_size(Format::Str, 0) > DATA_OFFSET as u64) };
         self.push(Op::Load(s, DATA_OFFSET as u32, Width::U8, Alias::Fixed))
     }
 
-    /// Goes to `slow` if the string is a rope, or stands elsewhere.
+    /// Whether this operation has been left often because of a string.
+    fn stepped(&self) -> bool {
+        self.region.stepped.contains(&(self.ctx, self.pc))
+    }
+
+    /// Leaves, or goes to `slow`, if the string is a rope or stands elsewhere.
     fn unless_plain(&mut self, slow: BlockId, s: Val) {
-        let format = self.format(s);
-        let plain = self.int(Format::Str as i64);
-        self.unless(slow, Cc::Ne, format, plain);
+        // Constants stand in one piece.
+        if self.text(s).is_some() {
+            return;
+        }
+        if self.stepped() {
+            let (format, plain) = (self.format(s), self.int(Format::Str as i64));
+            self.unless(slow, Cc::Ne, format, plain);
+        } else {
+            self.plain_or_leave(s);
+        }
+    }
+
+    fn plain_or_leave(&mut self, s: Val) {
+        let (format, plain) = (self.format(s), self.int(Format::Str as i64));
+        let exit = self.exit(true);
+        self.push(Op::Guard(Cc::Ne, format, plain, exit));
     }
 
     fn str_size(&mut self, s: Val) -> Val {

@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::paths::{Facts, Paths, receiver};
 use crate::region::{CtxId, Region};
 use crate::tuning::*;
-use crate::{Abort, Dump, Mode, Options, lower, opt, show};
+use crate::{Abort, Dump, Mode, Options, lower, lower_text, opt, show};
 
 /// Numbers for forced exits (xorshift).
 struct Random(u64);
@@ -321,6 +321,17 @@ impl Compiler {
                 plug.hurry(entry, WANTED);
             }
         }
+    }
+
+    /// Has the interpreter execute an operation that was left because of what it was given; whether that is new.
+    fn stepped(&mut self, region: usize, ctx: CtxId, at: usize) -> bool {
+        let Some(loaded) = &self.loaded else {
+            return false;
+        };
+        let (f, pc) = loaded.place(at);
+        let code = &loaded.program().functions[f.index()].code;
+        let given = decode(code, pc).is_ok_and(|i| lower_text::leaves(&i));
+        given && self.regions[region].stepped.insert((ctx, pc))
     }
 
     /// Ends a recording and compiles its region.
@@ -656,7 +667,8 @@ impl Jit for Compiler {
         if early || !self.budget.allows(region.cost) {
             return false;
         }
-        let (region, ctx) = (info.region, info.ctx);
+        let (region, ctx, at) = (info.region, info.ctx, info.to.at);
+        let news = self.stepped(region, ctx, at);
         self.recording = Some(Recording {
             region,
             ctx,
@@ -666,7 +678,7 @@ impl Jit for Compiler {
             steps: 0,
             skipped: 0,
             rounds: 0,
-            news: false,
+            news,
             exit: Some(exit),
         });
         self.stats.recordings += 1;

@@ -42,6 +42,8 @@ pub struct Region {
     pub seen: FxHashMap<(CtxId, u32), Vec<u32>>,
     /// Calls that stay calls.
     pub opaque: FxHashSet<(CtxId, u32)>,
+    /// Operations that were left because of what they were given: the interpreter executes those.
+    pub stepped: FxHashSet<(CtxId, u32)>,
     /// How often it was compiled.
     pub versions: u32,
     /// Whether it must not grow any more.
@@ -72,6 +74,7 @@ impl Region {
             }],
             seen: FxHashMap::default(),
             opaque: FxHashSet::default(),
+            stepped: FxHashSet::default(),
             versions: 0,
             frozen: false,
             waits: false,
