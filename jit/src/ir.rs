@@ -507,6 +507,11 @@ pub struct Graph {
     /// Whether the region calls itself: then block 0 has the function's arguments as parameters behind the fuel,
     /// and frames on top of each other are at most so many words apart.
     pub own: Option<u32>,
+    /// Blocks and loop heads to which they lead back, from outside of the loop that the code has there: the edges of
+    /// loops around it.
+    pub around: Vec<(BlockId, BlockId)>,
+    /// Loop heads, with the exit at their beginning.
+    pub starts: Vec<(BlockId, ExitId)>,
 }
 
 impl Graph {

@@ -26,6 +26,7 @@ mod opt;
 mod paths;
 mod recorder;
 pub mod region;
+mod rotate;
 mod show;
 mod tuning;
 

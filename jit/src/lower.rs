@@ -22,6 +22,7 @@ use crate::ir::{BlockId, Cc, Edge, Exit, ExitId, FCc, Graph, Op, Step, Term, Ty,
 use crate::lower_ops::Done;
 use crate::paths::{End, Facts, FnFacts, Key, Paths, after_call, function, needs_step};
 use crate::region::{CtxId, Region};
+use crate::rotate;
 
 /// A frame in an environment.
 #[derive(Clone)]
@@ -433,6 +434,11 @@ impl<'a> Lower<'a> {
             }
         };
         let args = if self.done[to] {
+            let place = self.paths.place(self.node);
+            let (region, paths, program) = (self.region, self.paths, self.program);
+            if !rotate::inside(region, paths, self.facts, program, place, to) {
+                self.g.around.push((from, block));
+            }
             let (head, params) = self.params.get(&to).ok_or(Abort::Irreducible)?;
             let mut args = vec![self.env.fuel];
             for (k, r) in params {
@@ -571,6 +577,10 @@ impl<'a> Lower<'a> {
             }
         }
         self.done[n] = true;
+        if head.is_some() {
+            let exit = self.exit(false);
+            self.g.starts.push((block, exit));
+        }
         if (self.force)() {
             let exit = self.exit(false);
             self.push(Op::Force(exit));

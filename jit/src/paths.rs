@@ -30,6 +30,8 @@ pub struct FnFacts {
     pub kinds: Vec<RegKind>,
     /// Whether it jumps backward.
     pub loops: bool,
+    /// Its loops: target of backward jumps, and the last of these.
+    pub ranges: Vec<(u32, u32)>,
     /// What a register holds wherever it holds anything: all that is ever written to it is this constant.
     pub constants: Vec<Option<crate::ir::Op>>,
 }
@@ -50,11 +52,19 @@ impl Facts {
             for b in &cfg.blocks {
                 leader[b.start as usize] = true;
             }
-            let loops = jet_bytecode::analysis::decode::instrs(&function.code)
-                .map_while(Result::ok)
-                .any(|i| i.targets(&function.code).any(|t| t <= i.pc));
+            let mut ranges: Vec<(u32, u32)> = Vec::new();
+            for i in jet_bytecode::analysis::decode::instrs(&function.code).map_while(Result::ok) {
+                for t in i.targets(&function.code).filter(|t| *t <= i.pc) {
+                    match ranges.iter_mut().find(|(start, _)| *start == t) {
+                        Some((_, end)) => *end = i.pc,
+                        None => ranges.push((t, i.pc)),
+                    }
+                }
+            }
             Arc::new(FnFacts {
                 leader,
+                loops: !ranges.is_empty(),
+                ranges,
                 constants: constants(program, function),
                 live: Liveness::new(program, function),
                 kinds: function
@@ -62,10 +72,17 @@ impl Facts {
                     .iter()
                     .map(|t| reg_kind(program, *t))
                     .collect(),
-                loops,
             })
         });
         Arc::clone(known)
+    }
+}
+
+impl FnFacts {
+    /// The innermost loop of the code that a place is in: from the target of its backward jumps to the last of them.
+    pub fn innermost(&self, pc: u32) -> Option<(u32, u32)> {
+        let around = self.ranges.iter().filter(|(s, e)| (*s..=*e).contains(&pc));
+        around.copied().min_by_key(|(s, e)| e - s)
     }
 }
 
@@ -168,6 +185,8 @@ pub struct Paths {
     pub peeled: FxHashMap<usize, usize>,
     /// Where the region is entered.
     pub entry: usize,
+    /// Of copies of tests for ways from outside of their loop: a place outside of it.
+    pub outside: FxHashMap<usize, u32>,
 }
 
 /// Most words of a place behind a call that is copied for each way back.
@@ -335,7 +354,10 @@ impl Paths {
         for (k, n) in body.iter().enumerate() {
             self.peeled.insert(*n, first + k);
         }
-        for n in &body {
+        for (k, n) in body.iter().enumerate() {
+            if let Some(pc) = self.outside.get(n) {
+                self.outside.insert(first + k, *pc);
+            }
             let mut copy = self.nodes[*n].clone();
             for s in &mut copy.succs {
                 if *s != 0 {
@@ -358,6 +380,12 @@ impl Paths {
         self.find_loops()
     }
 
+    /// The place of a node, as far as it matters in which loops of the code that is.
+    pub fn place(&self, node: usize) -> Key {
+        let (ctx, pc) = self.nodes[node].key;
+        (ctx, self.outside.get(&node).copied().unwrap_or(pc))
+    }
+
     /// Words of bytecode in all nodes, and what each takes besides.
     pub fn words(&self) -> u32 {
         let words = self
@@ -373,7 +401,8 @@ impl Paths {
         succs.iter().copied().find(|s| self.nodes[*s].key == key)
     }
 
-    fn find_loops(&mut self) -> Result<(), Abort> {
+    /// Finds order and loops.
+    pub(crate) fn find_loops(&mut self) -> Result<(), Abort> {
         let n = self.nodes.len();
         let mut state = vec![0u8; n];
         let mut stack = vec![(self.entry, 0usize)];

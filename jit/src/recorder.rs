@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::paths::{Facts, Paths, receiver};
 use crate::region::{CtxId, Region};
 use crate::tuning::*;
-use crate::{Abort, Dump, Mode, Options, lower, lower_text, opt, show};
+use crate::{Abort, Dump, Mode, Options, lower, lower_text, opt, rotate, show};
 
 /// Numbers for forced exits (xorshift).
 struct Random(u64);
@@ -436,6 +436,15 @@ impl Compiler {
         let mut paths = Paths::new(&program, &mut self.facts, &self.regions[id])?;
         if self.options.passes.split {
             paths.split(&program, &self.regions[id], SPLIT)?;
+        }
+        if self.options.passes.rotate {
+            rotate::run(
+                &mut paths,
+                &mut self.facts,
+                &program,
+                &self.regions[id],
+                SPLIT,
+            );
         }
         if self.options.passes.peel {
             paths.peel(PEEL)?;

@@ -10,6 +10,7 @@ use crate::ir::{Bin, Cc, Graph, Op, Term, Val, Width};
 
 /// Runs the pass.
 pub(crate) fn run(g: &mut Graph) {
+    remainders(g);
     let mut replace = Replace::new(g);
     for b in g.order() {
         let mut kept = Vec::with_capacity(g.blocks[b].ops.len());
@@ -69,6 +70,50 @@ pub(crate) fn run(g: &mut Graph) {
         g.blocks[b].term = term;
     }
     replace.apply(g);
+}
+
+/// Remainders by powers of two that are only compared with zero become the low bits, which are zero for the same
+/// numbers, negative ones too.
+fn remainders(g: &mut Graph) {
+    let power = |g: &Graph, v: Val| match g.ops[v as usize] {
+        Op::Bin(Bin::Rem, _, k) => g.constant(k).filter(|k| *k > 0 && k & (k - 1) == 0),
+        _ => None,
+    };
+    let order = g.order();
+    let all = order.iter().flat_map(|b| &g.blocks[*b].ops);
+    let found: Vec<Val> = all.copied().filter(|v| power(g, *v).is_some()).collect();
+    if found.is_empty() {
+        return;
+    }
+    let mut other = vec![false; g.ops.len()];
+    let zero =
+        |g: &Graph, cc: &Cc, y: Val| matches!(cc, Cc::Eq | Cc::Ne) && g.constant(y) == Some(0);
+    for b in &order {
+        for v in &g.blocks[*b].ops {
+            match &g.ops[*v as usize] {
+                Op::Cmp(cc, _, y) | Op::Guard(cc, _, y, _) if zero(g, cc, *y) => {}
+                op => op.clone().uses(&mut |u| other[*u as usize] = true),
+            }
+        }
+        let mut term = g.blocks[*b].term.clone();
+        match &term {
+            Term::Branch(cc, _, y, _, _) if zero(g, cc, *y) => {}
+            _ => term.uses(&mut |u| other[*u as usize] = true),
+        }
+        for e in term.edges() {
+            e.args.iter().for_each(|u| other[*u as usize] = true);
+        }
+    }
+    for e in &g.exits {
+        other[e.fuel as usize] = true;
+        e.slots.iter().for_each(|(_, u)| other[*u as usize] = true);
+    }
+    for v in found.into_iter().filter(|v| !other[*v as usize]) {
+        if let (Some(k), Op::Bin(_, x, _)) = (power(g, v), g.ops[v as usize].clone()) {
+            let low = g.value(Op::Const(k - 1));
+            g.ops[v as usize] = Op::Bin(Bin::And, x, low);
+        }
+    }
 }
 
 /// What becomes of an operation.

@@ -8,10 +8,15 @@ mod dce;
 mod fold;
 mod fuel;
 mod hoist;
+mod layout;
+mod nest;
 mod params;
 mod ranges;
+mod strip;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_strip;
 
 use crate::ir::{BlockId, Edge, Graph, Term, Val};
 use crate::ir_check::dominators;
@@ -24,6 +29,10 @@ pub struct Passes {
     /// The first iteration of the root's loop is a copy of its own, so that what it checked and loaded is
     /// known in the loop.
     pub peel: bool,
+    /// Tests that loops jump to are copied for ways from outside, so that each loop tests behind its body.
+    pub rotate: bool,
+    /// Loops around a loop that lead to its head lead to a block before it.
+    pub nest: bool,
     /// Block parameters that are always one value go.
     pub params: bool,
     /// Constants.
@@ -34,10 +43,14 @@ pub struct Passes {
     pub hoist: bool,
     /// Checks that ranges prove go.
     pub ranges: bool,
+    /// Counted loops run up to a limit that fuel and lengths have room for, without checks of these.
+    pub strip: bool,
     /// One check of the fuel for many charges.
     pub fuel: bool,
     /// Operations whose results nobody uses go.
     pub dce: bool,
+    /// Branches go straight on where the loop does.
+    pub layout: bool,
 }
 
 impl Default for Passes {
@@ -45,19 +58,26 @@ impl Default for Passes {
         Passes {
             split: true,
             peel: true,
+            rotate: true,
+            nest: true,
             params: true,
             fold: true,
             cse: true,
             hoist: true,
             ranges: true,
+            strip: true,
             fuel: true,
             dce: true,
+            layout: true,
         }
     }
 }
 
 /// Runs the passes.
 pub(crate) fn run(g: &mut Graph, passes: &Passes) {
+    if passes.nest {
+        nest::run(g);
+    }
     for round in 0..3 {
         if passes.params {
             params::run(g);
@@ -75,11 +95,17 @@ pub(crate) fn run(g: &mut Graph, passes: &Passes) {
     if passes.ranges {
         ranges::run(g);
     }
+    if passes.strip {
+        strip::run(g);
+    }
     if passes.fuel {
         fuel::run(g);
     }
     if passes.dce {
         dce::run(g);
+    }
+    if passes.layout {
+        layout::run(g);
     }
 }
 
