@@ -11,8 +11,8 @@
 
 use crate::account::DIRTY_STEP;
 use crate::cage::{PAGE, PAGE_SHIFT};
-use crate::chunk::{CARD_SHIFT, LARGE_KEPT, LARGE_REST, LARGE_WHITE, SHARED, YOUNG};
-use crate::heap::{Heap, REMEMBERED_STEP};
+use crate::chunk::{AGED, CARD_SHIFT, LARGE_KEPT, LARGE_REST, LARGE_WHITE, SHARED, YOUNG};
+use crate::heap::Heap;
 use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_OLD, GC_REMEMBERED, HASH_OFFSET, Header,
     LENGTH_OFFSET, Ref,
@@ -98,7 +98,7 @@ impl Heap {
     /// Whether the next young collection may move the object or drop it.
     #[inline(always)]
     fn is_young(&self, r: Ref) -> bool {
-        matches!(self.pages.of(r.0), YOUNG | SHARED | LARGE_WHITE)
+        matches!(self.pages.of(r.0), YOUNG | AGED | SHARED | LARGE_WHITE)
     }
 
     /// Whether it is a card that remembers what is stored into an array whose header says that it is old.
@@ -235,22 +235,7 @@ impl Heap {
             let p = self.address(obj).cast::<u64>();
             p.write(p.read() | GC_REMEMBERED);
         }
-        if self.remembered.len() == self.remembered.capacity() && !self.grow_remembered() {
-            return;
-        }
         self.remembered.push(obj.0);
-    }
-
-    /// Makes room in the remembered set; false when it has as many entries as it may. What is not in it although
-    /// its header says so is found by the full collection that comes then.
-    fn grow_remembered(&mut self) -> bool {
-        if self.remembered.len() >= self.remembered_max {
-            self.remembers_all = true;
-            return false;
-        }
-        let more = REMEMBERED_STEP.min(self.remembered_max - self.remembered.len());
-        self.remembered.reserve_exact(more);
-        true
     }
 
     /// Reference field `i` of a record.
@@ -521,6 +506,44 @@ mod tests {
                 let after = heap.ref_at(to, y + n - 1);
                 assert!(after.is_address() && heap.header(after).0 & GC_OLD != 0);
                 assert!(heap.drop_handle(a) && heap.drop_handle(b));
+            }
+        }
+    }
+
+    #[test]
+    fn cards_stay_while_what_they_lead_to_is_young() {
+        for blocks_from in [0, u64::MAX] {
+            let config = HeapConfig {
+                ageing: crate::Ageing::Always,
+                blocks_from,
+                ..HeapConfig::default()
+            };
+            let mut heap = Heap::new(config).expect("cage");
+            heap.collect(&mut NoRoots).expect("room");
+            // SAFETY: live references; the array is large, so it does not move.
+            unsafe {
+                let array = heap.alloc_array(Format::RefArray, 1, 40_000, &mut NoRoots);
+                let array = array.expect("room");
+                heap.handle(array).expect("a handle");
+                for i in [5, 6, 30_000] {
+                    let young = heap.alloc_array(Format::Bytes, 1, 1, &mut NoRoots);
+                    heap.set_ref_at(array, i, young.expect("room"));
+                }
+                for (cards, pages) in [(2, 2), (2, 2), (0, 0), (0, 0)] {
+                    heap.check(&mut NoRoots).expect("sound heap");
+                    assert_eq!((cards_of(&heap, array), heap.dirty.len()), (cards, pages));
+                    heap.collect_minor(&mut NoRoots).expect("room");
+                }
+                // What was cut off in between is not looked for again.
+                let young = heap.alloc_array(Format::Bytes, 1, 1, &mut NoRoots);
+                heap.set_ref_at(array, 9, young.expect("room"));
+                heap.collect_minor(&mut NoRoots).expect("room");
+                assert_eq!(cards_of(&heap, array), 1);
+                heap.set_ref_at(array, 9, Ref::NULL);
+                let promoted = heap.stats().bytes_promoted;
+                heap.collect_minor(&mut NoRoots).expect("room");
+                assert_eq!(heap.stats().bytes_promoted, promoted);
+                assert_eq!((cards_of(&heap, array), heap.dirty.len()), (0, 0));
             }
         }
     }

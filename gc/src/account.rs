@@ -22,6 +22,18 @@ const DIRTY_ENTRY: u64 = size_of::<(u32, u32)>() as u64;
 /// Entries of that list for which nobody is charged.
 pub(crate) const DIRTY_STEP: usize = 64;
 
+/// Sizes of the spaces of objects that move, in bytes.
+pub(crate) struct Spaces {
+    /// Chunks of what was allocated since the last collection.
+    pub young: u64,
+    /// Chunks of survivors that are young still, and the objects in them.
+    pub aged: u64,
+    pub aged_used: u64,
+    /// Chunks of what is old, and the objects in them.
+    pub old: u64,
+    pub old_used: u64,
+}
+
 impl Heap {
     /// Bytes to copy into that suffice for `used` bytes of small objects, whatever their order: each
     /// chunk but the last is left with less than one small object's room.
@@ -36,25 +48,49 @@ impl Heap {
     }
 
     /// What the heap would hold at worst, at any moment of any collection or between two, after
-    /// `young` more bytes of young chunks and `fixed` more bytes that do not move.
+    /// `young` more bytes of young chunks and `fixed` more bytes that do not move. (A collection that lets survivors
+    /// stay young happens only where the limit has room for it: `Heap::ages`.)
     pub(crate) fn required(&self, young: u64, fixed: u64) -> u64 {
-        let apart = self
-            .large_bytes
+        let mut spaces = self.spaces();
+        spaces.young += young;
+        self.required_of(&spaces, fixed)
+    }
+
+    /// The spaces of objects that move.
+    pub(crate) fn spaces(&self) -> Spaces {
+        Spaces {
+            young: self.young_bytes,
+            aged: self.aged_bytes,
+            aged_used: self.aged_used,
+            old: self.old_bytes,
+            old_used: self.old_used,
+        }
+    }
+
+    /// What `required` counts that is not in the spaces of objects that move, with `fixed` more bytes of it.
+    pub(crate) fn required_beside(&self, fixed: u64) -> u64 {
+        let large = self.large_bytes.saturating_add(fixed);
+        large
             .saturating_add(self.external.bytes())
             .saturating_add(self.host)
-            .saturating_add(4 * self.remembered_max as u64)
-            .saturating_add((self.large_bytes.saturating_add(fixed) >> PAGE_SHIFT) * DIRTY_ENTRY)
-            .saturating_add(fixed);
-        let young = self.young_bytes + young;
+            .saturating_add(self.remembered.most())
+            .saturating_add((large >> PAGE_SHIFT) * DIRTY_ENTRY)
+    }
+
+    /// What the heap would hold at worst if these were its spaces, and `fixed` more bytes did not move.
+    pub(crate) fn required_of(&self, spaces: &Spaces, fixed: u64) -> u64 {
+        let apart = self.required_beside(fixed);
+        let held = spaces.young + spaces.aged;
+        let movable = spaces.young + spaces.aged_used;
         if self.blocks.is_some() {
             // Young survivors go into fresh blocks at worst; old objects move only where there is room.
-            let old = self.old_bytes + self.reserve_blocks(young);
-            return apart.saturating_add(young + old + self.beside_blocks(old));
+            let old = spaces.old + self.reserve_blocks(movable);
+            return apart.saturating_add(held + old + self.beside_blocks(old));
         }
-        // A young collection turns `young` into at most `reserve(young)` of old chunks. A full one
-        // copies everything into `copy`, from which the next one copies into as much again.
-        let copy = self.reserve(self.old_used + young);
-        let before = self.old_bytes + self.reserve(young).max(young);
+        // A young collection that makes all of them old turns them into at most `reserve(movable)` of old chunks. A
+        // full one copies everything into `copy`, from which the next one copies into as much again.
+        let copy = self.reserve(spaces.old_used + movable);
+        let before = spaces.old + self.reserve(movable).max(held);
         apart.saturating_add(before.max(copy) + copy)
     }
 
@@ -62,7 +98,7 @@ impl Heap {
         self.required(young, fixed) <= self.limit
     }
 
-    /// Bytes of fresh blocks that suffice for `used` bytes of small objects.
+    /// Bytes of whole chunks that suffice for `used` bytes of small objects.
     pub(crate) fn reserve_blocks(&self, used: u64) -> u64 {
         used.div_ceil(self.chunk_bytes - self.small_max) * self.chunk_bytes
     }
@@ -82,9 +118,8 @@ impl Heap {
 
     /// Bytes that count against the limit and are held now.
     pub(crate) fn held(&self) -> u64 {
-        let remembered = 4 * self.remembered.capacity() as u64;
         let dirty = DIRTY_ENTRY * self.dirty.capacity().saturating_sub(DIRTY_STEP) as u64;
-        let beside = remembered + dirty + self.held_beside_blocks();
+        let beside = self.remembered.held() + dirty + self.held_beside_blocks();
         self.committed + self.external.bytes() + self.host + beside
     }
 

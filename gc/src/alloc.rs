@@ -220,7 +220,7 @@ impl Heap {
         }
         if self.mode != GcMode::Off && fixed <= self.limit {
             if self.generational {
-                self.run_collection(Kind::Minor, roots)
+                self.run_collection(Kind::Promote, roots)
                     .map_err(|c| self.out_of_memory(bytes, c))?;
                 if self.room() >= self.limit / 40 && self.fits(young, fixed) {
                     return Ok(());

@@ -3,14 +3,14 @@
 //! Checked: headers, sizes, and that objects fill their chunks exactly; that each reference (in objects
 //! dead or alive, roots and handles) is an immediate or leads to the start of an object; that each old
 //! object with a young reference is remembered; that each external index names a buffer of the length
-//! that the string says; that the account of bytes agrees with the spaces.
+//! that the string says, and as old; that the account of bytes agrees with the spaces.
 //!
 //! What must stay true: it changes nothing, and reads inside committed chunks only, whatever it finds.
 
 use crate::access::card_of_element;
 use crate::blocks::{Blocks, LINE_SHIFT};
 use crate::cage::PAGE_GRANULES;
-use crate::chunk::{Chunk, LARGE_KEPT, LARGE_REST, LARGE_WHITE, OLD, SHARED, YOUNG};
+use crate::chunk::{AGED, Chunk, LARGE_KEPT, LARGE_REST, LARGE_WHITE, OLD, SHARED, YOUNG};
 use crate::heap::{Heap, Roots};
 use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
@@ -122,7 +122,7 @@ impl Heap {
         self.close_young();
         let census = self.census()?;
         self.check_account()?;
-        for chunk in self.young.iter().chain(&self.old) {
+        for chunk in self.young.iter().chain(&self.aged).chain(&self.old) {
             if self.in_block(chunk) {
                 self.each_marked(chunk, |r| self.check_object(&census, r).map(|_| ()))?;
                 continue;
@@ -166,7 +166,8 @@ impl Heap {
 
     fn census(&self) -> Result<Census, HeapError> {
         let mut runs = Vec::new();
-        for (chunks, state) in [(&self.young, YOUNG), (&self.old, OLD)] {
+        let spaces = [(&self.young, YOUNG), (&self.aged, AGED), (&self.old, OLD)];
+        for (chunks, state) in spaces {
             for chunk in chunks {
                 let state_of_page = if chunk.is_part() { SHARED } else { state };
                 for page in chunk.first..chunk.first + chunk.pages {
@@ -200,7 +201,7 @@ impl Heap {
         runs.sort_unstable_by_key(|run| run.first);
         Ok(Census {
             runs,
-            remembered: self.remembered.iter().copied().collect(),
+            remembered: self.remembered.objects().iter().copied().collect(),
             dirty: self.dirty.iter().map(|&(_, page)| page).collect(),
         })
     }
@@ -280,7 +281,7 @@ impl Heap {
             }
             let header = self.word(at);
             let suits = match state {
-                YOUNG => header & GC_BITS == 0,
+                YOUNG | AGED => header & GC_BITS == 0,
                 _ => header & (GC_BITS & !GC_REMEMBERED) == GC_OLD,
             };
             if !suits {
@@ -314,7 +315,8 @@ impl Heap {
     fn check_object(&self, census: &Census, r: u32) -> Result<u64, HeapError> {
         let header = Header(self.word(r));
         let remembered = header.0 & GC_REMEMBERED != 0;
-        if remembered != census.remembered.contains(&r) && !(remembered && self.remembers_all) {
+        let overflowed = self.remembered.overflowed();
+        if remembered != census.remembered.contains(&r) && !(remembered && overflowed) {
             return Err(HeapError::BadBits(Ref(r), header.0));
         }
         let size = self.size_of(r, u64::MAX)?;
@@ -326,7 +328,10 @@ impl Heap {
                 let low = self.half(r, EXT_INDEX_OFFSET) as u64;
                 let index = low | (self.half(r, EXT_INDEX_OFFSET + 4) as u64) << 32;
                 let len = self.half(r, LENGTH_OFFSET) as usize;
-                if self.external.get(index).is_none_or(|b| b.len() != len) {
+                let old = header.0 & GC_OLD != 0;
+                if self.external.get(index).is_none_or(|b| b.len() != len)
+                    || self.external.is_old(index) != old
+                {
                     return Err(HeapError::BadExternal(Ref(r), index));
                 }
                 return Ok(size);
@@ -341,7 +346,7 @@ impl Heap {
             if !census.is_object(value) {
                 return Err(HeapError::BadRef(Ref(r), i, value));
             }
-            let young = matches!(self.pages.of(value), YOUNG | SHARED | LARGE_WHITE)
+            let young = matches!(self.pages.of(value), YOUNG | AGED | SHARED | LARGE_WHITE)
                 || self.word(value) & GC_OLD == 0;
             let (page, card) = card_of_element(Ref(r), i);
             let dirty = census.dirty.contains(&page) && self.pages.cards(page) >> card & 1 == 1;
@@ -374,12 +379,15 @@ impl Heap {
         } else {
             self.old.iter().map(Chunk::used).sum()
         };
-        let (young, old) = (sum(&self.young), sum(&self.old));
+        let (young, aged, old) = (sum(&self.young), sum(&self.aged), sum(&self.old));
+        let aged_used: u64 = self.aged.iter().map(Chunk::used).sum();
         let retained: u64 = self.retained.iter().map(|l| l.bytes()).sum();
-        let held = young + old + large + retained + sum(&self.pool) + sum(&self.quarantine);
+        let held = young + aged + old + large + retained + sum(&self.pool) + sum(&self.quarantine);
         let pooled = (self.pool.len() as u64) * self.chunk_bytes;
         for (what, counted, kept) in [
             ("young bytes", young, self.young_bytes),
+            ("aged bytes", aged, self.aged_bytes),
+            ("aged bytes used", aged_used, self.aged_used),
             ("old bytes", old, self.old_bytes),
             ("old bytes used", old_used, self.old_used),
             ("large bytes", large, self.large_bytes),

@@ -10,28 +10,34 @@ use crate::cage::{PAGE, PAGE_GRANULES, PAGE_SHIFT, PART, PART_GRANULES};
 use crate::layout::GRANULE_SHIFT;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
+// The order tells a collection most: what is at most `LARGE_REST` stays and is not looked at, and from `FROM` on objects
+// are moved away.
+
 /// Nobody's, or owned but holding no objects (pooled, quarantined).
 pub const FREE: u8 = 0;
-/// Holds objects allocated since the last collection.
+/// Holds objects allocated since the last collection. (Young are those in `AGED` chunks as well.)
 pub const YOUNG: u8 = 1;
-/// Holds objects that survived a collection.
+/// Holds objects that are old.
 pub const OLD: u8 = 2;
-/// Being evacuated; seen only during a collection.
-pub const FROM: u8 = 3;
 /// Head of a large object that is kept for now.
-pub const LARGE_KEPT: u8 = 4;
-/// Head of a large object that dies unless this (or the next) collection reaches it.
-pub const LARGE_WHITE: u8 = 5;
+pub const LARGE_KEPT: u8 = 3;
 /// Later page of a large object.
-pub const LARGE_REST: u8 = 6;
-/// Cut into parts, each of which is the young chunk of some heap. No heap has references into another's part, so
-/// whoever finds one knows that it leads into its own.
-pub const SHARED: u8 = 7;
-
+pub const LARGE_REST: u8 = 4;
+/// Holds objects that survived one young collection and are young still.
+pub const AGED: u8 = 5;
+/// Head of a large object that dies unless this (or the next) collection reaches it.
+pub const LARGE_WHITE: u8 = 6;
+/// A block whose objects are being marked where they are; seen only during a full collection.
+pub const MARKING: u8 = 7;
 /// A block of the mark-region space whose objects are being moved out; seen only during a collection.
 pub const FROM_OLD: u8 = 8;
-/// A block whose objects are being marked where they are; seen only during a full collection.
-pub const MARKING: u8 = 9;
+/// Being evacuated; seen only during a collection.
+pub const FROM: u8 = 9;
+/// Cut into parts, each of which is the young chunk of some heap. No heap has references into another's part, so
+/// whoever finds one knows that it leads into its own.
+pub const SHARED: u8 = 10;
+/// Was `AGED` and is being evacuated: what is in it has been through two collections now. Seen only during a collection.
+pub const FROM_AGED: u8 = 11;
 
 /// `log2` of the bytes of a card: a page of a large array has a bit for each.
 pub const CARD_SHIFT: u32 = PAGE_SHIFT - 6;

@@ -2,21 +2,27 @@
 //! mark-region one are in `mark.rs`). Without recursion.
 //!
 //! The chunks being evacuated are marked `FROM` in the page table; every reference into them is replaced
-//! by one to a copy in the old space, large objects that are reached are kept in place, and the copies
+//! by one to a copy, large objects that are reached are kept in place, and the copies
 //! are scanned in the order they were made. A young collection evacuates the young chunks only; its
-//! roots are the given ones, the handles and the remembered set. Every survivor becomes old.
+//! roots are the given ones, the handles, the remembered set and cards. Where survivors age (`ageing.rs`), what was allocated since
+//! the last collection is copied into `AGED` chunks and stays young, and what was in those (`FROM_AGED`) becomes
+//! old; otherwise, and in full collections, every survivor becomes old. Large objects become old when they survive.
 //!
 //! What must stay true: before anything moves, the pool holds the chunks that the copies can need, so
 //! nothing in the middle of a collection can fail; one that fails before that leaves the heap, the kind of its old
-//! space too, as it was; afterwards no reference leads to a `FROM` page, no object is remembered, and the young
-//! space is empty.
+//! space too, as it was; afterwards no reference leads to a `FROM` page, the young chunks are empty, and what is remembered
+//! (or has cards) are the old objects that refer to survivors which are young still.
 
 use crate::account::next_full;
 use crate::cage::{Cage, PAGE_SHIFT};
-use crate::chunk::{Chunk, FREE, FROM, LARGE_KEPT, LARGE_WHITE, OLD, PageTable, SHARED};
+use crate::chunk::{
+    AGED, Chunk, FREE, FROM, FROM_AGED, LARGE_KEPT, LARGE_REST, LARGE_WHITE, OLD, PageTable,
+};
+use crate::copies::Copies;
 use crate::external::ExternalTable;
 use crate::heap::{GcMode, Heap, OutOfMemory, OutOfMemoryCause, Roots, SMALL_CHUNK};
 use crate::layout::{GC_BITS, GC_OLD, GRANULE_SHIFT, Header};
+use crate::remembered::Remembered;
 use crate::scan::{Scan, copy_object, size_at};
 use crate::stats::Collection;
 use std::time::Instant;
@@ -27,7 +33,11 @@ pub const POISON: u8 = 0xdb;
 /// What a collection looks at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
+    /// What is young.
     Minor,
+    /// The same, and nothing stays young.
+    Promote,
+    /// Everything.
     Full,
 }
 
@@ -69,17 +79,21 @@ impl Heap {
         roots: &mut dyn Roots,
     ) -> Result<(), OutOfMemoryCause> {
         let stress = matches!(self.mode, GcMode::Stress(_) | GcMode::StressMinor(_));
-        let kind = if self.remembers_all { Kind::Full } else { kind };
+        let kind = if self.remembered.overflowed() {
+            Kind::Full
+        } else {
+            kind
+        };
         if stress {
             self.assert_sound("before", roots);
         }
         let start = Instant::now();
         let before = self.used_bytes();
-        let copied = self.stats.bytes_copied;
+        let (copied, aged) = (self.stats.bytes_copied, self.stats.bytes_aged);
         self.collect_now(kind, stress, roots)?;
         let pause_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         match kind {
-            Kind::Minor => self.stats.minor.add(pause_ns),
+            Kind::Minor | Kind::Promote => self.stats.minor.add(pause_ns),
             Kind::Full => self.stats.full.add(pause_ns),
         }
         if let Some(log) = self.log {
@@ -90,6 +104,7 @@ impl Heap {
                 before,
                 after: self.stats.live_after_last,
                 copied: self.stats.bytes_copied - copied,
+                aged: self.stats.bytes_aged - aged,
                 committed: self.committed,
                 external: self.external.bytes(),
             });
@@ -128,95 +143,151 @@ impl Heap {
         } else {
             None
         };
+        let ages = kind == Kind::Minor && self.ages(stress);
         if new.is_some() || self.blocks.is_some() {
-            return self.collect_blocks(kind, new, stress, roots);
+            return self.collect_blocks(kind, new, ages, stress, roots);
         }
-        let young: u64 = self.young.iter().map(Chunk::used).sum();
-        let mut movable = young;
-        if full {
-            movable += self.old_used;
-        }
+        let (young, aged) = (self.young_used(), self.aged_used);
+        let movable = young + aged + if full { self.old_used } else { 0 };
         let tail = match self.old.last() {
             Some(chunk) if !full => ((chunk.bump_end() - chunk.top) as u64) << GRANULE_SHIFT,
             _ => 0,
         };
-        let spare = self
-            .prepare_copy_space(movable, tail)
-            .ok_or(OutOfMemoryCause::System)?;
+        let spare = if ages {
+            self.prepare_ageing(if aged <= tail { 0 } else { aged })
+        } else {
+            self.prepare_copy_space(movable, tail)
+        };
+        let spare = spare.ok_or(OutOfMemoryCause::System)?;
 
+        let mut from = self.take_young();
+        let mut old = std::mem::take(&mut self.old);
+        if full {
+            for &large in &self.large {
+                self.pages.set(large.first, 1, LARGE_WHITE);
+            }
+            for chunk in &old {
+                self.pages.set_chunk(chunk, FROM);
+            }
+            from.append(&mut old);
+        }
+        let (work, unused) = if ages {
+            self.evacuate::<true>(full, old, spare, roots)
+        } else {
+            self.evacuate::<false>(full, old, spare, roots)
+        };
+        if let Some(chunk) = unused {
+            self.release(chunk);
+        }
+        self.settle(full, stress, roots.walked());
+        self.retire(from, stress);
+        self.old_used = self.old.iter().map(Chunk::used).sum();
+        self.old_bytes = self.old.iter().map(Chunk::bytes).sum();
+        let work = Work {
+            young,
+            aged,
+            ..work
+        };
+        self.finish_collection(full, &work);
+        Ok(())
+    }
+
+    /// Copies all that is reached in `FROM` chunks; the small chunk if it was not needed.
+    fn evacuate<const AGES: bool>(
+        &mut self,
+        full: bool,
+        old: Vec<Chunk>,
+        spare: Option<Chunk>,
+        roots: &mut dyn Roots,
+    ) -> (Work, Option<Chunk>) {
+        let mut e = Evacuation::<AGES> {
+            base: self.core.base,
+            cage: &self.cage,
+            pages: self.pages,
+            old: Copies::new(old, OLD),
+            aged: Copies::new(Vec::new(), AGED),
+            pool: &mut self.pool,
+            spare,
+            external: &mut self.external,
+            remembered: &mut self.remembered,
+            gray_large: Vec::new(),
+            full,
+            met_young: false,
+            work: Work::default(),
+        };
+        // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
+        // objects only, and headers describe their objects, so everything reached is an object whose
+        // pages are committed. The copy space suffices: see `Heap::required` and `Heap::ages`.
+        unsafe {
+            if !full {
+                e.work.scanned = e.scan_written(&self.dirty);
+            }
+            e.scan_roots(roots, &mut self.handles);
+            e.scan_all();
+        }
+        let (mut work, unused) = (e.work, e.spare.take());
+        let (old, promoted) = e.old.finish();
+        let (aged, stayed) = e.aged.finish();
+        (work.promoted, work.stayed) = (promoted, stayed);
+        self.old = old;
+        self.put_aged(aged);
+        (work, unused)
+    }
+
+    /// Takes the young chunks for evacuation, those of survivors too.
+    pub(crate) fn take_young(&mut self) -> Vec<Chunk> {
         let mut from = std::mem::take(&mut self.young);
         self.core.alloc_ptr = 0;
         self.core.alloc_end = 0;
         self.window_end = 0;
         self.young_bytes = 0;
-        if full {
-            from.append(&mut self.old);
-            for &large in &self.large {
-                self.pages.set(large.first, 1, LARGE_WHITE);
-            }
-        }
         for chunk in &from {
             self.pages.set_chunk(chunk, FROM);
         }
-
-        let old_chunks = self.old.len();
-        let (scan_chunk, scan) = match self.old.last() {
-            Some(chunk) => (old_chunks - 1, chunk.top),
-            None => (0, 0),
-        };
-        let mut e = Evacuation {
-            base: self.core.base,
-            cage: &self.cage,
-            to_ptr: self.old.last().map_or(0, |c| c.top),
-            to_end: self.old.last().map_or(0, Chunk::bump_end),
-            pages: self.pages,
-            to: &mut self.old,
-            pool: &mut self.pool,
-            spare,
-            external: &mut self.external,
-            gray_large: Vec::new(),
-            full,
-            scanned: 0,
-            scan_chunk,
-            scan,
-            copied: 0,
-        };
-        // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
-        // objects only, and headers describe their objects, so everything reached is an object whose
-        // pages are committed. The copy space suffices: see `Heap::required`.
-        unsafe {
-            if !full {
-                e.scanned = e.scan_written(&self.remembered, &self.dirty);
-            }
-            e.scan_roots(roots, &mut self.handles);
-            e.scan_all();
+        for chunk in std::mem::take(&mut self.aged) {
+            self.pages.set_chunk(&chunk, FROM_AGED);
+            from.push(chunk);
         }
-        let (copied, scanned, unused) = e.finish();
-        self.stats.remembered = self.remembered.len() as u64;
-        self.forget_cards();
-        self.forget_remembered();
-        self.note_roots(roots.walked());
-        if let Some(chunk) = unused {
-            self.release(chunk);
-        }
+        from
+    }
 
+    /// The chunks of what survived and is young still.
+    pub(crate) fn put_aged(&mut self, chunks: Vec<Chunk>) {
+        self.aged = chunks;
+        self.aged_bytes = self.aged.iter().map(Chunk::bytes).sum();
+        self.aged_used = self.aged.iter().map(Chunk::used).sum();
+    }
+
+    /// What both kinds of old space do when all was scanned and nothing was given back yet: what barriers noted is
+    /// forgotten but for what leads to survivors, and what was not reached goes.
+    pub(crate) fn settle(&mut self, full: bool, stress: bool, walked: u64) {
+        self.stats.remembered = self.remembered.objects().len() as u64;
+        self.settle_cards(full);
+        if full {
+            self.remembered.clear();
+        }
+        self.remembered.shrink();
+        self.note_roots(walked);
         self.sweep_large(full, stress);
         self.external.sweep(full);
-        self.retire(from, stress);
-        self.old_used = self.old.iter().map(Chunk::used).sum();
-        self.old_bytes = self.old.iter().map(Chunk::bytes).sum();
-        self.finish_collection(full, young, copied, scanned);
-        Ok(())
     }
 
     /// What both kinds of old space do at the end: counters, thresholds, and how much of what is free is kept.
-    pub(crate) fn finish_collection(&mut self, full: bool, young: u64, copied: u64, scanned: u64) {
-        let live = self.old_used + self.large_bytes;
+    pub(crate) fn finish_collection(&mut self, full: bool, work: &Work) {
+        let live = self.old_used + self.aged_used + self.large_bytes;
         self.stats.live_after_last = live;
-        self.stats.bytes_copied += copied;
+        self.stats.bytes_copied += work.copied();
         if !full {
-            self.stats.bytes_promoted += copied;
-            self.pace.note(young, copied, scanned);
+            self.stats.bytes_promoted += work.promoted;
+            self.stats.bytes_aged += work.stayed;
+            if self.age.is_usual(work) {
+                self.pace.note(work.young, work.copied(), work.scanned);
+            }
+            if self.age.note(work) {
+                self.pace.forget();
+            }
+        } else {
+            self.age.note_full();
         }
         self.stats.fragmented = self.old_bytes - self.old_used;
         if full {
@@ -230,6 +301,14 @@ impl Heap {
         } else {
             0
         });
+    }
+
+    /// Fills the pool with the chunks that survivors can need when `promoted` bytes of them do not fit the chunk that old
+    /// copies go to first, and all that was allocated since the last collection stays young.
+    pub(crate) fn prepare_ageing(&mut self, promoted: u64) -> Option<Option<Chunk>> {
+        let need = self.reserve_blocks(promoted) + self.reserve_blocks(self.young_used());
+        let chunks = (need / self.chunk_bytes) as usize;
+        self.fill_pool(chunks).then_some(None)
     }
 
     /// Fills the pool with the chunks that copying `movable` bytes can need when `tail` bytes are left in
@@ -306,30 +385,56 @@ impl Heap {
     }
 }
 
-/// One collection under way.
-struct Evacuation<'a> {
+/// What a collection did, in bytes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Work {
+    /// Allocated since the last.
+    pub young: u64,
+    /// Survivors of the last that were young still.
+    pub aged: u64,
+    /// Of these survived this one.
+    pub lived: u64,
+    /// Copied into the old space.
+    pub promoted: u64,
+    /// Copied and young still.
+    pub stayed: u64,
+    /// Old and large objects that were scanned where they are.
+    pub scanned: u64,
+    /// Old objects that the next young collection scans for what stayed young.
+    pub again: u64,
+    /// What lives of a mark-region old space, as far as a collection finds it.
+    pub live: u64,
+}
+
+impl Work {
+    /// Copied.
+    pub fn copied(&self) -> u64 {
+        self.promoted + self.stayed
+    }
+}
+
+/// One collection under way. `AGES`: what is in `FROM` chunks stays young.
+struct Evacuation<'a, const AGES: bool> {
     base: *mut u8,
     cage: &'a Cage,
-    /// Where the next copy goes: in the last chunk of `to`.
-    to_ptr: u32,
-    to_end: u32,
     pages: PageTable,
-    to: &'a mut Vec<Chunk>,
+    old: Copies,
+    /// What stays young.
+    aged: Copies,
     pool: &'a mut Vec<Chunk>,
     spare: Option<Chunk>,
     external: &'a mut ExternalTable,
+    remembered: &'a mut Remembered,
     /// Large objects that were reached and not scanned yet.
     gray_large: Vec<u32>,
     full: bool,
-    /// Bytes of old and of large objects that were scanned.
-    scanned: u64,
-    /// Copies before this point were scanned: index in `to`, and reference (0: the chunk's start).
-    scan_chunk: usize,
-    scan: u32,
-    copied: u64,
+    met_young: bool,
+    work: Work,
 }
 
-impl Scan for Evacuation<'_> {
+impl<const AGES: bool> Scan for Evacuation<'_, AGES> {
+    const AGES: bool = AGES;
+
     #[inline(always)]
     fn base(&self) -> *mut u8 {
         self.base
@@ -356,74 +461,84 @@ impl Scan for Evacuation<'_> {
     }
 
     #[inline(always)]
+    fn remembered(&mut self) -> &mut Remembered {
+        self.remembered
+    }
+
+    #[inline(always)]
+    fn met_young(&mut self) -> &mut bool {
+        &mut self.met_young
+    }
+
+    #[inline(always)]
+    fn work(&mut self) -> &mut Work {
+        &mut self.work
+    }
+
+    #[inline(always)]
     unsafe fn forward(&mut self, r: u32) -> u32 {
-        match self.pages.of(r) {
-            // SAFETY: passed on.
-            FROM | SHARED => unsafe { self.copy(r) },
-            LARGE_WHITE => {
-                // SAFETY: passed on.
-                unsafe { self.keep_large(r) };
-                r
-            }
-            _ => r,
+        let state = self.pages.of(r);
+        if state <= LARGE_REST {
+            return r;
         }
+        if state >= FROM {
+            // SAFETY: passed on.
+            return unsafe { self.copy(r, state) };
+        }
+        match state {
+            AGED if AGES => self.met_young = true,
+            // SAFETY: passed on.
+            LARGE_WHITE => unsafe { self.keep_large(r) },
+            _ => {}
+        }
+        r
     }
 }
 
-impl Evacuation<'_> {
+impl<const AGES: bool> Evacuation<'_, AGES> {
     /// # Safety
-    /// `r` leads to an object in a `FROM` chunk.
+    /// `r` leads to an object in a chunk with this state, which is `FROM` or above.
     #[inline(always)]
-    unsafe fn copy(&mut self, r: u32) -> u32 {
+    unsafe fn copy(&mut self, r: u32, state: u8) -> u32 {
         let source = self.at(r).cast::<u64>();
         // SAFETY: an object's header is readable.
         let header = Header(unsafe { source.read() });
         if let Some(to) = header.forwarding() {
+            self.met_young |= AGES && header.0 & GC_OLD == 0;
             return to;
         }
         // SAFETY: as above.
         let granules = (unsafe { size_at(source.cast(), header) } >> GRANULE_SHIFT) as u32;
-        if self.to_end - self.to_ptr < granules {
-            self.next_chunk(granules);
+        if state == FROM_AGED {
+            self.work.lived += u64::from(granules) << GRANULE_SHIFT;
         }
-        let to = self.to_ptr;
-        self.to_ptr = to + granules;
+        let stays = AGES && state != FROM_AGED;
+        self.met_young |= stays;
+        let space = if stays { &mut self.aged } else { &mut self.old };
+        let bits = if stays { 0 } else { GC_OLD };
+        let to = match space.alloc(granules) {
+            Some(to) => to,
+            None => self.alloc_in_next(stays, granules),
+        };
         let target = self.at(to).cast::<u64>();
         // SAFETY: the object's `granules` words are readable, and as many are ours at the target.
         unsafe {
-            copy_object(source, target, granules, header.0 & !GC_BITS | GC_OLD);
-            source.write(Header::forwarded(to).0);
+            copy_object(source, target, granules, header.0 & !GC_BITS | bits);
+            source.write(Header::forwarded(to, bits).0);
         }
         to
     }
 
+    /// Room in a further chunk.
     #[cold]
     #[inline(never)]
-    fn next_chunk(&mut self, granules: u32) {
-        self.close();
-        let Some(mut chunk) = self.spare.take().or_else(|| self.pool.pop()) else {
-            // `prepare_copy_space` counted; a heap that gets here was written to behind our back.
-            panic!("heap corrupt: more objects to copy than were allocated");
-        };
-        if !chunk.dirty && chunk.bytes() > SMALL_CHUNK {
-            self.cage.populate(chunk.first, chunk.pages);
-        }
-        chunk.top = chunk.start();
-        chunk.dirty = true;
-        assert!(
-            chunk.bump_end() - chunk.top >= granules,
-            "heap corrupt: object larger than its chunk"
-        );
-        self.pages.set_chunk(&chunk, OLD);
-        self.to_ptr = chunk.top;
-        self.to_end = chunk.bump_end();
-        self.to.push(chunk);
-    }
-
-    fn close(&mut self) {
-        if let Some(chunk) = self.to.last_mut() {
-            self.copied += ((self.to_ptr - chunk.top) as u64) << GRANULE_SHIFT;
-            chunk.top = self.to_ptr;
+    fn alloc_in_next(&mut self, stays: bool, granules: u32) -> u32 {
+        let chunk = next_chunk(self.spare.take().or_else(|| self.pool.pop()), self.cage);
+        let space = if stays { &mut self.aged } else { &mut self.old };
+        space.open(chunk, &mut self.pages);
+        match space.alloc(granules) {
+            Some(to) => to,
+            None => panic!("heap corrupt: object larger than its chunk"),
         }
     }
 
@@ -433,40 +548,40 @@ impl Evacuation<'_> {
     /// All objects hold live references.
     unsafe fn scan_all(&mut self) {
         loop {
-            while let Some(chunk) = self.to.get(self.scan_chunk).copied() {
-                let last = self.scan_chunk + 1 == self.to.len();
-                let end = if last { self.to_ptr } else { chunk.top };
-                let mut scan = if self.scan == 0 {
-                    chunk.start()
-                } else {
-                    self.scan
-                };
-                while scan < end {
-                    // SAFETY: objects lie one after the other up to `end`.
-                    scan += (unsafe { self.scan_object(scan) } >> GRANULE_SHIFT) as u32;
+            while let Some(copies) = self.old.unscanned() {
+                let mut r = copies.start;
+                while r < copies.end {
+                    // SAFETY: objects lie one after the other up to the end.
+                    r += (unsafe { self.scan_old(r) } >> GRANULE_SHIFT) as u32;
                 }
-                self.scan = scan;
-                if self.scan_chunk + 1 < self.to.len() {
-                    // The chunk may have grown before the next one was started.
-                    if self.to[self.scan_chunk].top == scan {
-                        self.scan_chunk += 1;
-                        self.scan = 0;
-                    }
-                } else if scan == self.to_ptr {
-                    break;
+            }
+            if AGES && let Some(copies) = self.aged.unscanned() {
+                let mut r = copies.start;
+                while r < copies.end {
+                    // SAFETY: as above.
+                    r += (unsafe { self.scan_object(r) } >> GRANULE_SHIFT) as u32;
                 }
+                continue;
             }
             match self.gray_large.pop() {
                 // SAFETY: large objects that were reached are live.
-                Some(entry) => self.scanned += unsafe { self.scan_large(entry) },
+                Some(entry) => self.work.scanned += unsafe { self.scan_large(entry) },
                 None => return,
             }
         }
     }
+}
 
-    /// Ends the collection: bytes copied, bytes scanned where they are, and the small chunk if it was not needed.
-    fn finish(mut self) -> (u64, u64, Option<Chunk>) {
-        self.close();
-        (self.copied, self.scanned, self.spare)
+/// The next chunk to copy into, with memory.
+///
+/// # Panics
+/// When there is none. What collections need was counted; a heap that gets here was written to behind our back.
+pub(crate) fn next_chunk(chunk: Option<Chunk>, cage: &Cage) -> Chunk {
+    let Some(chunk) = chunk else {
+        panic!("heap corrupt: more objects to copy than were allocated");
+    };
+    if !chunk.dirty && chunk.bytes() > SMALL_CHUNK {
+        cage.populate(chunk.first, chunk.pages);
     }
+    chunk
 }

@@ -1,13 +1,15 @@
 //! The heap of one isolate: configuration, spaces, and the account of bytes against the limit.
 //!
-//! Spaces: *young* chunks hold what was allocated since the last collection, *old* chunks what survived
-//! one, *large* runs hold one object each and never move, the *pool* and the *retained* runs hold nothing.
+//! Spaces: *young* chunks hold what was allocated since the last collection, *aged* ones what survived one and is young
+//! still, *old* chunks what is not young any more, *large* runs hold one object each and never move, the *pool* and the
+//! *retained* runs hold nothing.
 //!
 //! What must stay true: at every moment outside a collection `required(0, 0) <= limit`, where
 //! `required` counts everything held plus the space that the worst possible collection copies into. A
 //! collection therefore never lacks memory. The last young chunk is the one that `core` bumps in; its
 //! bytes from `core.alloc_ptr` to `window_end` are zero.
 
+use crate::ageing::{Age, Ageing};
 use crate::blocks::Blocks;
 use crate::cage::{Cage, CageError, PAGE_SHIFT, PART};
 use crate::chunk::{Chunk, FREE, Large, PageTable, YOUNG};
@@ -17,6 +19,7 @@ use crate::idle::{self, KEPT_BYTES};
 use crate::layout::{GRANULE_SHIFT, Ref};
 use crate::mark::Defragment;
 use crate::pace::{LARGEST, Pace};
+use crate::remembered::Remembered;
 use crate::stats::{CollectionLog, Stats};
 use std::fmt;
 use std::sync::Arc;
@@ -36,12 +39,6 @@ pub const MAX_LIMIT: u64 = crate::cage::MAX_CAGE as u64;
 pub const BLOCKS_FROM: u64 = 32 << 20;
 /// The heap may grow by at least this much between two full collections.
 pub(crate) const MIN_GROWTH: u64 = 16 << 20;
-
-/// The remembered set grows by so many entries at a time, and is given up (for a full collection) at a bound that
-/// depends on the limit and is charged from the start: the barrier cannot fail.
-pub(crate) const REMEMBERED_STEP: usize = 16 << 10;
-const REMEMBERED_MIN: u64 = 2 << 10;
-const REMEMBERED_MAX: u64 = 2 << 20;
 
 /// Large objects of at most so many pages get their memory at once and leave it to the next; longer
 /// ones may be sparse.
@@ -73,6 +70,8 @@ pub struct HeapConfig {
     pub mode: GcMode,
     /// Whether young objects are collected apart. Without, every collection is a full one.
     pub generational: bool,
+    /// Whether survivors of a young collection stay young for another one.
+    pub ageing: Ageing,
     /// Most root handles at a time.
     pub max_handles: u32,
     /// Who is told of each collection.
@@ -89,6 +88,7 @@ impl Default for HeapConfig {
             limit: 1 << 30,
             mode: GcMode::Normal,
             generational: true,
+            ageing: Ageing::default(),
             max_handles: 1 << 20,
             log: None,
             watch: Watch::default(),
@@ -226,6 +226,9 @@ pub struct Heap {
     pub(crate) pages: PageTable,
     pub(crate) young: Vec<Chunk>,
     pub(crate) young_bytes: u64,
+    pub(crate) aged: Vec<Chunk>,
+    pub(crate) aged_bytes: u64,
+    pub(crate) aged_used: u64,
     pub(crate) old: Vec<Chunk>,
     pub(crate) old_bytes: u64,
     pub(crate) old_used: u64,
@@ -241,10 +244,7 @@ pub struct Heap {
     pub(crate) retained_bytes: u64,
     /// Evacuated chunks of the last collection of a stress mode: poisoned and protected.
     pub(crate) quarantine: Vec<Chunk>,
-    pub(crate) remembered: Vec<u32>,
-    /// There were more old objects to remember than the set may hold: the next collection is a full one.
-    pub(crate) remembers_all: bool,
-    pub(crate) remembered_max: usize,
+    pub(crate) remembered: Remembered,
     /// Pages of old large arrays that were stored into: array, number of the page.
     pub(crate) dirty: Vec<(u32, u32)>,
     pub(crate) external: ExternalTable,
@@ -267,6 +267,8 @@ pub struct Heap {
     pub(crate) rooted_budget: u64,
     /// What the work of young collections asks of it.
     pub(crate) pace: Pace,
+    /// Whether survivors stay young.
+    pub(crate) age: Age,
     pub(crate) full_threshold: u64,
     /// Whether a second young chunk was ever needed.
     pub(crate) grown: bool,
@@ -319,6 +321,9 @@ impl Heap {
             alone,
             young: Vec::new(),
             young_bytes: 0,
+            aged: Vec::new(),
+            aged_bytes: 0,
+            aged_used: 0,
             old: Vec::new(),
             old_bytes: 0,
             old_used: 0,
@@ -330,9 +335,7 @@ impl Heap {
             retained: Vec::new(),
             retained_bytes: 0,
             quarantine: Vec::new(),
-            remembered: Vec::new(),
-            remembers_all: false,
-            remembered_max: (limit / 256).clamp(REMEMBERED_MIN, REMEMBERED_MAX) as usize,
+            remembered: Remembered::new(limit),
             dirty: Vec::new(),
             external: ExternalTable::default(),
             handles: HandleTable::new(config.max_handles),
@@ -349,6 +352,7 @@ impl Heap {
             young_budget,
             rooted_budget: 0,
             pace: Pace::new(young_budget),
+            age: Age::new(config.ageing),
             full_threshold: if config.watch.growth { 0 } else { MIN_GROWTH },
             grown: false,
             fail_after: None,
@@ -445,8 +449,12 @@ impl Heap {
 
     /// Bytes of objects, dead ones included (small ones exactly, large ones by page).
     pub(crate) fn used_bytes(&self) -> u64 {
-        let young: u64 = self.young.iter().map(Chunk::used).sum();
-        young + self.uncounted() + self.old_used + self.large_bytes
+        self.young_used() + self.uncounted() + self.aged_used + self.old_used + self.large_bytes
+    }
+
+    /// Bytes of objects in young chunks (what is in no counter yet apart).
+    pub(crate) fn young_used(&self) -> u64 {
+        self.young.iter().map(Chunk::used).sum()
     }
 
     /// The counters.
@@ -598,13 +606,6 @@ impl Heap {
         }
     }
 
-    /// Takes the old objects that are in the remembered set out of it.
-    pub(crate) fn forget_remembered(&mut self) {
-        self.remembered.clear();
-        self.remembered.shrink_to(REMEMBERED_STEP);
-        self.remembers_all = false;
-    }
-
     /// An empty chunk of `bytes`, from the pool or fresh.
     pub(crate) fn new_chunk(&mut self, bytes: u64) -> Option<Chunk> {
         if bytes == self.chunk_bytes
@@ -662,7 +663,11 @@ impl Heap {
     pub(crate) fn next_chunk_bytes(&self, object: u64) -> u64 {
         if self.grown || self.young.last().is_some_and(|c| !c.is_part()) {
             self.chunk_bytes
-        } else if self.young.is_empty() && object <= PART as u64 / 4 && self.old.is_empty() {
+        } else if object <= PART as u64 / 4
+            && self.young.is_empty()
+            && self.aged.is_empty()
+            && self.old.is_empty()
+        {
             PART as u64
         } else {
             SMALL_CHUNK
@@ -679,9 +684,10 @@ impl Drop for Heap {
         }
         self.close_young();
         // Others will have the pages, and take no card for their own.
-        self.forget_cards();
+        self.settle_cards(true);
         let lists = [
             &mut self.young,
+            &mut self.aged,
             &mut self.old,
             &mut self.pool,
             &mut self.quarantine,

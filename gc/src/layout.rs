@@ -150,10 +150,11 @@ impl Header {
         Header(format as u64 | (type_id as u64 & TYPE_MASK) << TYPE_SHIFT)
     }
 
-    /// The mark that a collection leaves where an object was.
+    /// The mark that a collection leaves where an object was: where it went, and the collector's bits of the copy.
     #[inline(always)]
-    pub(crate) const fn forwarded(to: u32) -> Header {
-        Header(Format::Forwarded as u64 | (to as u64) << 32)
+    pub(crate) const fn forwarded(to: u32, bits: u64) -> Header {
+        debug_assert!(bits & !GC_BITS == 0);
+        Header(Format::Forwarded as u64 | bits | (to as u64) << 32)
     }
 
     /// Where the object went, when this is a forwarding mark.
@@ -358,10 +359,11 @@ mod tests {
 
     #[test]
     fn forwarding_round_trip() {
-        assert_eq!(
-            Header::forwarded(0xdead_beef).forwarding(),
-            Some(0xdead_beef)
-        );
+        for bits in [0, GC_OLD] {
+            let header = Header::forwarded(0xdead_beef, bits);
+            assert_eq!(header.forwarding(), Some(0xdead_beef));
+            assert_eq!(header.0 & GC_BITS, bits);
+        }
         assert_eq!(Header::of(Format::Bytes, 3).forwarding(), None);
     }
 }

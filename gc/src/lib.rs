@@ -5,7 +5,7 @@
 //! themselves by their header ([`layout`]). Any allocation may move every object: what is used after it
 //! must have been shown to it by [`Roots`] or be held in a [`Handle`].
 //!
-//! Reading order: `layout`, `heap` (spaces), `account` (bytes against the limit), `pace`, `alloc`, `collect` and `scan`, `mark` and
+//! Reading order: `layout`, `heap` (spaces), `account` (bytes against the limit), `pace`, `ageing`, `alloc`, `collect`, `copies` and `scan`, `remembered`, `mark` and
 //! `blocks` (the mark-region old space), `access`.
 //!
 //! What must stay true: the collector never fails in the middle, never recurses, and the heap never
@@ -13,12 +13,14 @@
 
 mod access;
 mod account;
+mod ageing;
 mod alloc;
 mod blocks;
 pub mod cage;
 mod check;
 mod chunk;
 mod collect;
+mod copies;
 mod external;
 mod handles;
 mod heap;
@@ -26,10 +28,12 @@ mod idle;
 pub mod layout;
 mod mark;
 mod pace;
+mod remembered;
 mod scan;
 mod side;
 mod stats;
 
+pub use ageing::Ageing;
 pub use cage::{Cage, CageError};
 pub use check::HeapError;
 pub use collect::POISON;

@@ -10,11 +10,16 @@
 use crate::account::{DIRTY_STEP, MIN_STACK, stack_entries};
 use crate::blocks::{Blocks, LINE, lines_of, marked_in, words_of};
 use crate::cage::Cage;
-use crate::chunk::{Chunk, FROM, FROM_OLD, LARGE_WHITE, MARKING, OLD, PageTable, SHARED};
-use crate::collect::{Kind, POISON};
+use crate::chunk::{
+    AGED, Chunk, FROM, FROM_AGED, FROM_OLD, LARGE_KEPT, LARGE_REST, LARGE_WHITE, MARKING, OLD,
+    PageTable,
+};
+use crate::collect::{Kind, POISON, Work, next_chunk};
+use crate::copies::Copies;
 use crate::external::ExternalTable;
-use crate::heap::{Heap, OutOfMemoryCause, Roots, SMALL_CHUNK};
+use crate::heap::{Heap, OutOfMemoryCause, Roots};
 use crate::layout::{Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, Header};
+use crate::remembered::Remembered;
 use crate::scan::{Scan, copy_object, size_at};
 use crate::side::Side;
 
@@ -31,7 +36,7 @@ impl Heap {
     /// The tables to go over to blocks with at this full collection, if the old space is large enough and the system
     /// gives them.
     pub(crate) fn wants_blocks(&mut self) -> Option<Box<Blocks>> {
-        let used: u64 = self.young.iter().map(Chunk::used).sum::<u64>() + self.old_used;
+        let used = self.young_used() + self.aged_used + self.old_used;
         if used < self.blocks_from {
             return None;
         }
@@ -39,7 +44,7 @@ impl Heap {
         let need = self.reserve_blocks(used);
         let pooled = self.pool.len() as u64 * self.chunk_bytes;
         let beside = self.large_bytes + self.external.bytes() + self.host;
-        let later = beside + 4 * self.remembered_max as u64 + need + self.beside_blocks(need);
+        let later = beside + self.remembered.most() + need + self.beside_blocks(need);
         let now = self.held() + need.saturating_sub(pooled) + self.beside_blocks(need);
         if now > self.limit || later > self.limit {
             return None;
@@ -54,95 +59,66 @@ impl Heap {
     }
 
     /// Collects with a mark-region old space. `new`: tables, when the old space is not in blocks yet and this full
-    /// collection moves it there whole. They are the heap's only once nothing can fail any more.
+    /// collection moves it there whole. They are the heap's only once nothing can fail any more. `ages`: what was
+    /// allocated since the last collection stays young.
     pub(crate) fn collect_blocks(
         &mut self,
         kind: Kind,
         new: Option<Box<Blocks>>,
+        ages: bool,
         stress: bool,
         roots: &mut dyn Roots,
     ) -> Result<(), OutOfMemoryCause> {
         let full = kind == Kind::Full;
         let first = new.is_some();
         debug_assert!(full || !first);
-        let young_used: u64 = self.young.iter().map(Chunk::used).sum();
+        let (young, aged) = (self.young_used(), self.aged_used);
         let movable = if first { self.old_used } else { 0 };
         let spare = if full && !first {
-            self.spare_for_old(young_used, stress)
+            self.spare_for_old(young + aged, stress)
         } else {
             0
         };
-        let need = self.reserve_blocks(young_used + movable + spare);
-        if !self.fill_pool((need / self.chunk_bytes) as usize) {
+        let ready = if ages {
+            self.prepare_ageing(aged).is_some()
+        } else {
+            let need = self.reserve_blocks(young + aged + movable + spare);
+            self.fill_pool((need / self.chunk_bytes) as usize)
+        };
+        if !ready {
             return Err(OutOfMemoryCause::System);
         }
         let Some(mut blocks) = new.or_else(|| self.blocks.take()) else {
             return Err(OutOfMemoryCause::System);
         };
-        let mut from = std::mem::take(&mut self.young);
-        self.core.alloc_ptr = 0;
-        self.core.alloc_end = 0;
-        self.window_end = 0;
-        self.young_bytes = 0;
+        let mut from = self.take_young();
         if full {
             for &large in &self.large {
                 self.pages.set(large.first, 1, LARGE_WHITE);
             }
         }
         if first {
+            for chunk in &self.old {
+                self.pages.set_chunk(chunk, FROM);
+            }
             from.append(&mut self.old);
         } else if full {
             blocks.begin(&self.old);
             self.pages_of_old(MARKING);
             self.choose_candidates(&blocks, spare, stress);
         }
-        for chunk in &from {
-            self.pages.set_chunk(chunk, FROM);
-        }
-        let (stack, stack_max) = self.take_stack();
-        let mut m = Marking {
-            base: self.core.base,
-            cage: &self.cage,
-            pages: self.pages,
-            blocks: &mut blocks,
-            old: &mut self.old,
-            pool: &mut self.pool,
-            external: &mut self.external,
-            stack,
-            stack_max,
-            overflowed: false,
-            large: Vec::new(),
-            full,
-            scanned: 0,
-            spare,
-            live: 0,
-            copied: 0,
+        let work = if ages {
+            self.mark_and_move::<true>(full, &mut blocks, spare, roots)
+        } else {
+            self.mark_and_move::<false>(full, &mut blocks, spare, roots)
         };
-        // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
-        // objects only, and headers describe their objects, so everything reached is an object whose
-        // pages are committed. The blocks suffice: see `Heap::required`.
-        unsafe {
-            if !full {
-                m.scanned = m.scan_written(&self.remembered, &self.dirty);
-            }
-            m.scan_roots(roots, &mut self.handles);
-            m.drain();
-        }
-        self.stats.remembered = self.remembered.len() as u64;
-        let (copied, live, scanned) = (m.copied, m.live, m.scanned);
-        self.mark_stack = std::mem::take(&mut m.stack);
-        self.forget_cards();
-        self.forget_remembered();
-        self.note_roots(roots.walked());
-
-        self.sweep_large(full, stress);
-        self.external.sweep(full);
+        self.settle(full, stress, roots.walked());
         blocks.close();
         if full {
             self.sweep_blocks(&mut blocks, stress);
-            self.old_used = live;
+            self.old_used = work.live;
         } else {
-            self.old_used += copied;
+            self.old_used += work.promoted;
         }
         self.blocks = Some(blocks);
         self.retire(from, stress);
@@ -151,16 +127,72 @@ impl Heap {
         if self.mark_stack.capacity() as u64 > stack_entries(self.old_bytes) {
             self.mark_stack.shrink_to(MIN_STACK as usize);
         }
-        self.finish_collection(full, young_used, copied, scanned);
+        let work = Work {
+            young,
+            aged,
+            ..work
+        };
+        self.finish_collection(full, &work);
         Ok(())
     }
 
-    /// Forgets what was stored into large arrays.
-    pub(crate) fn forget_cards(&mut self) {
-        for &(_, page) in &self.dirty {
-            self.pages.set_cards(page, 0);
+    /// Marks or moves all that is reached. `spare`: bytes of old objects that may go into fresh blocks.
+    fn mark_and_move<const AGES: bool>(
+        &mut self,
+        full: bool,
+        blocks: &mut Blocks,
+        spare: u64,
+        roots: &mut dyn Roots,
+    ) -> Work {
+        let (stack, stack_max) = self.take_stack();
+        let mut m = Marking::<AGES> {
+            base: self.core.base,
+            cage: &self.cage,
+            pages: self.pages,
+            blocks,
+            old: &mut self.old,
+            aged: Copies::new(Vec::new(), AGED),
+            pool: &mut self.pool,
+            external: &mut self.external,
+            remembered: &mut self.remembered,
+            stack,
+            stack_max,
+            overflowed: false,
+            large: Vec::new(),
+            full,
+            met_young: false,
+            spare,
+            work: Work::default(),
+        };
+        // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
+        // objects only, and headers describe their objects, so everything reached is an object whose
+        // pages are committed. The blocks suffice: see `Heap::required` and `Heap::ages`.
+        unsafe {
+            if !full {
+                m.work.scanned = m.scan_written(&self.dirty);
+            }
+            m.scan_roots(roots, &mut self.handles);
+            m.drain();
         }
-        self.dirty.clear();
+        let mut work = m.work;
+        self.mark_stack = std::mem::take(&mut m.stack);
+        let (aged, stayed) = m.aged.finish();
+        work.stayed = stayed;
+        self.put_aged(aged);
+        work
+    }
+
+    /// Forgets what was stored into large arrays. A young collection has left those cards that lead to objects that
+    /// are young still, of arrays that live.
+    pub(crate) fn settle_cards(&mut self, all: bool) {
+        let pages = &mut self.pages;
+        self.dirty.retain(|&(array, page)| {
+            let stays = !all && pages.of(array) == LARGE_KEPT && pages.cards(page) != 0;
+            if !stays {
+                pages.set_cards(page, 0);
+            }
+            stays
+        });
         self.dirty.shrink_to(DIRTY_STEP);
     }
 
@@ -196,7 +228,7 @@ impl Heap {
             self.old_used / 4
         };
         // Room for young survivors and what is beside it is charged already.
-        let before = self.old_bytes + self.reserve_blocks(self.young_bytes);
+        let before = self.old_bytes + self.reserve_blocks(self.young_bytes + self.aged_used);
         let fits = |spare: u64| {
             let more = self.reserve_blocks(young_used + spare) - self.reserve_blocks(young_used);
             let beside = self.beside_blocks(before + more) - self.beside_blocks(before);
@@ -280,15 +312,18 @@ impl Heap {
     }
 }
 
-/// One collection under way.
-struct Marking<'a> {
+/// One collection under way. `AGES`: what was allocated since the last stays young.
+struct Marking<'a, const AGES: bool> {
     base: *mut u8,
     cage: &'a Cage,
     pages: PageTable,
     blocks: &'a mut Blocks,
     old: &'a mut Vec<Chunk>,
+    /// What stays young.
+    aged: Copies,
     pool: &'a mut Vec<Chunk>,
     external: &'a mut ExternalTable,
+    remembered: &'a mut Remembered,
     /// Marked objects that were not scanned yet.
     stack: Vec<u32>,
     stack_max: usize,
@@ -296,15 +331,15 @@ struct Marking<'a> {
     /// Large objects that were reached and not scanned yet.
     large: Vec<u32>,
     full: bool,
-    /// Bytes of old and of large objects that were scanned.
-    scanned: u64,
+    met_young: bool,
     /// Bytes of old objects that may still go into fresh blocks.
     spare: u64,
-    live: u64,
-    copied: u64,
+    work: Work,
 }
 
-impl Scan for Marking<'_> {
+impl<const AGES: bool> Scan for Marking<'_, AGES> {
+    const AGES: bool = AGES;
+
     #[inline(always)]
     fn base(&self) -> *mut u8 {
         self.base
@@ -331,11 +366,36 @@ impl Scan for Marking<'_> {
     }
 
     #[inline(always)]
+    fn remembered(&mut self) -> &mut Remembered {
+        self.remembered
+    }
+
+    #[inline(always)]
+    fn met_young(&mut self) -> &mut bool {
+        &mut self.met_young
+    }
+
+    #[inline(always)]
+    fn work(&mut self) -> &mut Work {
+        &mut self.work
+    }
+
+    #[inline(always)]
     unsafe fn forward(&mut self, r: u32) -> u32 {
+        let state = self.pages.of(r);
         // SAFETY: passed on.
         unsafe {
-            match self.pages.of(r) {
-                FROM | SHARED => self.copy(r),
+            if state <= LARGE_REST {
+                return r;
+            }
+            if state >= FROM {
+                return self.copy(r, state);
+            }
+            match state {
+                AGED if AGES => {
+                    self.met_young = true;
+                    r
+                }
                 MARKING => {
                     if !self.blocks.side.mark(r) {
                         self.mark(r);
@@ -353,7 +413,7 @@ impl Scan for Marking<'_> {
     }
 }
 
-impl Marking<'_> {
+impl<const AGES: bool> Marking<'_, AGES> {
     /// Notes an object that was just marked, where it is. Only full collections mark, after which no object is
     /// remembered: those neither that did not fit the remembered set.
     ///
@@ -370,7 +430,7 @@ impl Marking<'_> {
             (header, granules)
         };
         self.blocks.mark_lines(r, granules);
-        self.live += u64::from(granules) << GRANULE_SHIFT;
+        self.work.live += u64::from(granules) << GRANULE_SHIFT;
         self.push(r, header);
     }
 
@@ -407,22 +467,58 @@ impl Marking<'_> {
     }
 
     /// # Safety
-    /// `r` leads to an object in a `FROM` chunk.
+    /// `r` leads to an object in a chunk with this state, which is `FROM` or above.
     #[inline(always)]
-    unsafe fn copy(&mut self, r: u32) -> u32 {
+    unsafe fn copy(&mut self, r: u32, state: u8) -> u32 {
         // SAFETY: an object's header is readable.
         unsafe {
             let header = Header(self.at(r).cast::<u64>().read());
             if let Some(to) = header.forwarding() {
+                self.met_young |= AGES && header.0 & GC_OLD == 0;
                 return to;
             }
             let (_, granules) = self.header(r);
+            if state == FROM_AGED {
+                self.work.lived += u64::from(granules) << GRANULE_SHIFT;
+            } else if AGES {
+                return self.copy_young(r, granules, header);
+            }
             let to = match self.blocks.alloc(granules, self.old, &self.pages) {
                 Some(to) => to,
                 None => self.alloc_fresh(granules),
             };
             self.move_to(r, to, granules, header);
             to
+        }
+    }
+
+    /// # Safety
+    /// `r` leads to an object of so many granules with this header, which stays young.
+    #[inline(always)]
+    unsafe fn copy_young(&mut self, r: u32, granules: u32, header: Header) -> u32 {
+        self.met_young = true;
+        let to = match self.aged.alloc(granules) {
+            Some(to) => to,
+            None => self.alloc_young(granules),
+        };
+        let source = self.at(r).cast::<u64>();
+        let target = self.at(to).cast::<u64>();
+        // SAFETY: the object's words are readable, and as many are ours at the target.
+        unsafe {
+            copy_object(source, target, granules, header.0 & !GC_BITS);
+            source.write(Header::forwarded(to, 0).0);
+        }
+        to
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn alloc_young(&mut self, granules: u32) -> u32 {
+        let chunk = next_chunk(self.pool.pop(), self.cage);
+        self.aged.open(chunk, &mut self.pages);
+        match self.aged.alloc(granules) {
+            Some(r) => r,
+            None => panic!("heap corrupt: object larger than its chunk"),
         }
     }
 
@@ -476,26 +572,20 @@ impl Marking<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             copy_object(source, target, granules, header.0 & !GC_BITS | GC_OLD);
-            source.write(Header::forwarded(to).0);
+            source.write(Header::forwarded(to, GC_OLD).0);
         }
         self.blocks.side.mark(to);
         self.blocks.mark_lines(to, granules);
         let bytes = u64::from(granules) << GRANULE_SHIFT;
-        self.live += bytes;
-        self.copied += bytes;
+        self.work.live += bytes;
+        self.work.promoted += bytes;
         self.push(to, header);
     }
 
     #[cold]
     #[inline(never)]
     fn alloc_fresh(&mut self, granules: u32) -> u32 {
-        let Some(mut block) = self.pool.pop() else {
-            // `collect_blocks` counted; a heap that gets here was written to behind our back.
-            panic!("heap corrupt: more objects to copy than were allocated");
-        };
-        if !block.dirty && block.bytes() > SMALL_CHUNK {
-            self.cage.populate(block.first, block.pages);
-        }
+        let mut block = next_chunk(self.pool.pop(), self.cage);
         block.dirty = true;
         // The lines say what of it holds objects.
         block.top = block.bump_end();
@@ -517,10 +607,17 @@ impl Marking<'_> {
             // SAFETY: what is on the stacks was reached.
             unsafe {
                 while let Some(r) = self.stack.pop() {
-                    self.scan_object(r);
+                    self.scan_old(r);
+                }
+                if AGES && let Some(copies) = self.aged.unscanned() {
+                    let mut r = copies.start;
+                    while r < copies.end {
+                        r += (self.scan_object(r) >> GRANULE_SHIFT) as u32;
+                    }
+                    continue;
                 }
                 if let Some(entry) = self.large.pop() {
-                    self.scanned += self.scan_large(entry);
+                    self.work.scanned += self.scan_large(entry);
                     continue;
                 }
             }
@@ -536,9 +633,9 @@ impl Marking<'_> {
                     for r in marked_in(word, self.blocks.side.mark_word(word)) {
                         // SAFETY: marked objects are live.
                         unsafe {
-                            self.scan_object(r);
+                            self.scan_old(r);
                             while let Some(r) = self.stack.pop() {
-                                self.scan_object(r);
+                                self.scan_old(r);
                             }
                         }
                     }

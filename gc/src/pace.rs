@@ -80,6 +80,12 @@ impl Pace {
         }
     }
 
+    /// Forgets what is known: collections do other work from now on.
+    pub fn forget(&mut self) {
+        self.known = [Known::default(); SIZES.len()];
+        (self.collections, self.work, self.young, self.copied) = (0, 0, 0, 0);
+    }
+
     /// What is known of a size.
     fn known(&self, at: usize) -> Option<u64> {
         let known = self.known.get(at)?;

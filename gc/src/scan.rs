@@ -1,10 +1,12 @@
 //! What both kinds of collection do with an object: forward each of its references.
 //!
 //! What must stay true: nothing here recurses; slots are read and written inside the object that the header
-//! describes.
+//! describes; an old object that refers to one that stays young is in the remembered set afterwards, or the card with
+//! the reference is set.
 
 use crate::cage::{PAGE, PAGE_GRANULES, PAGE_SHIFT};
-use crate::chunk::{CARD_SHIFT, LARGE_KEPT, PageTable};
+use crate::chunk::{CARD_SHIFT, LARGE_KEPT, LARGE_WHITE, PageTable};
+use crate::collect::Work;
 use crate::external::ExternalTable;
 use crate::handles::HandleTable;
 use crate::heap::Roots;
@@ -12,6 +14,7 @@ use crate::layout::{
     self, DATA_OFFSET, EXT_INDEX_OFFSET, Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT,
     Header, LENGTH_OFFSET, RECORD_REFS,
 };
+use crate::remembered::Remembered;
 
 /// How many slots ahead of the scan objects are prefetched (in arrays and long records).
 const AHEAD: usize = 8;
@@ -21,6 +24,9 @@ const CARDS_ONLY: u32 = 1;
 
 /// A collection under way.
 pub(crate) trait Scan {
+    /// Whether survivors may stay young.
+    const AGES: bool;
+
     /// Address of reference 0.
     fn base(&self) -> *mut u8;
 
@@ -35,6 +41,15 @@ pub(crate) trait Scan {
 
     /// Whether the whole heap is collected.
     fn full(&self) -> bool;
+
+    /// The remembered set.
+    fn remembered(&mut self) -> &mut Remembered;
+
+    /// Set when a reference is forwarded to an object that stays young.
+    fn met_young(&mut self) -> &mut bool;
+
+    /// What was done.
+    fn work(&mut self) -> &mut Work;
 
     /// Where the object is after the collection.
     ///
@@ -71,7 +86,7 @@ pub(crate) trait Scan {
     ///
     /// # Safety
     /// They lead to old objects; `dirty` has pages of arrays of references.
-    unsafe fn scan_written(&mut self, remembered: &[u32], dirty: &[(u32, u32)]) -> u64 {
+    unsafe fn scan_written(&mut self, dirty: &[(u32, u32)]) -> u64 {
         let mut bytes = 0;
         // SAFETY: the caller's promise.
         unsafe {
@@ -81,9 +96,23 @@ pub(crate) trait Scan {
                     bytes += self.scan_cards(array, page);
                 }
             }
-            for &r in remembered {
-                bytes += self.scan_remembered(r);
+            let mut kept = 0;
+            for i in 0..self.remembered().objects().len() {
+                let r = self.remembered().objects()[i];
+                // A new array that is called old is scanned when it is reached; it may be dead.
+                if self.pages().of(r) == LARGE_WHITE {
+                    continue;
+                }
+                let size = self.scan_remembered(r);
+                bytes += size;
+                if *self.met_young() {
+                    self.work().again += size;
+                    self.set_remembered(r);
+                    self.remembered().put(kept, r);
+                    kept += 1;
+                }
             }
+            self.remembered().truncate(kept);
         }
         bytes
     }
@@ -103,8 +132,8 @@ pub(crate) trait Scan {
             before
         };
         self.pages().set(r / PAGE_GRANULES, 1, LARGE_KEPT);
-        // A new array that is called old has had cards from the start.
-        let cards_only = !self.full() && before & GC_OLD != 0;
+        // A new array that is called old has had cards from the start, unless all of it was remembered.
+        let cards_only = !self.full() && before & (GC_OLD | GC_REMEMBERED) == GC_OLD;
         self.large()
             .push(if cards_only { r | CARDS_ONLY } else { r });
     }
@@ -118,7 +147,7 @@ pub(crate) trait Scan {
         // SAFETY: the caller's promise; an array has a length word.
         unsafe {
             if entry & CARDS_ONLY == 0 {
-                return self.scan_object(r);
+                return self.scan_old(r);
             }
             let header = Header(self.at(r).cast::<u64>().read());
             let pages = size_at(self.at(r), header).div_ceil(PAGE as u64) as u32;
@@ -129,11 +158,13 @@ pub(crate) trait Scan {
         }
     }
 
-    /// Scans an object of the remembered set and takes it out of it; its size in bytes.
+    /// Scans an object of the remembered set and says in its header that it is not in it; its size in bytes. Whether
+    /// it leads to young objects is in `met_young`.
     ///
     /// # Safety
     /// `r` leads to an old object.
     unsafe fn scan_remembered(&mut self, r: u32) -> u64 {
+        *self.met_young() = false;
         // SAFETY: an object's header is readable and writable.
         unsafe {
             let p = self.at(r).cast::<u64>();
@@ -142,21 +173,67 @@ pub(crate) trait Scan {
         }
     }
 
+    /// Says in the header of an object that it is in the remembered set; whether it said so before.
+    ///
+    /// # Safety
+    /// `r` leads to an old object.
+    unsafe fn set_remembered(&mut self, r: u32) -> bool {
+        // SAFETY: an object's header is readable and writable.
+        unsafe {
+            let p = self.at(r).cast::<u64>();
+            let before = p.read();
+            p.write(before | GC_REMEMBERED);
+            before & GC_REMEMBERED != 0
+        }
+    }
+
+    /// Scans an old object, and remembers it where it leads to one that stays young; its size in bytes.
+    ///
+    /// # Safety
+    /// `r` leads to an old object whose references are live.
+    #[inline(always)]
+    unsafe fn scan_old(&mut self, r: u32) -> u64 {
+        *self.met_young() = false;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { self.scan_object(r) };
+        if Self::AGES && *self.met_young() {
+            // SAFETY: as above.
+            unsafe { self.remember(r, bytes) };
+        }
+        bytes
+    }
+
+    /// # Safety
+    /// `r` leads to an old object, which has so many bytes.
+    #[cold]
+    #[inline(never)]
+    unsafe fn remember(&mut self, r: u32, bytes: u64) {
+        // SAFETY: the caller's promise.
+        if !unsafe { self.set_remembered(r) } {
+            self.work().again += bytes;
+            self.remembered().push(r);
+        }
+    }
+
     /// Scans the elements of a large array that lie in the cards of one page that were stored into; their bytes, about.
+    /// Cards stay where there are references to objects that stay young.
     ///
     /// # Safety
     /// `array` leads to a reference array, in whose run the page lies.
     unsafe fn scan_cards(&mut self, array: u32, page: u32) -> u64 {
         let mut cards = self.pages().cards(page);
         let bytes = u64::from(cards.count_ones()) << CARD_SHIFT;
+        let mut kept = 0;
         let from = ((page - array / PAGE_GRANULES) as u64) << PAGE_SHIFT;
         let data = DATA_OFFSET as u64;
         // SAFETY: the array has a length word, and the elements scanned are below its length.
         unsafe {
             let len = self.at(array).add(LENGTH_OFFSET).cast::<u32>().read() as u64;
             while cards != 0 {
+                let lowest = cards & cards.wrapping_neg();
                 let card = from + ((cards.trailing_zeros() as u64) << CARD_SHIFT);
                 cards &= cards - 1;
+                *self.met_young() = false;
                 let start = card.max(data);
                 let end = (card + (1 << CARD_SHIFT)).min(data + 4 * len);
                 let slots = self.at(array).add(start as usize).cast::<u32>();
@@ -164,8 +241,13 @@ pub(crate) trait Scan {
                 for i in 0..(end.saturating_sub(start) / 4) as usize {
                     self.scan_slot(slots.add(i));
                 }
+                if *self.met_young() {
+                    kept |= lowest;
+                }
             }
         }
+        self.work().again += u64::from(kept.count_ones()) << CARD_SHIFT;
+        self.pages().set_cards(page, kept);
         bytes
     }
 
@@ -192,7 +274,7 @@ pub(crate) trait Scan {
                 }
                 Some(Format::ExtStr) => {
                     let index = p.add(EXT_INDEX_OFFSET).cast::<u64>().read();
-                    self.external().mark(index);
+                    self.external().mark(index, header.0 & GC_OLD != 0);
                     layout::EXT_STR_SIZE as u64
                 }
                 _ => size_at(p, header),

@@ -77,6 +77,8 @@ pub struct Stats {
     pub bytes_copied: u64,
     /// Of these, bytes that young collections made old.
     pub bytes_promoted: u64,
+    /// Bytes that survived a young collection and stayed young.
+    pub bytes_aged: u64,
     /// Bytes of objects that the last collection left (small ones exactly, large ones by page).
     pub live_after_last: u64,
     /// Bytes of the old space's chunks in which no object lies, after the last collection.
@@ -120,6 +122,8 @@ pub struct Collection {
     pub after: u64,
     /// Bytes that were copied.
     pub copied: u64,
+    /// Of these, bytes that are young still.
+    pub aged: u64,
     /// Bytes of memory held for objects afterwards.
     pub committed: u64,
     /// Bytes charged for external buffers afterwards.

@@ -6,7 +6,9 @@ mod common;
 
 use common::{config, roots};
 use jet_gc::layout::MAX_REFS;
-use jet_gc::{Format, GcMode, Handle, Header, Heap, HeapConfig, OutOfMemory, Ref, SliceRoots};
+use jet_gc::{
+    Ageing, Format, GcMode, Handle, Header, Heap, HeapConfig, OutOfMemory, Ref, SliceRoots,
+};
 use quickcheck::{Arbitrary, Gen, QuickCheck, TestResult};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -642,6 +644,22 @@ fn mark_region_stress() {
     check(6, 60, blocks(1 << 20, GcMode::StressMinor(1)));
 }
 
+/// Survivors stay young for a second collection wherever there is room.
+fn ageing(config: HeapConfig) -> HeapConfig {
+    let ageing = Ageing::Always;
+    HeapConfig { ageing, ..config }
+}
+
+#[test]
+fn survivors_age() {
+    for limit in [64 << 20, 4 << 20, 2 << 20, 512 << 10] {
+        check(30, 600, ageing(config(limit, GcMode::Normal)));
+        check(30, 600, ageing(blocks(limit, GcMode::Normal)));
+    }
+    check(40, 1000, ageing(config(64 << 20, GcMode::StressMinor(20))));
+    check(40, 1000, ageing(blocks(64 << 20, GcMode::StressMinor(20))));
+}
+
 /// A million operations and more, over every kind of old space and mode:
 /// `cargo test --release -p jet-gc --test model -- --ignored --nocapture`.
 #[test]
@@ -654,6 +672,10 @@ fn a_million_operations() {
         (400, 1000, blocks(64 << 20, GcMode::Normal)),
         (400, 1000, blocks(1 << 20, GcMode::Normal)),
         (400, 1000, blocks(4 << 20, GcMode::Normal)),
+        (400, 1000, ageing(config(64 << 20, GcMode::Normal))),
+        (400, 1000, ageing(config(2 << 20, GcMode::Normal))),
+        (400, 1000, ageing(blocks(64 << 20, GcMode::Normal))),
+        (400, 1000, ageing(blocks(2 << 20, GcMode::Normal))),
         (60, 300, config(16 << 20, GcMode::Stress(3))),
         (60, 300, blocks(16 << 20, GcMode::Stress(3))),
         (60, 300, blocks(16 << 20, GcMode::StressMinor(3))),

@@ -244,6 +244,7 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
             "bytes": heap.committed, "peak": heap.peak, "external": heap.external, "host": heap.host,
             "allocated": heap.bytes_allocated,
             "live": heap.live_after_last, "copied": heap.bytes_copied, "promoted": heap.bytes_promoted,
+            "aged": heap.bytes_aged,
             "fragmented": heap.fragmented, "collections": heap.collections(), "seconds": seconds(heap.pause_total_ns()),
         },
         "nursery": pauses(&heap.minor),
@@ -301,12 +302,13 @@ pub(crate) fn gc_log(options: &RunOptions, style: Style) -> Option<CollectionLog
 fn log_line(c: &Collection) {
     let kind = if c.full { "full" } else { "nursery" };
     say(&format!(
-        "gc {}: {kind}, {:.3} ms, {} KiB -> {} KiB, copied {} KiB, committed {} KiB, external {} KiB\n",
+        "gc {}: {kind}, {:.3} ms, {} KiB -> {} KiB, copied {} KiB, {} KiB of them young still, committed {} KiB, external {} KiB\n",
         c.number,
         c.pause_ns as f64 / 1e6,
         c.before >> 10,
         c.after >> 10,
         c.copied >> 10,
+        c.aged >> 10,
         c.committed >> 10,
         c.external >> 10,
     ));
@@ -316,7 +318,7 @@ fn log_line(c: &Collection) {
 fn log_as_json(c: &Collection) {
     let event = json!({
         "gc": c.number, "kind": if c.full { "full" } else { "nursery" }, "pause_ms": c.pause_ns as f64 / 1e6,
-        "before": c.before, "after": c.after, "copied": c.copied, "committed": c.committed, "external": c.external,
+        "before": c.before, "after": c.after, "copied": c.copied, "aged": c.aged, "committed": c.committed, "external": c.external,
     });
     say(&format!("{event}\n"));
 }
