@@ -104,10 +104,7 @@ pub fn run(options: &Options) -> Result<Report, String> {
             sources.display()
         ));
     }
-    let jetvm = match &options.jetvm {
-        Some(path) => absolute(path)?,
-        None => build_jetvm()?,
-    };
+    let jetvm = jetvm(options.jetvm.as_deref())?;
     let our_programs = absolute(options.programs.as_deref().unwrap_or(&own))?;
 
     let mut contenders = Vec::new();
@@ -263,8 +260,13 @@ fn wanted_peers(names: &[PeerName], suite: Suite) -> Vec<Peer> {
     peers
 }
 
+/// The binary to measure: the one that is named, or the release build, made first.
+pub fn jetvm(named: Option<&Path>) -> Result<PathBuf, String> {
+    named.map_or_else(build_jetvm, absolute)
+}
+
 /// Builds the release `jetvm` in the target directory that this program came from.
-pub fn build_jetvm() -> Result<PathBuf, String> {
+fn build_jetvm() -> Result<PathBuf, String> {
     let own = env::current_exe().map_err(|e| format!("cannot find the target directory: {e}"))?;
     let target = own
         .parent()

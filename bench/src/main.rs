@@ -14,6 +14,7 @@ mod process;
 mod report;
 mod serve;
 mod shapes;
+mod short;
 mod start;
 mod stats;
 mod suite;
@@ -47,6 +48,8 @@ enum Command {
     Verify(verify::Options),
     /// Measures processes that run the smallest program, beside LuaJIT, and new instances, beside wasmtime.
     Start(start::Options),
+    /// Measures programs that end soon, with machine code beside without.
+    Short(short::Options),
     /// Measures the server of `examples/reports-server` under load, beside the same handler on Node.
     Serve(serve::Options),
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Pauses(options) => pauses::run(&options).map(|()| true),
         Command::Verify(options) => verify::run(&options).map(|()| true),
         Command::Start(options) => start::run(&options).map(|()| true),
+        Command::Short(options) => short::run(&options).map(|()| true),
         Command::Serve(options) => serve::run(&options),
     };
     match result {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use crate::compare::build_jetvm;
+use crate::compare;
 use crate::process;
 
 /// What `pauses` is asked for.
@@ -33,10 +33,7 @@ pub struct Options {
 
 /// Runs the program with both kinds of old space, without and with machine code.
 pub fn run(options: &Options) -> Result<(), String> {
-    let jetvm = match &options.jetvm {
-        Some(path) => path.clone(),
-        None => build_jetvm()?,
-    };
+    let jetvm = compare::jetvm(options.jetvm.as_deref())?;
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("pauses");
     // 32 bytes an object and 4 for its place in the list.
     let objects = options.live * 1_000_000 / 36;

@@ -1,12 +1,45 @@
 //! Runs a child process with a deadline and collects its output.
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
 /// How often a running child is looked at.
 const POLL: Duration = Duration::from_millis(10);
+
+/// Milliseconds of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// From its start until its end was seen.
+    pub elapsed: f64,
+    /// Of processor time.
+    pub processor: f64,
+}
+
+/// Processor time of all children that ended, in milliseconds.
+fn children() -> Result<f64, String> {
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|e| e.to_string())?;
+    let ms = |t: TimeVal| t.tv_sec() as f64 * 1e3 + t.tv_usec() as f64 / 1e3;
+    Ok(ms(used.user_time()) + ms(used.system_time()))
+}
+
+/// Runs `command` to its end, while no other child of this process runs; says what that took.
+pub fn took(command: &mut Command) -> Result<(Output, Took), String> {
+    let before = children()?;
+    let start = Instant::now();
+    let output = command
+        .output()
+        .map_err(|e| format!("cannot start {}: {e}", command.get_program().display()))?;
+    let took = Took {
+        elapsed: start.elapsed().as_secs_f64() * 1e3,
+        processor: children()? - before,
+    };
+    Ok((output, took))
+}
 
 /// Runs `command` to its end and returns its standard output.
 ///

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::compare::build_jetvm;
+use crate::compare;
 
 /// What `serve` is asked for.
 #[derive(Args)]
@@ -252,10 +252,7 @@ fn processor(id: u32) -> f64 {
 
 /// Runs both servers under load in turns. `false` if there was an error, or no peer.
 pub fn run(options: &Options) -> Result<bool, String> {
-    let jetvm = match &options.jetvm {
-        Some(path) => path.clone(),
-        None => build_jetvm()?,
-    };
+    let jetvm = compare::jetvm(options.jetvm.as_deref())?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut ours = Command::new(&jetvm);
     ours.arg("run")

@@ -15,9 +15,9 @@ use jet_bytecode::{format, verify};
 use jet_vm::host::console::Console;
 use jet_vm::host::{HostCapability, Limits};
 use jet_vm::{Binding, Config, Instance, Loaded, Outcome};
-use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::compare;
+use crate::process::{Took, took};
 use crate::stats;
 use crate::verify::now;
 
@@ -43,38 +43,17 @@ pub struct Options {
     spin: Option<u64>,
 }
 
-/// Milliseconds of one process: elapsed, and of processor time.
-type Took = (f64, f64);
-
-/// Processor time of all children that ended.
-fn children() -> Result<f64, String> {
-    let used = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(|e| e.to_string())?;
-    let ms = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 * 1e3 + t.tv_usec() as f64 / 1e3;
-    Ok(ms(used.user_time()) + ms(used.system_time()))
-}
-
-/// The middle one of positive numbers.
-fn median(values: &[f64]) -> f64 {
-    let thousandths: Vec<u64> = values.iter().map(|v| (v * 1e3) as u64).collect();
-    stats::median(&thousandths).unwrap_or_default() as f64 / 1e3
-}
-
 fn process(program: &Path, args: &[&str]) -> Result<Took, String> {
-    let before = children()?;
-    let start = Instant::now();
     let mut command = Command::new(program);
     command
         .args(args)
         .stdin(Stdio::null())
         .stderr(Stdio::null());
-    let ended = command
-        .output()
-        .map_err(|e| format!("{}: {e}", program.display()))?;
-    let elapsed = start.elapsed().as_secs_f64() * 1e3;
+    let (ended, took) = took(&mut command)?;
     if !ended.status.success() || !(ended.stdout.is_empty() || ended.stdout == b"hello\n") {
         return Err(format!("{} {args:?}: {}", program.display(), ended.status));
     }
-    Ok((elapsed, children()? - before))
+    Ok(took)
 }
 
 /// Whole processes, in turns.
@@ -107,15 +86,16 @@ fn processes(options: &Options, jetvm: &Path, bundle: &str) -> Result<(), String
     }
     let middle = |all: &[Took], of: fn(&Took) -> f64| {
         let all: Vec<f64> = all.iter().map(of).collect();
-        (!all.is_empty()).then(|| median(&all))
+        (!all.is_empty()).then(|| stats::middle(&all))
     };
-    let peer = (middle(&took[2], |t| t.0), middle(&took[2], |t| t.1));
+    let of = |all: &[Took]| (middle(all, |t| t.elapsed), middle(all, |t| t.processor));
+    let peer = of(&took[2]);
     println!(
         "process ({} in turns)        ms elapsed   ratio   ms processor   ratio",
         took[0].len()
     );
     for ((name, ..), all) in contenders.iter().zip(&took) {
-        let (Some(elapsed), Some(used)) = (middle(all, |t| t.0), middle(all, |t| t.1)) else {
+        let (Some(elapsed), Some(used)) = of(all) else {
             continue;
         };
         let ratio =
@@ -163,7 +143,7 @@ fn each(n: usize, mut f: impl FnMut()) -> (f64, f64) {
         used.push((now() - cpu) * 1e6 / n as f64);
         elapsed.push(start.elapsed().as_secs_f64() * 1e6 / n as f64);
     }
-    (median(&used), median(&elapsed))
+    (stats::middle(&used), stats::middle(&elapsed))
 }
 
 /// Instances of a module that is verified and loaded.
@@ -221,10 +201,7 @@ fn wasmtime(_: usize) -> Result<Option<(f64, f64)>, String> {
 
 /// Runs the benchmark.
 pub fn run(options: &Options) -> Result<(), String> {
-    let jetvm = match &options.jetvm {
-        Some(path) => path.clone(),
-        None => compare::build_jetvm()?,
-    };
+    let jetvm = compare::jetvm(options.jetvm.as_deref())?;
     let dir = std::env::temp_dir().join(format!("jet-bench-start-{}", std::process::id()));
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
     let (source, bundle) = (dir.join("hello.jet"), dir.join("hello.jbc"));

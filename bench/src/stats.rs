@@ -17,6 +17,12 @@ pub fn median(values: &[u64]) -> Option<u64> {
     Some(lower + (upper - lower) / 2)
 }
 
+/// The middle one of positive numbers, to a thousandth; 0 of none.
+pub fn middle(values: &[f64]) -> f64 {
+    let thousandths: Vec<u64> = values.iter().map(|v| (v * 1e3) as u64).collect();
+    median(&thousandths).unwrap_or_default() as f64 / 1e3
+}
+
 /// `ours / peer`; nothing where the peer took no measurable time.
 pub fn ratio(ours: u64, peer: u64) -> Option<f64> {
     (peer > 0).then(|| ours as f64 / peer as f64)

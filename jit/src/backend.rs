@@ -18,6 +18,7 @@ use jet_vm::Loaded;
 use jet_vm::plug::Abi;
 use rustc_hash::FxHashMap;
 
+use crate::Dump;
 use crate::emit::{Emit, ty};
 use crate::emit_own;
 use crate::ir::Graph;
@@ -36,9 +37,9 @@ pub(crate) struct Backend {
     /// Memory that all of these take.
     mapped: usize,
     /// Whether to keep the texts of what is compiled.
-    pub dump_clif: bool,
+    dump_clif: bool,
     /// The same for machine code.
-    pub dump_asm: bool,
+    dump_asm: bool,
 }
 
 /// Machine code of a region.
@@ -47,6 +48,8 @@ pub(crate) struct Compiled {
     pub entry: *const (),
     /// Bytes.
     pub bytes: usize,
+    /// Instructions that Cranelift was given.
+    pub instructions: usize,
     /// Texts that were asked for.
     pub text: String,
     /// Whether it was emitted for another machine too.
@@ -55,7 +58,7 @@ pub(crate) struct Compiled {
 
 impl Backend {
     /// For this machine; `None` where Cranelift has no back end.
-    pub fn new(verify: bool) -> Option<Backend> {
+    pub fn new(verify: bool, dump: &[Dump]) -> Option<Backend> {
         let mut flags = settings::builder();
         let on = if verify { "true" } else { "false" };
         for (name, value) in [
@@ -87,8 +90,8 @@ impl Backend {
             modules: FxHashMap::default(),
             replaced: Vec::new(),
             mapped: 0,
-            dump_clif: false,
-            dump_asm: false,
+            dump_clif: dump.contains(&Dump::Clif),
+            dump_asm: dump.contains(&Dump::Asm),
         })
     }
 
@@ -106,7 +109,7 @@ impl Backend {
         let mut module = JITModule::new(builder);
         let mut cx = module.make_context();
         let built = self.build(&mut module, &mut cx, (loaded, name), g, first_exit);
-        let (functions, text) = match built {
+        let (functions, instructions, text) = match built {
             Ok(built) => built,
             Err(text) => {
                 // SAFETY: nothing of the module was given out.
@@ -130,13 +133,14 @@ impl Backend {
         Ok(Compiled {
             entry,
             bytes,
+            instructions,
             text,
             foreign: self.foreign.is_some(),
         })
     }
 
     /// Defines the region's function, and where it calls itself the one by which the interpreter enters; gives
-    /// each with its bytes, the entry last, and the texts.
+    /// each with its bytes, the entry last, the number of instructions, and the texts.
     fn build(
         &mut self,
         module: &mut JITModule,
@@ -144,7 +148,7 @@ impl Backend {
         (loaded, name): (&Loaded, &str),
         g: &Graph,
         first_exit: u64,
-    ) -> Result<(Vec<(FuncId, usize)>, String), String> {
+    ) -> Result<(Vec<(FuncId, usize)>, usize, String), String> {
         let conv = self.isa.default_call_conv();
         let signature = if g.own.is_some() {
             own_signature(conv, g)
@@ -162,9 +166,10 @@ impl Backend {
         if bad {
             return Err(String::from("a graph that its verifier does not accept"));
         }
+        let instructions = cx.func.dfg.num_insts();
         let (bytes, mut text) = self.define(module, cx, id)?;
         let Some(stride) = g.own else {
-            return Ok((vec![(id, bytes)], text));
+            return Ok((vec![(id, bytes)], instructions, text));
         };
         let entry = declare(module, &format!("{name} entry"), &entry_signature(conv))?;
         module.clear_context(cx);
@@ -175,7 +180,7 @@ impl Backend {
         b.finalize(self.isa.frontend_config());
         let (more, second) = self.define(module, cx, entry)?;
         text.push_str(&second);
-        Ok((vec![(id, bytes), (entry, more)], text))
+        Ok((vec![(id, bytes), (entry, more)], instructions, text))
     }
 
     /// Compiles what the context holds; gives its size and the texts that were asked for.
@@ -313,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_the_verifier_refuses_is_not_emitted_without_it() {
-        let Some(mut backend) = Backend::new(false) else {
+        let Some(mut backend) = Backend::new(false, &[]) else {
             assert!(!crate::supported());
             return;
         };

@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Spent without asking: small regions.
+/// What the first compiling takes more, since the back end and its code come into memory.
+const FIRST: Duration = Duration::from_micros(1_500);
+/// Up to here a place has to be hot but once.
 const FREE: Duration = Duration::from_millis(1);
 /// One part in so many of the time since the start may be spent on compiling.
 const SHARE: u32 = 3;
@@ -48,15 +50,16 @@ impl Budget {
 
     /// What compiling so many words of bytecode is likely to take.
     pub fn estimate(&self, words: u32) -> Duration {
+        if self.words == 0 {
+            return FIRST + WORD * words;
+        }
         let words_before = self.words.saturating_add(WORDS);
         (self.spent + WORD * WORDS).mul_f64(f64::from(words) / f64::from(words_before))
     }
 
-    /// Whether so much may be spent now: where nothing was yet, whatever it is.
+    /// Whether so much may be spent now.
     pub fn allows(&self, cost: Duration) -> bool {
-        let then = self.spent + cost;
-        let free = self.words == 0 || then <= FREE;
-        !self.bounded || free || then <= self.since.elapsed() / SHARE
+        !self.bounded || self.spent + cost <= self.since.elapsed() / SHARE
     }
 
     /// How often more a place has to be hot until compiling it is likely to have been worth it, once more was spent than
@@ -106,10 +109,9 @@ mod tests {
     #[test]
     fn what_is_spent_has_to_be_waited_for() {
         let mut budget = Budget::new(true);
-        assert!(budget.allows(HOUR) && budget.rounds().is_none());
+        assert!(!budget.allows(HOUR) && budget.rounds().is_none());
         budget.spend(FREE, 1);
-        assert!(budget.allows(Duration::ZERO) && !budget.allows(HOUR));
-        assert!(budget.rounds().is_none());
+        assert!(!budget.allows(HOUR) && budget.rounds().is_none());
         budget.spend(HOUR, 1);
         assert!(!budget.allows(Duration::ZERO));
         assert_eq!(budget.rounds(), Some(MOST));
@@ -135,7 +137,7 @@ mod tests {
     #[test]
     fn what_compiling_takes_is_told_from_what_it_took() {
         let mut budget = Budget::new(true);
-        assert_eq!(budget.estimate(100), WORD * 100);
+        assert_eq!(budget.estimate(100), FIRST + WORD * 100);
         budget.spend(Duration::from_secs(10), 1_000_000);
         let about = budget.estimate(1_000);
         assert!(about > Duration::from_millis(9) && about < Duration::from_millis(12));

@@ -6,7 +6,7 @@
 //! stay true: a recording follows one thread of frames from its root's frame and ends when that returns.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jet_bytecode::analysis::decode::{Instr, decode};
 use jet_bytecode::linked::{FnId, LFunction, Program};
@@ -75,6 +75,9 @@ struct ExitInfo {
 pub struct Compiler {
     options: Options,
     tuning: Tuning,
+    /// Whether there can be machine code.
+    works: bool,
+    /// Made when there is something to compile: most programs end before.
     backend: Option<Backend>,
     loaded: Option<LoadedRef>,
     facts: Facts,
@@ -107,21 +110,13 @@ impl Compiler {
     #[must_use]
     pub fn new(options: Options) -> Compiler {
         let tuning = Tuning::of(options.mode, options.eager);
-        let mut backend = match options.mode {
-            Mode::Off => None,
-            _ if !crate::supported() => None,
-            _ => Backend::new(options.verify),
-        };
-        if let Some(b) = &mut backend {
-            b.dump_clif = options.dump.contains(&Dump::Clif);
-            b.dump_asm = options.dump.contains(&Dump::Asm);
-        }
         Compiler {
+            works: options.mode != Mode::Off && crate::supported(),
             random: Random::new(options.seed),
             budget: Budget::new(options.mode == Mode::On && !options.eager),
             options,
             tuning,
-            backend,
+            backend: None,
             loaded: None,
             facts: Facts::default(),
             regions: Vec::new(),
@@ -323,6 +318,23 @@ impl Compiler {
         }
     }
 
+    /// Exits by the instruction that they left to, most first.
+    fn exits_at(&self) -> Vec<(&'static str, u64)> {
+        let Some(loaded) = &self.loaded else {
+            return Vec::new();
+        };
+        let mut all: FxHashMap<&'static str, u64> = FxHashMap::default();
+        for exit in self.exits.iter().filter(|e| e.taken > 0) {
+            let (f, pc) = loaded.place(exit.to.at);
+            if let Ok(i) = decode(&loaded.program().functions[f.index()].code, pc) {
+                *all.entry(i.op.info().mnemonic).or_default() += exit.taken;
+            }
+        }
+        let mut all: Vec<_> = all.into_iter().collect();
+        all.sort_unstable_by_key(|(name, n)| (std::cmp::Reverse(*n), *name));
+        all
+    }
+
     /// Has the interpreter execute an operation that was left because of what it was given; whether that is new.
     fn stepped(&mut self, region: usize, ctx: CtxId, at: usize) -> bool {
         let Some(loaded) = &self.loaded else {
@@ -488,7 +500,13 @@ impl Compiler {
             );
         }
         let first = self.exits.len() as u64 + 1;
-        let backend = self.backend.as_mut().ok_or(Abort::Backend)?;
+        if self.backend.is_none() {
+            self.backend = Backend::new(self.options.verify, &self.options.dump);
+        }
+        let Some(backend) = &mut self.backend else {
+            self.works = false;
+            return Err(Abort::Backend);
+        };
         let (f, pc) = loaded.place(self.regions[id].at);
         let name = format!("jet:{}+{pc}", program.function_name(f));
         let code = match backend.compile(&loaded, id, &name, &g, first) {
@@ -529,6 +547,7 @@ impl Compiler {
         }
         self.stats.regions += 1;
         self.stats.bytes += code.bytes as u64;
+        self.stats.instructions += code.instructions as u64;
         self.stats.foreign += u64::from(code.foreign);
         self.log(|| {
             format!(
@@ -582,7 +601,7 @@ impl Drop for Compiler {
 
 impl Jit for Compiler {
     fn thresholds(&self) -> (u32, u32) {
-        if self.backend.is_none() {
+        if !self.works {
             return (u32::MAX, u32::MAX);
         }
         (self.tuning.loop_count, self.tuning.entry_count)
@@ -599,9 +618,10 @@ impl Jit for Compiler {
         };
         let known = self.by_root.get(&at).copied();
         let cost = match known.map(|id| &self.regions[id]) {
-            _ if self.backend.is_none() => None,
+            _ if !self.works => None,
             Some(region) => region.waits.then_some(region.cost),
-            None => Some(Duration::ZERO),
+            // Recording takes time too.
+            None => Some(self.budget.estimate(0)),
         };
         let Some(cost) = cost else {
             plug.count(at, u32::MAX);
@@ -743,6 +763,7 @@ impl Jit for Compiler {
         aborts.sort();
         JitStats {
             aborts,
+            exits_at: self.exits_at(),
             compile_us: self.budget.spent().as_micros() as u64,
             ..self.stats.clone()
         }

@@ -23,6 +23,8 @@ pub(crate) struct Meter {
     pub left: u64,
     /// Units handed out.
     pub granted: u64,
+    /// Of what was used, what machine code and its steps used.
+    pub native: u64,
     /// When the run must end.
     pub deadline: Option<Instant>,
     /// Set by the embedder to end the run.
@@ -35,9 +37,28 @@ impl Meter {
         Meter {
             left: limit.unwrap_or(u64::MAX),
             granted: 0,
+            native: 0,
             deadline: None,
             cancel: Arc::new(AtomicBool::new(false)),
         }
+    }
+}
+
+impl Meter {
+    /// Machine code begins, or ends, with so much left of the slice; counted modulo 2^64, so that nothing is kept in between.
+    #[inline(always)]
+    pub(crate) fn enter_native(&mut self, left: i64) {
+        self.native = self
+            .native
+            .wrapping_sub(self.granted.wrapping_sub(left as u64));
+    }
+
+    /// See [`Meter::enter_native`].
+    #[inline(always)]
+    pub(crate) fn leave_native(&mut self, left: i64) {
+        self.native = self
+            .native
+            .wrapping_add(self.granted.wrapping_sub(left as u64));
     }
 }
 

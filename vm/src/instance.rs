@@ -427,7 +427,11 @@ impl Instance {
 
     /// What the compiler of machine code did, if there is one.
     pub fn jit_stats(&self) -> Option<crate::plug::JitStats> {
-        Some(self.ctx.jit.as_ref()?.jit.stats())
+        let stats = self.ctx.jit.as_ref()?.jit.stats();
+        Some(crate::plug::JitStats {
+            fuel: self.ctx.meter.native,
+            ..stats
+        })
     }
 
     /// What the grants cover, by capability, for messages.

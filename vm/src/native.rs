@@ -183,7 +183,10 @@ handler! { #[inline(never)] fn hot[](s) {
         return s.tail(ask);
     }
     let enter = core::mem::transmute::<*const (), Entry>(code);
+    (*s.ctx).meter.enter_native(s.fuel);
     let back = enter(s.ctx, s.regs, s.heap, s.fuel);
+    let left = if back.fuel >= 0 { back.fuel } else { (*s.ctx).fuel };
+    (*s.ctx).meter.leave_native(left);
     if back.fuel >= 0 {
         return crate::ops_call::leave(s, back.fuel, back.value);
     }

@@ -85,12 +85,18 @@ pub struct JitStats {
     pub regions: u64,
     /// Bytes of machine code.
     pub bytes: u64,
+    /// Instructions of the back end's own form that these were made of.
+    pub instructions: u64,
+    /// Fuel that machine code used, with the instructions that it had the interpreter execute.
+    pub fuel: u64,
     /// Regions that were emitted for another machine too, to see that they can be.
     pub foreign: u64,
     /// Microseconds spent compiling.
     pub compile_us: u64,
     /// Times that machine code was left by an exit.
     pub exits: u64,
+    /// The same by the instruction that the interpreter went on with, most first.
+    pub exits_at: Vec<(&'static str, u64)>,
     /// Attempts that failed, by reason.
     pub aborts: Vec<(String, u64)>,
 }
