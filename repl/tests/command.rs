@@ -338,9 +338,13 @@ fn stats_say_what_it_cost_and_what_ran() {
     assert_eq!(again["fuel"], stats["fuel"]);
     assert!(again["full"]["collections"].as_u64().unwrap() > 0);
     assert!(again["full"]["p50_ms"].as_f64().unwrap() > 0.0);
-    folder
-        .run("hello.jet --stats")
-        .expect(0, "hello\n", &["engine interpreter"]);
+    let told = |flags: &str, engine: &str| {
+        let told = format!("engine {engine}");
+        let ran = folder.run(&format!("hello.jet --stats {flags}"));
+        ran.expect(0, "hello\n", &[&told]);
+    };
+    told("--jit=off", "interpreter");
+    told("", jet_jit::Mode::On.engine());
 }
 
 #[test]

@@ -349,12 +349,7 @@ struct LimitArgs {
 #[command(next_help_heading = "Modes")]
 struct ModeArgs {
     /// Whether hot code becomes machine code.
-    #[arg(
-        long,
-        value_name = "MODE",
-        require_equals = true,
-        default_value = "off"
-    )]
+    #[arg(long, value_name = "MODE", require_equals = true, default_value = "on")]
     jit: JitMode,
     /// Tells on standard error what is recorded and compiled, and why not.
     #[arg(long)]
