@@ -317,9 +317,11 @@ impl Module {
         config: &Config,
         audit: Option<AuditSink>,
     ) -> Result<Report, InstanceError> {
+        // Machine code allocates without telling anybody.
         let compiles = config.jit.mode != jet_jit::Mode::Off
             && jet_jit::supported()
-            && !self.loaded.is_observed();
+            && !self.loaded.is_observed()
+            && !config.observe.allocations;
         let vm_config = jet_vm::Config {
             limits: config.limits.clone(),
             gc: match config.gc {
