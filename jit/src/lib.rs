@@ -43,6 +43,8 @@ pub enum Mode {
     Off,
     /// Machine code for hot code.
     On,
+    /// Machine code of what comes a second time, whatever compiling takes: for tests, whose programs are short.
+    Eager,
     /// Machine code at once, with forced exits and small regions.
     Stress,
 }
@@ -54,6 +56,7 @@ impl Mode {
         match self {
             Mode::Off => "off",
             Mode::On => "on",
+            Mode::Eager => "eager",
             Mode::Stress => "stress",
         }
     }
@@ -105,8 +108,6 @@ pub struct Options {
     pub seed: u64,
     /// Passes of the optimiser.
     pub passes: Passes,
-    /// Whether `On` compiles at once, for tests.
-    pub eager: bool,
     /// Whether indices of arrays are masked too, so that speculation cannot read behind their ends.
     pub masked: bool,
     /// Whether Cranelift and we check what we make.
@@ -121,7 +122,6 @@ impl Default for Options {
             dump: Vec::new(),
             seed: 0,
             passes: Passes::default(),
-            eager: false,
             masked: false,
             verify: cfg!(debug_assertions),
         }

@@ -109,11 +109,11 @@ impl Compiler {
     /// A compiler for one instance.
     #[must_use]
     pub fn new(options: Options) -> Compiler {
-        let tuning = Tuning::of(options.mode, options.eager);
+        let tuning = Tuning::of(options.mode);
         Compiler {
             works: options.mode != Mode::Off && crate::supported(),
             random: Random::new(options.seed),
-            budget: Budget::new(options.mode == Mode::On && !options.eager),
+            budget: Budget::new(options.mode == Mode::On),
             options,
             tuning,
             backend: None,

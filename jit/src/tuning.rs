@@ -28,7 +28,8 @@ pub(crate) struct Tuning {
 }
 
 impl Tuning {
-    pub fn of(mode: Mode, eager: bool) -> Tuning {
+    pub fn of(mode: Mode) -> Tuning {
+        let eager = mode == Mode::Eager;
         match mode {
             Mode::Stress => Tuning {
                 loop_count: 1,

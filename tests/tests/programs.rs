@@ -26,7 +26,7 @@ type Mode = (&'static str, i32);
 /// The first is the reference for fuel.
 const MODES: &[Mode] = &[
     ("--jit=off", 0),
-    ("--jit=on", 0),
+    ("--jit=eager", 0),
     ("--jit=stress", 0),
     ("--jit=off", 1),
     ("--jit=stress", 7),
@@ -208,7 +208,7 @@ fn check(case: &Case, compiled: &AtomicUsize) -> Result<(), String> {
     ];
     for (target, modes) in targets {
         for mode in MODES.iter().take(modes) {
-            let at_once = mode.0 == "--jit=stress";
+            let at_once = ["--jit=eager", "--jit=stress"].contains(&mode.0);
             let mode = case.flags_of(*mode);
             let got = run(target, case, &mode);
             regions += if at_once { got.regions } else { 0 };

@@ -398,6 +398,8 @@ pub enum JitMode {
     Off,
     /// Machine code for hot code.
     On,
+    /// Machine code of what comes a second time.
+    Eager,
     /// Machine code at once, with forced exits.
     Stress,
 }
@@ -407,6 +409,7 @@ impl From<JitMode> for jet_jit::Mode {
         match mode {
             JitMode::Off => jet_jit::Mode::Off,
             JitMode::On => jet_jit::Mode::On,
+            JitMode::Eager => jet_jit::Mode::Eager,
             JitMode::Stress => jet_jit::Mode::Stress,
         }
     }

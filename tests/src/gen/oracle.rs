@@ -64,8 +64,6 @@ fn native(mode: jet_jit::Mode, seed: u64) -> Option<Box<dyn jet_vm::plug::Jit>> 
         mode,
         seed,
         verify: true,
-        // Generated programs are short: what is hot in them is what comes a second time.
-        eager: mode == jet_jit::Mode::On,
         ..jet_jit::Options::default()
     };
     Some(Box::new(jet_jit::Compiler::new(options)))
@@ -136,7 +134,8 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "machine code",
         from: From::Counting,
-        set: |c, t| c.jit = native(jet_jit::Mode::On, t.seed),
+        // Generated programs are short.
+        set: |c, t| c.jit = native(jet_jit::Mode::Eager, t.seed),
         collections: 0,
     },
 ];

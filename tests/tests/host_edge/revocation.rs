@@ -125,7 +125,7 @@ fn no_call_begins_after_a_revocation() {
                     mode: if round % 4 == 0 {
                         jet_jit::Mode::Off
                     } else {
-                        jet_jit::Mode::On
+                        jet_jit::Mode::Eager
                     },
                     ..jet_jit::Options::default()
                 },
