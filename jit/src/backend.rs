@@ -42,6 +42,16 @@ pub(crate) struct Backend {
     dump_asm: bool,
 }
 
+/// What a module was given to define.
+struct Built {
+    /// Functions with their bytes, the entry last.
+    functions: Vec<(FuncId, usize)>,
+    /// Instructions that Cranelift was given.
+    instructions: usize,
+    /// Texts that were asked for.
+    text: String,
+}
+
 /// Machine code of a region.
 pub(crate) struct Compiled {
     /// Its entry.
@@ -109,7 +119,11 @@ impl Backend {
         let mut module = JITModule::new(builder);
         let mut cx = module.make_context();
         let built = self.build(&mut module, &mut cx, (loaded, name), g, first_exit);
-        let (functions, instructions, text) = match built {
+        let Built {
+            functions,
+            instructions,
+            text,
+        } = match built {
             Ok(built) => built,
             Err(text) => {
                 // SAFETY: nothing of the module was given out.
@@ -140,7 +154,7 @@ impl Backend {
     }
 
     /// Defines the region's function, and where it calls itself the one by which the interpreter enters; gives
-    /// each with its bytes, the entry last, the number of instructions, and the texts.
+    /// what came of it.
     fn build(
         &mut self,
         module: &mut JITModule,
@@ -148,7 +162,7 @@ impl Backend {
         (loaded, name): (&Loaded, &str),
         g: &Graph,
         first_exit: u64,
-    ) -> Result<(Vec<(FuncId, usize)>, usize, String), String> {
+    ) -> Result<Built, String> {
         let conv = self.isa.default_call_conv();
         let signature = if g.own.is_some() {
             own_signature(conv, g)
@@ -167,9 +181,14 @@ impl Backend {
             return Err(String::from("a graph that its verifier does not accept"));
         }
         let instructions = cx.func.dfg.num_insts();
-        let (bytes, mut text) = self.define(module, cx, id)?;
+        let (bytes, text) = self.define(module, cx, id)?;
+        let mut built = Built {
+            functions: vec![(id, bytes)],
+            instructions,
+            text,
+        };
         let Some(stride) = g.own else {
-            return Ok((vec![(id, bytes)], instructions, text));
+            return Ok(built);
         };
         let entry = declare(module, &format!("{name} entry"), &entry_signature(conv))?;
         module.clear_context(cx);
@@ -179,8 +198,9 @@ impl Backend {
         let b = emit_own::entry(builder, &self.abi, g, own, stride);
         b.finalize(self.isa.frontend_config());
         let (more, second) = self.define(module, cx, entry)?;
-        text.push_str(&second);
-        Ok((vec![(id, bytes), (entry, more)], instructions, text))
+        built.functions.push((entry, more));
+        built.text.push_str(&second);
+        Ok(built)
     }
 
     /// Compiles what the context holds; gives its size and the texts that were asked for.

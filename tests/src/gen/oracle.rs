@@ -158,7 +158,7 @@ impl Which {
             (Which::All, _) => true,
             (Which::Interpreted, from) => from != From::Counting,
             (Which::Native, From::Counting) => {
-                !mode.name.contains("stress") || (mode.collections > 0) == (seed % 2 == 0)
+                !mode.name.contains("stress") || (mode.collections > 0) == seed.is_multiple_of(2)
             }
             (Which::Native, _) => mode.name == MODES[0].name,
         }
