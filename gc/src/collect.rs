@@ -15,15 +15,11 @@
 
 use crate::account::next_full;
 use crate::cage::{Cage, PAGE_SHIFT};
-use crate::chunk::{
-    AGED, Chunk, FREE, FROM, FROM_AGED, LARGE_KEPT, LARGE_REST, LARGE_WHITE, OLD, PageTable,
-};
+use crate::chunk::{AGED, Chunk, FREE, FROM, FROM_AGED, LARGE_KEPT, LARGE_REST, LARGE_WHITE, OLD};
 use crate::copies::Copies;
-use crate::external::ExternalTable;
 use crate::heap::{GcMode, Heap, OutOfMemory, OutOfMemoryCause, Roots, SMALL_CHUNK};
 use crate::layout::{GC_BITS, GC_OLD, GRANULE_SHIFT, Header};
-use crate::remembered::Remembered;
-use crate::scan::{Scan, copy_object, size_at};
+use crate::scan::{Scan, Shared, copy_object, size_at};
 use crate::stats::Collection;
 use std::time::Instant;
 
@@ -201,33 +197,30 @@ impl Heap {
         roots: &mut dyn Roots,
     ) -> (Work, Option<Chunk>) {
         let mut e = Evacuation::<AGES> {
-            base: self.core.base,
-            cage: &self.cage,
-            pages: self.pages,
+            shared: Shared::new(
+                self.core.base,
+                (&self.cage, self.pages),
+                &mut self.pool,
+                &mut self.external,
+                &mut self.remembered,
+                full,
+            ),
             old: Copies::new(old, OLD),
-            aged: Copies::new(Vec::new(), AGED),
-            pool: &mut self.pool,
             spare,
-            external: &mut self.external,
-            remembered: &mut self.remembered,
-            gray_large: Vec::new(),
-            full,
-            met_young: false,
-            work: Work::default(),
         };
         // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The copy space suffices: see `Heap::required` and `Heap::ages`.
         unsafe {
             if !full {
-                e.work.scanned = e.scan_written(&self.dirty);
+                e.shared.work.scanned = e.scan_written(&self.dirty);
             }
             e.scan_roots(roots, &mut self.handles);
             e.scan_all();
         }
-        let (mut work, unused) = (e.work, e.spare.take());
+        let (mut work, unused) = (e.shared.work, e.spare.take());
         let (old, promoted) = e.old.finish();
-        let (aged, stayed) = e.aged.finish();
+        let (aged, stayed) = e.shared.aged.finish();
         (work.promoted, work.stayed) = (promoted, stayed);
         self.old = old;
         self.put_aged(aged);
@@ -415,69 +408,27 @@ impl Work {
 
 /// One collection under way. `AGES`: what is in `FROM` chunks stays young.
 struct Evacuation<'a, const AGES: bool> {
-    base: *mut u8,
-    cage: &'a Cage,
-    pages: PageTable,
+    shared: Shared<'a>,
     old: Copies,
-    /// What stays young.
-    aged: Copies,
-    pool: &'a mut Vec<Chunk>,
     spare: Option<Chunk>,
-    external: &'a mut ExternalTable,
-    remembered: &'a mut Remembered,
-    /// Large objects that were reached and not scanned yet.
-    gray_large: Vec<u32>,
-    full: bool,
-    met_young: bool,
-    work: Work,
 }
 
-impl<const AGES: bool> Scan for Evacuation<'_, AGES> {
+impl<'h, const AGES: bool> Scan<'h> for Evacuation<'h, AGES> {
     const AGES: bool = AGES;
 
     #[inline(always)]
-    fn base(&self) -> *mut u8 {
-        self.base
+    fn shared(&self) -> &Shared<'h> {
+        &self.shared
     }
 
     #[inline(always)]
-    fn external(&mut self) -> &mut ExternalTable {
-        self.external
-    }
-
-    #[inline(always)]
-    fn pages(&mut self) -> &mut PageTable {
-        &mut self.pages
-    }
-
-    #[inline(always)]
-    fn large(&mut self) -> &mut Vec<u32> {
-        &mut self.gray_large
-    }
-
-    #[inline(always)]
-    fn full(&self) -> bool {
-        self.full
-    }
-
-    #[inline(always)]
-    fn remembered(&mut self) -> &mut Remembered {
-        self.remembered
-    }
-
-    #[inline(always)]
-    fn met_young(&mut self) -> &mut bool {
-        &mut self.met_young
-    }
-
-    #[inline(always)]
-    fn work(&mut self) -> &mut Work {
-        &mut self.work
+    fn shared_mut(&mut self) -> &mut Shared<'h> {
+        &mut self.shared
     }
 
     #[inline(always)]
     unsafe fn forward(&mut self, r: u32) -> u32 {
-        let state = self.pages.of(r);
+        let state = self.shared.pages.of(r);
         if state <= LARGE_REST {
             return r;
         }
@@ -486,7 +437,7 @@ impl<const AGES: bool> Scan for Evacuation<'_, AGES> {
             return unsafe { self.copy(r, state) };
         }
         match state {
-            AGED if AGES => self.met_young = true,
+            AGED if AGES => self.shared.met_young = true,
             // SAFETY: passed on.
             LARGE_WHITE => unsafe { self.keep_large(r) },
             _ => {}
@@ -504,17 +455,21 @@ impl<const AGES: bool> Evacuation<'_, AGES> {
         // SAFETY: an object's header is readable.
         let header = Header(unsafe { source.read() });
         if let Some(to) = header.forwarding() {
-            self.met_young |= AGES && header.0 & GC_OLD == 0;
+            self.shared.met_young |= AGES && header.0 & GC_OLD == 0;
             return to;
         }
         // SAFETY: as above.
         let granules = (unsafe { size_at(source.cast(), header) } >> GRANULE_SHIFT) as u32;
         if state == FROM_AGED {
-            self.work.lived += u64::from(granules) << GRANULE_SHIFT;
+            self.shared.work.lived += u64::from(granules) << GRANULE_SHIFT;
         }
         let stays = AGES && state != FROM_AGED;
-        self.met_young |= stays;
-        let space = if stays { &mut self.aged } else { &mut self.old };
+        self.shared.met_young |= stays;
+        let space = if stays {
+            &mut self.shared.aged
+        } else {
+            &mut self.old
+        };
         let bits = if stays { 0 } else { GC_OLD };
         let to = match space.alloc(granules) {
             Some(to) => to,
@@ -533,9 +488,16 @@ impl<const AGES: bool> Evacuation<'_, AGES> {
     #[cold]
     #[inline(never)]
     fn alloc_in_next(&mut self, stays: bool, granules: u32) -> u32 {
-        let chunk = next_chunk(self.spare.take().or_else(|| self.pool.pop()), self.cage);
-        let space = if stays { &mut self.aged } else { &mut self.old };
-        space.open(chunk, &mut self.pages);
+        let chunk = next_chunk(
+            self.spare.take().or_else(|| self.shared.pool.pop()),
+            self.shared.cage,
+        );
+        let space = if stays {
+            &mut self.shared.aged
+        } else {
+            &mut self.old
+        };
+        space.open(chunk, &mut self.shared.pages);
         match space.alloc(granules) {
             Some(to) => to,
             None => panic!("heap corrupt: object larger than its chunk"),
@@ -555,7 +517,7 @@ impl<const AGES: bool> Evacuation<'_, AGES> {
                     r += (unsafe { self.scan_old(r) } >> GRANULE_SHIFT) as u32;
                 }
             }
-            if AGES && let Some(copies) = self.aged.unscanned() {
+            if AGES && let Some(copies) = self.shared.aged.unscanned() {
                 let mut r = copies.start;
                 while r < copies.end {
                     // SAFETY: as above.
@@ -563,9 +525,9 @@ impl<const AGES: bool> Evacuation<'_, AGES> {
                 }
                 continue;
             }
-            match self.gray_large.pop() {
+            match self.shared.large.pop() {
                 // SAFETY: large objects that were reached are live.
-                Some(entry) => self.work.scanned += unsafe { self.scan_large(entry) },
+                Some(entry) => self.shared.work.scanned += unsafe { self.scan_large(entry) },
                 None => return,
             }
         }

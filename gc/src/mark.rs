@@ -9,18 +9,13 @@
 
 use crate::account::{DIRTY_STEP, MIN_STACK, stack_entries};
 use crate::blocks::{Blocks, LINE, lines_of, marked_in, words_of};
-use crate::cage::Cage;
 use crate::chunk::{
     AGED, Chunk, FROM, FROM_AGED, FROM_OLD, LARGE_KEPT, LARGE_REST, LARGE_WHITE, MARKING, OLD,
-    PageTable,
 };
 use crate::collect::{Kind, POISON, Work, next_chunk};
-use crate::copies::Copies;
-use crate::external::ExternalTable;
 use crate::heap::{Heap, OutOfMemoryCause, Roots};
 use crate::layout::{Format, GC_BITS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, Header};
-use crate::remembered::Remembered;
-use crate::scan::{Scan, copy_object, size_at};
+use crate::scan::{Scan, Shared, copy_object, size_at};
 use crate::side::Side;
 
 /// What a full collection moves out of old blocks.
@@ -146,37 +141,34 @@ impl Heap {
     ) -> Work {
         let (stack, stack_max) = self.take_stack();
         let mut m = Marking::<AGES> {
-            base: self.core.base,
-            cage: &self.cage,
-            pages: self.pages,
+            shared: Shared::new(
+                self.core.base,
+                (&self.cage, self.pages),
+                &mut self.pool,
+                &mut self.external,
+                &mut self.remembered,
+                full,
+            ),
             blocks,
             old: &mut self.old,
-            aged: Copies::new(Vec::new(), AGED),
-            pool: &mut self.pool,
-            external: &mut self.external,
-            remembered: &mut self.remembered,
             stack,
             stack_max,
             overflowed: false,
-            large: Vec::new(),
-            full,
-            met_young: false,
             spare,
-            work: Work::default(),
         };
         // SAFETY: the roots and handles hold live references (their contracts), objects refer to live
         // objects only, and headers describe their objects, so everything reached is an object whose
         // pages are committed. The blocks suffice: see `Heap::required` and `Heap::ages`.
         unsafe {
             if !full {
-                m.work.scanned = m.scan_written(&self.dirty);
+                m.shared.work.scanned = m.scan_written(&self.dirty);
             }
             m.scan_roots(roots, &mut self.handles);
             m.drain();
         }
-        let mut work = m.work;
+        let mut work = m.shared.work;
         self.mark_stack = std::mem::take(&mut m.stack);
-        let (aged, stayed) = m.aged.finish();
+        let (aged, stayed) = m.shared.aged.finish();
         work.stayed = stayed;
         self.put_aged(aged);
         work
@@ -314,75 +306,33 @@ impl Heap {
 
 /// One collection under way. `AGES`: what was allocated since the last stays young.
 struct Marking<'a, const AGES: bool> {
-    base: *mut u8,
-    cage: &'a Cage,
-    pages: PageTable,
+    shared: Shared<'a>,
     blocks: &'a mut Blocks,
     old: &'a mut Vec<Chunk>,
-    /// What stays young.
-    aged: Copies,
-    pool: &'a mut Vec<Chunk>,
-    external: &'a mut ExternalTable,
-    remembered: &'a mut Remembered,
     /// Marked objects that were not scanned yet.
     stack: Vec<u32>,
     stack_max: usize,
     overflowed: bool,
-    /// Large objects that were reached and not scanned yet.
-    large: Vec<u32>,
-    full: bool,
-    met_young: bool,
     /// Bytes of old objects that may still go into fresh blocks.
     spare: u64,
-    work: Work,
 }
 
-impl<const AGES: bool> Scan for Marking<'_, AGES> {
+impl<'h, const AGES: bool> Scan<'h> for Marking<'h, AGES> {
     const AGES: bool = AGES;
 
     #[inline(always)]
-    fn base(&self) -> *mut u8 {
-        self.base
+    fn shared(&self) -> &Shared<'h> {
+        &self.shared
     }
 
     #[inline(always)]
-    fn external(&mut self) -> &mut ExternalTable {
-        self.external
-    }
-
-    #[inline(always)]
-    fn pages(&mut self) -> &mut PageTable {
-        &mut self.pages
-    }
-
-    #[inline(always)]
-    fn large(&mut self) -> &mut Vec<u32> {
-        &mut self.large
-    }
-
-    #[inline(always)]
-    fn full(&self) -> bool {
-        self.full
-    }
-
-    #[inline(always)]
-    fn remembered(&mut self) -> &mut Remembered {
-        self.remembered
-    }
-
-    #[inline(always)]
-    fn met_young(&mut self) -> &mut bool {
-        &mut self.met_young
-    }
-
-    #[inline(always)]
-    fn work(&mut self) -> &mut Work {
-        &mut self.work
+    fn shared_mut(&mut self) -> &mut Shared<'h> {
+        &mut self.shared
     }
 
     #[inline(always)]
     unsafe fn forward(&mut self, r: u32) -> u32 {
-        let state = self.pages.of(r);
+        let state = self.shared.pages.of(r);
         // SAFETY: passed on.
         unsafe {
             if state <= LARGE_REST {
@@ -393,7 +343,7 @@ impl<const AGES: bool> Scan for Marking<'_, AGES> {
             }
             match state {
                 AGED if AGES => {
-                    self.met_young = true;
+                    self.shared.met_young = true;
                     r
                 }
                 MARKING => {
@@ -430,7 +380,7 @@ impl<const AGES: bool> Marking<'_, AGES> {
             (header, granules)
         };
         self.blocks.mark_lines(r, granules);
-        self.work.live += u64::from(granules) << GRANULE_SHIFT;
+        self.shared.work.live += u64::from(granules) << GRANULE_SHIFT;
         self.push(r, header);
     }
 
@@ -474,16 +424,16 @@ impl<const AGES: bool> Marking<'_, AGES> {
         unsafe {
             let header = Header(self.at(r).cast::<u64>().read());
             if let Some(to) = header.forwarding() {
-                self.met_young |= AGES && header.0 & GC_OLD == 0;
+                self.shared.met_young |= AGES && header.0 & GC_OLD == 0;
                 return to;
             }
             let (_, granules) = self.header(r);
             if state == FROM_AGED {
-                self.work.lived += u64::from(granules) << GRANULE_SHIFT;
+                self.shared.work.lived += u64::from(granules) << GRANULE_SHIFT;
             } else if AGES {
                 return self.copy_young(r, granules, header);
             }
-            let to = match self.blocks.alloc(granules, self.old, &self.pages) {
+            let to = match self.blocks.alloc(granules, self.old, &self.shared.pages) {
                 Some(to) => to,
                 None => self.alloc_fresh(granules),
             };
@@ -496,8 +446,8 @@ impl<const AGES: bool> Marking<'_, AGES> {
     /// `r` leads to an object of so many granules with this header, which stays young.
     #[inline(always)]
     unsafe fn copy_young(&mut self, r: u32, granules: u32, header: Header) -> u32 {
-        self.met_young = true;
-        let to = match self.aged.alloc(granules) {
+        self.shared.met_young = true;
+        let to = match self.shared.aged.alloc(granules) {
             Some(to) => to,
             None => self.alloc_young(granules),
         };
@@ -514,9 +464,9 @@ impl<const AGES: bool> Marking<'_, AGES> {
     #[cold]
     #[inline(never)]
     fn alloc_young(&mut self, granules: u32) -> u32 {
-        let chunk = next_chunk(self.pool.pop(), self.cage);
-        self.aged.open(chunk, &mut self.pages);
-        match self.aged.alloc(granules) {
+        let chunk = next_chunk(self.shared.pool.pop(), self.shared.cage);
+        self.shared.aged.open(chunk, &mut self.shared.pages);
+        match self.shared.aged.alloc(granules) {
             Some(r) => r,
             None => panic!("heap corrupt: object larger than its chunk"),
         }
@@ -542,12 +492,13 @@ impl<const AGES: bool> Marking<'_, AGES> {
             // Whether it goes into a hole or not, it counts as if it took fresh room where that is what is left.
             let to = if self.spare >= bytes {
                 self.spare -= bytes;
-                match self.blocks.alloc(granules, self.old, &self.pages) {
+                match self.blocks.alloc(granules, self.old, &self.shared.pages) {
                     Some(to) => Some(to),
                     None => Some(self.alloc_fresh(granules)),
                 }
             } else {
-                self.blocks.alloc_in_hole(granules, self.old, &self.pages)
+                self.blocks
+                    .alloc_in_hole(granules, self.old, &self.shared.pages)
             };
             match to {
                 Some(to) => {
@@ -577,19 +528,19 @@ impl<const AGES: bool> Marking<'_, AGES> {
         self.blocks.side.mark(to);
         self.blocks.mark_lines(to, granules);
         let bytes = u64::from(granules) << GRANULE_SHIFT;
-        self.work.live += bytes;
-        self.work.promoted += bytes;
+        self.shared.work.live += bytes;
+        self.shared.work.promoted += bytes;
         self.push(to, header);
     }
 
     #[cold]
     #[inline(never)]
     fn alloc_fresh(&mut self, granules: u32) -> u32 {
-        let mut block = next_chunk(self.pool.pop(), self.cage);
+        let mut block = next_chunk(self.shared.pool.pop(), self.shared.cage);
         block.dirty = true;
         // The lines say what of it holds objects.
         block.top = block.bump_end();
-        self.pages.set_chunk(&block, OLD);
+        self.shared.pages.set_chunk(&block, OLD);
         self.old.push(block);
         self.blocks.open(self.old);
         match self.blocks.alloc_in_fresh(granules) {
@@ -609,15 +560,15 @@ impl<const AGES: bool> Marking<'_, AGES> {
                 while let Some(r) = self.stack.pop() {
                     self.scan_old(r);
                 }
-                if AGES && let Some(copies) = self.aged.unscanned() {
+                if AGES && let Some(copies) = self.shared.aged.unscanned() {
                     let mut r = copies.start;
                     while r < copies.end {
                         r += (self.scan_object(r) >> GRANULE_SHIFT) as u32;
                     }
                     continue;
                 }
-                if let Some(entry) = self.large.pop() {
-                    self.work.scanned += self.scan_large(entry);
+                if let Some(entry) = self.shared.large.pop() {
+                    self.shared.work.scanned += self.scan_large(entry);
                     continue;
                 }
             }

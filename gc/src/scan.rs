@@ -4,9 +4,10 @@
 //! describes; an old object that refers to one that stays young is in the remembered set afterwards, or the card with
 //! the reference is set.
 
-use crate::cage::{PAGE, PAGE_GRANULES, PAGE_SHIFT};
-use crate::chunk::{CARD_SHIFT, LARGE_KEPT, LARGE_WHITE, PageTable};
+use crate::cage::{Cage, PAGE, PAGE_GRANULES, PAGE_SHIFT};
+use crate::chunk::{AGED, CARD_SHIFT, Chunk, LARGE_KEPT, LARGE_WHITE, PageTable};
 use crate::collect::Work;
+use crate::copies::Copies;
 use crate::external::ExternalTable;
 use crate::handles::HandleTable;
 use crate::heap::Roots;
@@ -22,34 +23,68 @@ const AHEAD: usize = 8;
 /// Set in the reference of a large object (which starts a page) of which only what has cards is to be scanned.
 const CARDS_ONLY: u32 = 1;
 
+/// What every collection has, whatever the old space.
+pub(crate) struct Shared<'h> {
+    /// Address of reference 0.
+    pub base: *mut u8,
+    /// Where chunks are.
+    pub cage: &'h Cage,
+    /// What the pages of the cage are used for.
+    pub pages: PageTable,
+    /// Chunks for copies.
+    pub pool: &'h mut Vec<Chunk>,
+    /// The external buffers.
+    pub external: &'h mut ExternalTable,
+    /// The remembered set.
+    pub remembered: &'h mut Remembered,
+    /// Whether the whole heap is collected.
+    pub full: bool,
+    /// Copies of what stays young.
+    pub aged: Copies,
+    /// Large objects that were reached and not scanned yet: references, with `CARDS_ONLY`.
+    pub large: Vec<u32>,
+    /// Set when a reference is forwarded to an object that stays young.
+    pub met_young: bool,
+    /// What was done.
+    pub work: Work,
+}
+
+impl<'h> Shared<'h> {
+    /// Nothing is done.
+    pub fn new(
+        base: *mut u8,
+        (cage, pages): (&'h Cage, PageTable),
+        pool: &'h mut Vec<Chunk>,
+        external: &'h mut ExternalTable,
+        remembered: &'h mut Remembered,
+        full: bool,
+    ) -> Shared<'h> {
+        Shared {
+            base,
+            cage,
+            pages,
+            pool,
+            external,
+            remembered,
+            full,
+            aged: Copies::new(Vec::new(), AGED),
+            large: Vec::new(),
+            met_young: false,
+            work: Work::default(),
+        }
+    }
+}
+
 /// A collection under way.
-pub(crate) trait Scan {
+pub(crate) trait Scan<'h> {
     /// Whether survivors may stay young.
     const AGES: bool;
 
-    /// Address of reference 0.
-    fn base(&self) -> *mut u8;
+    /// What every collection has.
+    fn shared(&self) -> &Shared<'h>;
 
-    /// The external buffers.
-    fn external(&mut self) -> &mut ExternalTable;
-
-    /// What the pages of the cage are used for.
-    fn pages(&mut self) -> &mut PageTable;
-
-    /// Large objects that were reached and not scanned yet: references, with `CARDS_ONLY`.
-    fn large(&mut self) -> &mut Vec<u32>;
-
-    /// Whether the whole heap is collected.
-    fn full(&self) -> bool;
-
-    /// The remembered set.
-    fn remembered(&mut self) -> &mut Remembered;
-
-    /// Set when a reference is forwarded to an object that stays young.
-    fn met_young(&mut self) -> &mut bool;
-
-    /// What was done.
-    fn work(&mut self) -> &mut Work;
+    /// The same, to change it.
+    fn shared_mut(&mut self) -> &mut Shared<'h>;
 
     /// Where the object is after the collection.
     ///
@@ -60,7 +95,9 @@ pub(crate) trait Scan {
     /// Address of a reference.
     #[inline(always)]
     fn at(&self, r: u32) -> *mut u8 {
-        self.base().wrapping_add((r as usize) << GRANULE_SHIFT)
+        self.shared()
+            .base
+            .wrapping_add((r as usize) << GRANULE_SHIFT)
     }
 
     /// Forwards what the roots and handles hold.
@@ -92,27 +129,27 @@ pub(crate) trait Scan {
         unsafe {
             for &(array, page) in dirty {
                 // New ones are scanned when they are reached.
-                if self.pages().of(array) == LARGE_KEPT {
+                if self.shared_mut().pages.of(array) == LARGE_KEPT {
                     bytes += self.scan_cards(array, page);
                 }
             }
             let mut kept = 0;
-            for i in 0..self.remembered().objects().len() {
-                let r = self.remembered().objects()[i];
+            for i in 0..self.shared().remembered.objects().len() {
+                let r = self.shared().remembered.objects()[i];
                 // A new array that is called old is scanned when it is reached; it may be dead.
-                if self.pages().of(r) == LARGE_WHITE {
+                if self.shared_mut().pages.of(r) == LARGE_WHITE {
                     continue;
                 }
                 let size = self.scan_remembered(r);
                 bytes += size;
-                if *self.met_young() {
-                    self.work().again += size;
+                if self.shared().met_young {
+                    self.shared_mut().work.again += size;
                     self.set_remembered(r);
-                    self.remembered().put(kept, r);
+                    self.shared_mut().remembered.put(kept, r);
                     kept += 1;
                 }
             }
-            self.remembered().truncate(kept);
+            self.shared_mut().remembered.truncate(kept);
         }
         bytes
     }
@@ -131,10 +168,13 @@ pub(crate) trait Scan {
             p.write(before & !GC_BITS | GC_OLD);
             before
         };
-        self.pages().set(r / PAGE_GRANULES, 1, LARGE_KEPT);
+        self.shared_mut()
+            .pages
+            .set(r / PAGE_GRANULES, 1, LARGE_KEPT);
         // A new array that is called old has had cards from the start, unless all of it was remembered.
-        let cards_only = !self.full() && before & (GC_OLD | GC_REMEMBERED) == GC_OLD;
-        self.large()
+        let cards_only = !self.shared().full && before & (GC_OLD | GC_REMEMBERED) == GC_OLD;
+        self.shared_mut()
+            .large
             .push(if cards_only { r | CARDS_ONLY } else { r });
     }
 
@@ -164,7 +204,7 @@ pub(crate) trait Scan {
     /// # Safety
     /// `r` leads to an old object.
     unsafe fn scan_remembered(&mut self, r: u32) -> u64 {
-        *self.met_young() = false;
+        self.shared_mut().met_young = false;
         // SAFETY: an object's header is readable and writable.
         unsafe {
             let p = self.at(r).cast::<u64>();
@@ -193,10 +233,10 @@ pub(crate) trait Scan {
     /// `r` leads to an old object whose references are live.
     #[inline(always)]
     unsafe fn scan_old(&mut self, r: u32) -> u64 {
-        *self.met_young() = false;
+        self.shared_mut().met_young = false;
         // SAFETY: the caller's promise.
         let bytes = unsafe { self.scan_object(r) };
-        if Self::AGES && *self.met_young() {
+        if Self::AGES && self.shared().met_young {
             // SAFETY: as above.
             unsafe { self.remember(r, bytes) };
         }
@@ -210,8 +250,8 @@ pub(crate) trait Scan {
     unsafe fn remember(&mut self, r: u32, bytes: u64) {
         // SAFETY: the caller's promise.
         if !unsafe { self.set_remembered(r) } {
-            self.work().again += bytes;
-            self.remembered().push(r);
+            self.shared_mut().work.again += bytes;
+            self.shared_mut().remembered.push(r);
         }
     }
 
@@ -221,7 +261,7 @@ pub(crate) trait Scan {
     /// # Safety
     /// `array` leads to a reference array, in whose run the page lies.
     unsafe fn scan_cards(&mut self, array: u32, page: u32) -> u64 {
-        let mut cards = self.pages().cards(page);
+        let mut cards = self.shared_mut().pages.cards(page);
         let bytes = u64::from(cards.count_ones()) << CARD_SHIFT;
         let mut kept = 0;
         let from = ((page - array / PAGE_GRANULES) as u64) << PAGE_SHIFT;
@@ -233,7 +273,7 @@ pub(crate) trait Scan {
                 let lowest = cards & cards.wrapping_neg();
                 let card = from + ((cards.trailing_zeros() as u64) << CARD_SHIFT);
                 cards &= cards - 1;
-                *self.met_young() = false;
+                self.shared_mut().met_young = false;
                 let start = card.max(data);
                 let end = (card + (1 << CARD_SHIFT)).min(data + 4 * len);
                 let slots = self.at(array).add(start as usize).cast::<u32>();
@@ -241,13 +281,13 @@ pub(crate) trait Scan {
                 for i in 0..(end.saturating_sub(start) / 4) as usize {
                     self.scan_slot(slots.add(i));
                 }
-                if *self.met_young() {
+                if self.shared().met_young {
                     kept |= lowest;
                 }
             }
         }
-        self.work().again += u64::from(kept.count_ones()) << CARD_SHIFT;
-        self.pages().set_cards(page, kept);
+        self.shared_mut().work.again += u64::from(kept.count_ones()) << CARD_SHIFT;
+        self.shared_mut().pages.set_cards(page, kept);
         bytes
     }
 
@@ -274,7 +314,9 @@ pub(crate) trait Scan {
                 }
                 Some(Format::ExtStr) => {
                     let index = p.add(EXT_INDEX_OFFSET).cast::<u64>().read();
-                    self.external().mark(index, header.0 & GC_OLD != 0);
+                    self.shared_mut()
+                        .external
+                        .mark(index, header.0 & GC_OLD != 0);
                     layout::EXT_STR_SIZE as u64
                 }
                 _ => size_at(p, header),

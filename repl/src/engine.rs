@@ -235,6 +235,12 @@ pub struct Config {
     pub jit: jet_jit::Options,
 }
 
+/// Whether machine code is made for a run: where it can be, and nobody looks at each call (the monitor) or each allocation, which
+/// are the interpreter's.
+pub fn compiles(mode: jet_jit::Mode, observe: jet_vm::Observe, monitored: bool) -> bool {
+    mode != jet_jit::Mode::Off && jet_jit::supported() && !monitored && !observe.allocations
+}
+
 /// When a heap collects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GcChoice {
@@ -317,11 +323,7 @@ impl Module {
         config: &Config,
         audit: Option<AuditSink>,
     ) -> Result<Report, InstanceError> {
-        // Machine code allocates without telling anybody.
-        let compiles = config.jit.mode != jet_jit::Mode::Off
-            && jet_jit::supported()
-            && !self.loaded.is_observed()
-            && !config.observe.allocations;
+        let compiles = compiles(config.jit.mode, config.observe, self.loaded.is_observed());
         let vm_config = jet_vm::Config {
             limits: config.limits.clone(),
             gc: match config.gc {

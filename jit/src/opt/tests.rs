@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 const LEN: Alias = Alias::Len(TypeId(1));
 
-fn exit(g: &mut Graph, fuel: Val, slots: Vec<(u32, Val)>) -> usize {
+/// An exit to the instruction `at` of the root's frame.
+pub(super) fn exit_at(g: &mut Graph, at: usize, fuel: Val, slots: Vec<(u32, Val)>) -> usize {
     let left = Left {
-        at: 0,
+        at,
         base: 0,
         frames: Arc::new([]),
     };
@@ -24,6 +25,10 @@ fn exit(g: &mut Graph, fuel: Val, slots: Vec<(u32, Val)>) -> usize {
         grows: false,
     });
     g.exits.len() - 1
+}
+
+fn exit(g: &mut Graph, fuel: Val, slots: Vec<(u32, Val)>) -> usize {
+    exit_at(g, 0, fuel, slots)
 }
 
 /// `while i < len: list[i]; i += 1`, from `start` on (a constant, or a register).

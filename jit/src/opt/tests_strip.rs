@@ -1,12 +1,11 @@
 //! Loops that run in strips, executed: whatever fuel, lengths and bounds there are, the changed loop ends where the
 //! loop as it was would end, reads nothing behind the end of its list, and checks less.
 
+use super::tests::exit_at;
 use super::{Passes, run};
-use crate::ir::{Alias, Bin, Cc, Edge, Exit, Graph, Op, Term, Ty, Val, Width};
+use crate::ir::{Alias, Bin, Cc, Edge, Graph, Op, Term, Ty, Val, Width};
 use crate::ir_check::verify;
 use jet_bytecode::linked::TypeId;
-use jet_vm::plug::Left;
-use std::sync::Arc;
 
 const COST: u32 = 7;
 /// Slots of the frame.
@@ -37,19 +36,7 @@ struct Input {
 }
 
 fn exit(g: &mut Graph, at: usize, fuel: Val, counter: Val) -> usize {
-    let left = Left {
-        at,
-        base: 0,
-        frames: Arc::new([]),
-    };
-    g.exits.push(Exit {
-        left,
-        ctx: 0,
-        fuel,
-        slots: vec![(COUNTER, counter)],
-        grows: false,
-    });
-    g.exits.len() - 1
+    exit_at(g, at, fuel, vec![(COUNTER, counter)])
 }
 
 /// `do: list[i + beside]; i += step; while i < end`, where going back costs. Exit 0 is before the body, 1 before the test.

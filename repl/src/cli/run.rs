@@ -14,7 +14,7 @@ use super::program;
 use super::{FAILED, INTERRUPTED, LIMIT, OK, REFUSED, USAGE, report_bug, say};
 use crate::audit::{self, Request};
 use crate::audit_log::{self, Arguments};
-use crate::engine::{Config, End, Report};
+use crate::engine::{Config, End, Report, compiles};
 use crate::keys;
 use crate::render::{Style, clean_line};
 use crate::sources::Texts;
@@ -47,8 +47,8 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
     {
         return code;
     }
-    // The monitor looks at calls of the interpreter.
-    let compiles = options.jit != jet_jit::Mode::Off && !options.monitor;
+    let observations = args.observations();
+    let compiles = compiles(options.jit, observations.observe(), options.monitor);
     let (mut module, texts) = match loaded.ready(&args.input, style, compiles) {
         Ok(ready) => ready,
         Err(code) => return code,
@@ -105,7 +105,6 @@ pub(super) fn run(args: &RunArgs, style: Style) -> u8 {
         Err(message) => return fail(USAGE, &message, None),
     };
     let seed = options.seed.unwrap_or_else(random_seed);
-    let observations = args.observations();
     let config = Config {
         limits: options.limits.clone(),
         gc: options.gc,

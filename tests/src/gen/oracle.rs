@@ -43,30 +43,22 @@ pub struct Mode {
     pub name: &'static str,
     /// What is run.
     pub from: From,
-    /// Sets it up.
-    pub set: fn(&mut Config, Turn),
+    /// Whether machine code is made: at once, left by force now and then, or of what is hot.
+    pub jit: jet_jit::Mode,
+    /// Sets up the rest. Gets the period of forced collections.
+    pub set: fn(&mut Config, u32),
     /// Collections that a run may have at most; 0 where none is forced.
     pub collections: u64,
 }
 
-/// What a mode is set up with.
-#[derive(Clone, Copy, Debug)]
-pub struct Turn {
-    /// How often collections are forced: at every so many allocations.
-    pub period: u32,
-    /// For choices by chance.
-    pub seed: u64,
-}
-
-/// Machine code at once, left by force now and then, or of what is hot.
-fn native(mode: jet_jit::Mode, seed: u64) -> Option<Box<dyn jet_vm::plug::Jit>> {
-    let options = jet_jit::Options {
+/// A compiler of machine code, with a seed for what it does by chance.
+fn native(mode: jet_jit::Mode, seed: u64) -> Box<dyn jet_vm::plug::Jit> {
+    Box::new(jet_jit::Compiler::new(jet_jit::Options {
         mode,
         seed,
         verify: true,
         ..jet_jit::Options::default()
-    };
-    Some(Box::new(jet_jit::Compiler::new(options)))
+    }))
 }
 
 /// The modes. All give what the first gives: output, errors, ending with message and place, fuel.
@@ -74,44 +66,51 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "source",
         from: From::Source,
+        jit: jet_jit::Mode::Off,
         set: |c, _| c.gc = GcMode::Normal,
         collections: 0,
     },
     Mode {
         name: "bundle",
         from: From::Bundle,
+        jit: jet_jit::Mode::Off,
         set: |c, _| c.gc = GcMode::Normal,
         collections: 0,
     },
     Mode {
         name: "monitored",
         from: From::Monitored,
+        jit: jet_jit::Mode::Off,
         set: |c, _| c.gc = GcMode::Normal,
         collections: 0,
     },
     Mode {
         name: "one generation",
         from: From::Bundle,
+        jit: jet_jit::Mode::Off,
         set: |c, _| c.generational = false,
         collections: 0,
     },
     Mode {
         name: "collections everywhere",
         from: From::Bundle,
-        set: |c, t| c.gc = GcMode::Stress(t.period),
+        jit: jet_jit::Mode::Off,
+        set: |c, period| c.gc = GcMode::Stress(period),
         collections: 40,
     },
     Mode {
         name: "young collections everywhere",
         from: From::Source,
-        set: |c, t| c.gc = GcMode::StressMinor(t.period),
+        jit: jet_jit::Mode::Off,
+        set: |c, period| c.gc = GcMode::StressMinor(period),
         collections: 60,
     },
     Mode {
         name: "collections everywhere, mark-region old space",
         from: From::Bundle,
-        set: |c, t| {
-            c.gc = GcMode::Stress(t.period);
+        jit: jet_jit::Mode::Off,
+        set: |c, period| {
+            c.gc = GcMode::Stress(period);
             c.blocks_from = 0;
         },
         collections: 20,
@@ -119,23 +118,23 @@ pub const MODES: &[Mode] = &[
     Mode {
         name: "machine code under stress",
         from: From::Counting,
-        set: |c, t| c.jit = native(jet_jit::Mode::Stress, t.seed),
+        jit: jet_jit::Mode::Stress,
+        set: |c, _| c.gc = GcMode::Normal,
         collections: 0,
     },
     Mode {
         name: "machine code under stress, with collections",
         from: From::Counting,
-        set: |c, t| {
-            c.gc = GcMode::Stress(t.period);
-            c.jit = native(jet_jit::Mode::Stress, t.seed + 1);
-        },
+        jit: jet_jit::Mode::Stress,
+        set: |c, period| c.gc = GcMode::Stress(period),
         collections: 20,
     },
     Mode {
         name: "machine code",
         from: From::Counting,
         // Generated programs are short.
-        set: |c, t| c.jit = native(jet_jit::Mode::Eager, t.seed),
+        jit: jet_jit::Mode::Eager,
+        set: |c, _| c.gc = GcMode::Normal,
         collections: 0,
     },
 ];
@@ -153,14 +152,15 @@ pub enum Which {
 }
 
 impl Which {
-    fn has(self, mode: &Mode, seed: u64) -> bool {
-        match (self, mode.from) {
+    fn has(self, index: usize, mode: &Mode, seed: u64) -> bool {
+        match (self, mode.jit) {
             (Which::All, _) => true,
-            (Which::Interpreted, from) => from != From::Counting,
-            (Which::Native, From::Counting) => {
-                !mode.name.contains("stress") || (mode.collections > 0) == seed.is_multiple_of(2)
+            (Which::Interpreted, jit) => jit == jet_jit::Mode::Off,
+            (Which::Native, jet_jit::Mode::Off) => index == 0,
+            (Which::Native, jet_jit::Mode::Stress) => {
+                (mode.collections > 0) == seed.is_multiple_of(2)
             }
-            (Which::Native, _) => mode.name == MODES[0].name,
+            (Which::Native, _) => true,
         }
     }
 }
@@ -337,7 +337,7 @@ static REGIONS: [AtomicU64; MODES.len()] = [const { AtomicU64::new(0) }; MODES.l
 /// The modes that make machine code, and how many regions each made in all runs so far.
 pub fn regions() -> Vec<(&'static str, u64)> {
     let all = MODES.iter().zip(&REGIONS);
-    all.filter(|(mode, _)| mode.from == From::Counting)
+    all.filter(|(mode, _)| mode.jit != jet_jit::Mode::Off)
         .map(|(mode, n)| (mode.name, n.load(Ordering::Relaxed)))
         .collect()
 }
@@ -437,9 +437,9 @@ pub fn load(bundle: Bundle, bytes: &[u8]) -> Result<Loads, String> {
 /// Runs in these modes and compares.
 pub fn run_modes(loads: &Loads, args: &[String], which: Which) -> Result<(Run, Ending), String> {
     let mut first: Option<Seen> = None;
-    for (mode, made) in MODES.iter().zip(&REGIONS) {
+    for (index, (mode, made)) in MODES.iter().zip(&REGIONS).enumerate() {
         let seed = first.as_ref().map_or(0, |f| f.0.fuel);
-        if !which.has(mode, seed) {
+        if !which.has(index, mode, seed) {
             continue;
         }
         let program = &loads[mode.from as usize];
@@ -449,8 +449,13 @@ pub fn run_modes(loads: &Loads, args: &[String], which: Which) -> Result<(Run, E
             (Some((_, _, bytes)), n) if n > 0 => 1 + (bytes / 40 / n) as u32,
             _ => 1,
         };
-        let turn = Turn { period, seed };
-        let (other, regions) = run(program, |c| (mode.set)(c, turn), args)?;
+        let set = |c: &mut Config| {
+            (mode.set)(c, period);
+            if mode.jit != jet_jit::Mode::Off {
+                c.jit = Some(native(mode.jit, seed + mode.collections));
+            }
+        };
+        let (other, regions) = run(program, set, args)?;
         made.fetch_add(regions, Ordering::Relaxed);
         if other.0.end.starts_with("trap time") {
             return Err(format!(
