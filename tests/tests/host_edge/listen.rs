@@ -471,6 +471,17 @@ fn main(args: [string]) uses Console + Listen ! ListenError:
     Listen.close(l)
 "#;
 
+const REUSE: &str = r#"
+fn main() uses Listen ! ListenError:
+    let a = Listen.open("127.0.73.1", 0)?
+    let port = Listen.port_of(a)
+    for _ in 0..20:
+        let b = Listen.serve("127.0.73.2", 0, HttpLimits())?
+        Listen.stop(b)
+    Listen.close(a)
+    Listen.close(Listen.open("127.0.73.1", port)?)
+"#;
+
 #[test]
 fn plain_connections() {
     let world = World::new("listen-plain");
@@ -502,8 +513,8 @@ fn plain_connections() {
     assert_eq!(echo(b"stop"), b"stop");
     let ended = ended(server.wait());
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    // Ports are free when the program is over.
-    world.write("reuse.jet", "fn main() uses Listen ! ListenError:\n    let a = Listen.open(\"127.0.0.1\", 0)?\n    let port = Listen.port_of(a)\n    for i in 0..20:\n        let b = Listen.serve(\"127.0.0.2\", 0, HttpLimits())?\n        Listen.stop(b)\n    Listen.close(a)\n    Listen.close(Listen.open(\"127.0.0.1\", port)?)\n");
+    // Ports are free once they are closed. At this address nothing else listens or connects, so nobody can take one in between.
+    world.write("reuse.jet", REUSE);
     let ended = world.run(&["reuse.jet", "--allow-listen", "--untrusted"]);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     for (text, code, message) in [
