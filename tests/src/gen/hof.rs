@@ -31,6 +31,22 @@ pub fn callable(v: Val) -> Result<Callable, Stop> {
     }
 }
 
+/// Whether something in these lines may raise an error that is not caught in them: of what would, some may have been left out again.
+pub(super) fn raises(lines: &[String]) -> bool {
+    let depth = |l: &str| l.len() - l.trim_start().len();
+    // How deep the `try` is in whose body a line stands; each catches all that its body raises.
+    let mut caught: Option<usize> = None;
+    lines.iter().any(|l| {
+        if caught.is_some_and(|d| depth(l) <= d) {
+            caught = None;
+        }
+        if caught.is_none() && l.trim() == "try:" {
+            caught = Some(depth(l));
+        }
+        caught.is_none() && (l.contains(")?") || l.contains("raise "))
+    })
+}
+
 impl Gen {
     /// Something for a borrowed parameter: a literal, a function in scope, a function of the program. It may fail
     /// with the errors of this place.
@@ -51,6 +67,7 @@ impl Gen {
         let e = self.literal_fn(ps, ret, d, false);
         self.closure_errs = before;
         let fails = std::mem::replace(&mut self.fails, outer);
+        let fails = fails && raises(std::slice::from_ref(&e.text));
         self.fails |= fails;
         FunArg {
             text: e.text,

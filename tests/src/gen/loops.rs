@@ -215,7 +215,7 @@ impl Gen {
         let body = self.block(3, d - 1);
         let fails = std::mem::replace(&mut self.fails, outer);
         self.fails |= fails;
-        let fails = fails && raises(&body.lines);
+        let fails = fails && super::hof::raises(&body.lines);
         self.vars.truncate(vars);
         self.cx = cx;
         let mut lines = vec![format!("{}.copy().each(fn({name}):", xs.text_as_receiver())];
@@ -235,20 +235,4 @@ impl Gen {
             }),
         }
     }
-}
-
-/// Whether something in these lines may raise an error that is not caught in them: of what would, some may have been left out again.
-fn raises(lines: &[String]) -> bool {
-    let depth = |l: &str| l.len() - l.trim_start().len();
-    // How deep the `try` is in whose body a line stands; each catches all that its body raises.
-    let mut caught: Option<usize> = None;
-    lines.iter().any(|l| {
-        if caught.is_some_and(|d| depth(l) <= d) {
-            caught = None;
-        }
-        if caught.is_none() && l.trim() == "try:" {
-            caught = Some(depth(l));
-        }
-        caught.is_none() && (l.contains(")?") || l.contains("raise "))
-    })
 }
