@@ -15,6 +15,7 @@ mod budget;
 mod emit;
 mod emit_ops;
 mod emit_own;
+mod inline;
 pub mod ir;
 mod ir_check;
 mod lower;

@@ -11,11 +11,12 @@ use jet_gc::layout::{TYPE_SHIFT, ref_offset};
 use jet_vm::plug::{BOUND, HEADER_WORDS};
 
 use crate::Abort;
-use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, Op, Shown, Target, Term, Val, Width};
+use crate::ir::{Alias, Bin, BlockId, Call, Cc, Edge, ExitId, Op, Shown, Target, Term, Val, Width};
 use crate::lower::{Frame, Lower};
 use crate::lower_ops::Done;
 use crate::paths::{after_call, receiver};
 use crate::region::CtxId;
+use crate::tuning::{CHAIN, TABLE};
 
 impl Lower<'_> {
     /// An inlined call of one of several functions.
@@ -31,24 +32,32 @@ impl Lower<'_> {
             _ => Some(values[self.receiver(i)?.0]),
         };
         let id = object.map(|object| self.type_id(object));
+        let table = match id {
+            Some(id) if callees.len() > CHAIN => self.by_type(i, id, callees, unknown)?,
+            _ => None,
+        };
         let env = self.env.clone();
-        for (callee, child) in callees {
+        for (n, (callee, child)) in callees.iter().enumerate() {
             self.env = env.clone();
             let function = &self.program.functions[callee.index()];
             let mut next = None;
             // The closure, and what stands before the arguments.
             let (mut closure, mut hidden) = (None, Vec::new());
             if let (Some(object), Some(id)) = (object, id) {
-                let miss = if self.region.contexts[*child].bound {
+                let miss = if let Some(hits) = &table {
+                    closure = (i.op == Code::CallFn).then_some(object);
+                    self.cur = hits[n];
+                    None
+                } else if self.region.contexts[*child].bound {
                     let (inner, caps, miss) = self.unbind(object, id, *callee);
                     (closure, hidden) = (Some(inner), caps);
-                    miss
+                    Some(miss)
                 } else {
                     let ids = self.ids_of(i, *callee)?;
                     closure = (i.op == Code::CallFn).then_some(object);
-                    self.one_of(id, &ids)?
+                    Some(self.one_of(id, &ids)?)
                 };
-                next = Some(miss);
+                next = miss;
             }
             let facts = self.facts.of(self.program, *callee);
             let n = facts.kinds.len();
@@ -87,11 +96,50 @@ impl Lower<'_> {
             self.go_to((*child, 0))?;
             match next {
                 Some(miss) => self.cur = miss,
+                None if table.is_some() => {}
                 None => return Ok(()),
             }
         }
-        self.g.blocks[self.cur].term = Term::Exit(unknown);
+        if table.is_none() {
+            self.g.blocks[self.cur].term = Term::Exit(unknown);
+        }
         Ok(())
+    }
+
+    /// Goes on by the type id at once, in a block for each callee, or leaves; none where ids lie too far apart for a table
+    /// or a callee is told by more than the id.
+    fn by_type(
+        &mut self,
+        i: &Instr,
+        id: Val,
+        callees: &[(FnId, CtxId)],
+        unknown: ExitId,
+    ) -> Done<Option<Vec<BlockId>>> {
+        if callees.iter().any(|(_, c)| self.region.contexts[*c].bound) {
+            return Ok(None);
+        }
+        let mut ids = Vec::new();
+        for (n, (callee, _)) in callees.iter().enumerate() {
+            ids.extend(self.ids_of(i, *callee)?.into_iter().map(|id| (id, n)));
+        }
+        let least = ids.iter().map(|(id, _)| *id).min().unwrap_or(0);
+        let ids = ids.into_iter().map(|(id, n)| ((id - least) as usize, n));
+        let ids: Vec<(usize, usize)> = ids.collect();
+        let span = ids.iter().map(|(k, _)| k + 1).max().unwrap_or(0);
+        if span > TABLE {
+            return Ok(None);
+        }
+        let hits: Vec<BlockId> = callees.iter().map(|_| self.g.block()).collect();
+        let miss = self.g.block();
+        self.g.blocks[miss].term = Term::Exit(unknown);
+        let mut edges = vec![Edge::to(miss); span + 1];
+        for (k, n) in ids {
+            edges[k] = Edge::to(hits[n]);
+        }
+        let least = self.int(i64::from(least));
+        let k = self.push(Op::Bin(Bin::Sub, id, least));
+        self.g.blocks[self.cur].term = Term::Switch(k, edges);
+        Ok(Some(hits))
     }
 
     /// Goes on where the type id is one of these; gives the block where it is none.

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jet_bytecode::analysis::decode::{Instr, decode};
-use jet_bytecode::linked::{FnId, LFunction, Program};
-use jet_bytecode::module::FnKind;
+use jet_bytecode::linked::{FnId, Program};
 use jet_bytecode::opcodes::Op as Code;
 use jet_vm::Loaded;
-use jet_vm::plug::{Jit, JitStats, Left, Plug};
+use jet_vm::plug::{HEADER_WORDS, Jit, JitStats, Left, Plug};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::backend::Backend;
 use crate::budget::Budget;
-use crate::paths::{Facts, Paths, receiver};
+use crate::inline::{fits, targets, ways};
+use crate::paths::{Facts, Paths};
 use crate::region::{CtxId, Region};
 use crate::tuning::*;
 use crate::{Abort, Dump, Mode, Options, lower, lower_text, opt, rotate, show};
@@ -91,6 +91,8 @@ pub struct Compiler {
     attempts: FxHashMap<usize, u32>,
     /// Places that were hot once already.
     warm: FxHashSet<usize>,
+    /// Loops that are part of another root's region: which, and whether they still have to wait for that.
+    covered: FxHashMap<usize, (usize, bool)>,
     random: Random,
 }
 
@@ -127,6 +129,7 @@ impl Compiler {
             aborts: FxHashMap::default(),
             attempts: FxHashMap::default(),
             warm: FxHashSet::default(),
+            covered: FxHashMap::default(),
         }
     }
 
@@ -153,38 +156,23 @@ impl Compiler {
         self.log(|| format!("abort {}: {why}", self.name(at)));
     }
 
-    /// Whether a call is inlined; else it stays one.
-    fn inline(&mut self, program: &Program, r: &Recording, pc: u32, callee: FnId) -> bool {
+    /// Whether a call of the recording is inlined; else it stays one.
+    fn inline(&mut self, program: &Program, r: &Recording, call: &Instr, callee: FnId) -> bool {
         let region = &self.regions[r.region];
-        let facts = self.facts.of(program, callee);
-        let f = &program.functions[callee.index()];
-        let [any, looping] = self.tuning.inline;
-        let literal = f.kind == FnKind::Literal;
-        let small =
-            f.code.len() <= if facts.loops { looping } else { any } * if literal { 2 } else { 1 };
-        let fits = region.contexts.len() < self.tuning.contexts
-            && region.contexts[r.ctx].depth < self.tuning.depth;
-        let times = match f.code.len() {
-            n if facts.loops || n > SHORT => 1,
-            n if n > TINY => 2,
-            _ => 3,
-        };
-        // Short callees come cheap; of others not too many in one region.
-        let words: usize = region
-            .contexts
-            .iter()
-            .skip(1)
-            .map(|c| program.functions[c.func.index()].code.len())
-            .sum();
-        let room = if f.code.len() <= SHORT {
-            ROOM
-        } else {
-            ROOM / 2
-        };
+        let function = &program.functions[region.contexts[r.ctx].func.index()];
         // A call that goes many ways stays one: else each way would take a version, and a test at each call.
-        let ways = region.contexts[r.ctx].children.keys();
-        let ways = ways.filter(|(at, ..)| *at == pc).count();
-        small && fits && ways < WAYS && words < room && region.in_chain(r.ctx, callee) < times
+        let few = |l: &Arc<Loaded>| targets(l, function, call).len() <= MANY;
+        let by_type = call.op == Code::CallDyn && self.loaded.as_ref().is_some_and(few);
+        let most = if by_type { MANY } else { WAYS };
+        ways(region, r.ctx, call.pc) < most
+            && fits(
+                &self.tuning,
+                &mut self.facts,
+                program,
+                region,
+                r.ctx,
+                callee,
+            )
     }
 
     /// Notes the instruction at `pc` of function `f` in the frame, which was called by way of a bound function
@@ -219,7 +207,7 @@ impl Compiler {
                         }
                         if let Some(child) = region.child(ctx, last.pc, f, bound) {
                             r.ctx = child;
-                        } else if self.inline(program, r, last.pc, f) {
+                        } else if self.inline(program, r, &last, f) {
                             let region = &mut self.regions[r.region];
                             r.ctx = region.inline(ctx, last.pc, (f, bound), distance);
                             r.news = true;
@@ -275,7 +263,7 @@ impl Compiler {
         }
         if r.ctx == 0 && pc == region.pc && r.last.is_some() {
             r.rounds += 1;
-            if r.rounds >= self.tuning.rounds {
+            if r.rounds >= self.tuning.rounds && r.steps >= self.tuning.round_steps {
                 return false;
             }
         }
@@ -365,6 +353,20 @@ impl Compiler {
         let cost = started.elapsed();
         let region = &mut self.regions[r.region];
         region.waits = matches!(result, Err(Abort::Later));
+        if let Some(loaded) = self
+            .loaded
+            .as_ref()
+            .filter(|_| region.waits || result.is_ok())
+        {
+            for ((ctx, pc), ways) in &region.seen {
+                let func = region.contexts[*ctx].func;
+                for head in ways.iter().filter(|head| *head <= pc) {
+                    self.covered
+                        .entry(loaded.index(func, *head))
+                        .or_insert((r.region, true));
+                }
+            }
+        }
         if region.waits {
             // What was seen is kept; somebody will ask again.
             if region.versions == 0 {
@@ -413,12 +415,29 @@ impl Compiler {
                 continue;
             }
             if i.op == Code::CallDyn {
-                // More ways than can be inlined, and more than a few come: a version each would not get there.
-                let ways = region.contexts[e.ctx].children.keys();
-                let some = ways.filter(|(at, ..)| *at == pc).count() >= WAYS / 4;
+                // More than a few ways: a version each would not get there, so all at once or, where they are too many, a call.
                 let function = &program.functions[f.index()];
-                if some && targets(&loaded, function, &i).len() > WAYS {
-                    region.opaque.insert((e.ctx, pc));
+                let distance = (function.regs.len() + HEADER_WORDS) as u32;
+                let all = targets(&loaded, function, &i);
+                let some = ways(region, e.ctx, pc) >= WAYS / 4;
+                for callee in all.iter().copied().filter(|_| some) {
+                    if region.child(e.ctx, pc, callee, false).is_some() {
+                        continue;
+                    }
+                    if all.len() > MANY
+                        || !fits(
+                            &self.tuning,
+                            &mut self.facts,
+                            program,
+                            region,
+                            e.ctx,
+                            callee,
+                        )
+                    {
+                        region.opaque.insert((e.ctx, pc));
+                        break;
+                    }
+                    region.inline(e.ctx, pc, (callee, false), distance);
                 }
                 continue;
             }
@@ -564,15 +583,6 @@ impl Compiler {
     }
 }
 
-/// The functions that a dynamic call may lead to.
-fn targets(loaded: &Loaded, f: &LFunction, i: &Instr) -> Vec<FnId> {
-    let all = receiver(loaded.program(), f, i).map(|(_, of)| loaded.dyn_targets(of, i.b));
-    let mut all: Vec<FnId> = all.into_iter().flatten().map(|(_, f)| f).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
 impl Drop for Compiler {
     fn drop(&mut self) {
         // Exits that were taken most.
@@ -629,6 +639,15 @@ impl Jit for Compiler {
         };
         if !self.budget.allows(cost) {
             plug.count(at, self.tuning.loop_count);
+            return false;
+        }
+        if known.is_none()
+            && self.tuning.covered > 0
+            && let Some((by, patient)) = self.covered.get_mut(&at)
+            && (std::mem::take(patient) || self.regions[*by].waits)
+        {
+            // The other region is likely to come here first.
+            plug.count(at, self.tuning.covered);
             return false;
         }
         if let Some(rounds) = self.budget.rounds().filter(|_| self.warm.insert(at)) {

@@ -13,8 +13,12 @@ pub(crate) struct Tuning {
     pub exit_count: u32,
     /// Instructions of a recording.
     pub steps: u32,
-    /// Times that a recording of a loop passes its head.
+    /// Times that a recording of a loop passes its head, and instructions: where fewer are all, what comes behind the
+    /// loop belongs to its region.
     pub rounds: u32,
+    pub round_steps: u32,
+    /// How often more a loop has to be hot that is part of another root's region.
+    pub covered: u32,
     /// Words of a function that is inlined: any, with loops.
     pub inline: [usize; 2],
     /// Inlined frames on top of each other.
@@ -37,6 +41,8 @@ impl Tuning {
                 exit_count: 1,
                 steps: 3_000,
                 rounds: 2,
+                round_steps: 0,
+                covered: 0,
                 inline: [60, 30],
                 depth: 3,
                 contexts: 12,
@@ -49,6 +55,8 @@ impl Tuning {
                 exit_count: if eager { 2 } else { 100 },
                 steps: 30_000,
                 rounds: 6,
+                round_steps: 500,
+                covered: if eager { 0 } else { 60_000 },
                 inline: [160, 100],
                 depth: 8,
                 contexts: 100,
@@ -75,8 +83,13 @@ pub(crate) const SHORT: usize = 60;
 /// Words of all inlined functions of a region: beyond that none is inlined, beyond half of it only short ones are.
 pub(crate) const ROOM: usize = 1600;
 
-/// Functions that are inlined at one call.
+/// Functions that are inlined at one call, and at one whose object has a type of a few.
 pub(crate) const WAYS: usize = 16;
+pub(crate) const MANY: usize = 40;
+
+/// Functions at one call up to which their types are tested one after the other, and most type ids of a table for more.
+pub(crate) const CHAIN: usize = 16;
+pub(crate) const TABLE: usize = 128;
 
 /// Most ways of a switch that all become ways of a region when one was left by.
 pub(crate) const SWITCH: usize = 80;

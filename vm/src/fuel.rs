@@ -14,8 +14,9 @@ use jet_bytecode::opcodes::TrapKind;
 use crate::ctx::Ctx;
 use crate::dispatch::{S, TRAPPED, handler};
 
-/// Units of a slice: some tens of microseconds.
-const SLICE: u64 = 1 << 16;
+/// Units of a slice: about a millisecond of the interpreter. Machine code is left at the end of each, and charges of loops behind loops cover
+/// all of the ways that lead there, so that some use them up in a fraction of that.
+const SLICE: u64 = 1 << 20;
 
 /// What is not in the slice.
 pub(crate) struct Meter {
