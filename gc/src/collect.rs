@@ -288,12 +288,17 @@ impl Heap {
             self.full_threshold = next_full(live, self.watch.growth);
             self.allocated_at_full = self.stats.bytes_allocated;
         }
-        let keeps_pool = self.grown || self.chunk_bytes == SMALL_CHUNK;
-        self.trim_pool(if keeps_pool {
-            self.reserve(self.young_budget) * 2 + live / 4
-        } else {
-            0
-        });
+        // What the heap grows by until the next full collection is likely to be what it grew by before: to give that back and
+        // take it again costs more than all of the collecting.
+        let young = self.reserve(self.young_budget) * 2;
+        if !self.grown && self.chunk_bytes != SMALL_CHUNK {
+            self.trim_pool(0);
+        } else if full {
+            let growth = self.full_threshold.saturating_sub(live);
+            self.trim_pool(young + growth.max(live / 4));
+        } else if !self.grown {
+            self.trim_pool(young + live / 4);
+        }
     }
 
     /// Fills the pool with the chunks that survivors can need when `promoted` bytes of them do not fit the chunk that old
@@ -329,6 +334,8 @@ impl Heap {
                 None => return false,
             }
         }
+        // Taken from the end: first those that have memory behind them.
+        self.pool.sort_by_key(|chunk| chunk.dirty);
         self.note_peak();
         true
     }

@@ -523,10 +523,8 @@ impl Heap {
 
     /// Gives pooled chunks and retained runs back until `bytes` more stay within the limit.
     pub(crate) fn trim_pool_for(&mut self, bytes: u64) {
-        while self.held() + bytes > self.limit {
-            let Some(chunk) = self.pool.pop() else { break };
-            self.release(chunk);
-        }
+        let over = (self.held() + bytes).saturating_sub(self.limit);
+        self.release_pooled(over.div_ceil(self.chunk_bytes));
         self.trim_retained_for(bytes);
     }
 
@@ -585,9 +583,13 @@ impl Heap {
 
     /// Gives pooled chunks back until at most `keep` bytes are pooled.
     pub(crate) fn trim_pool(&mut self, keep: u64) {
-        while self.pool.len() as u64 * self.chunk_bytes > keep
-            && let Some(chunk) = self.pool.pop()
-        {
+        self.release_pooled((self.pool.len() as u64).saturating_sub(keep / self.chunk_bytes));
+    }
+
+    /// Gives so many pooled chunks back, those that nobody has written to first.
+    fn release_pooled(&mut self, chunks: u64) {
+        let chunks = self.pool.len().min(chunks as usize);
+        for chunk in self.pool.drain(..chunks).collect::<Vec<_>>() {
             self.release(chunk);
         }
     }

@@ -5,7 +5,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AbiParam, BlockArg, FuncRef, InstBuilder, MemFlagsData, Signature, Value, types,
 };
-use jet_gc::layout::{GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, TYPE_SHIFT, ref_index};
+use jet_gc::layout::{FIRST_ADDRESS, GC_OLD, GC_REMEMBERED, GRANULE_SHIFT, TYPE_SHIFT, ref_index};
 use jet_vm::plug::{BOUND, FUNCTION_ENTRY, FUNCTION_ENV, FUNCTION_SIZE, HEADER_WORDS, RAISED};
 
 use crate::backend::entry_signature;
@@ -340,6 +340,13 @@ impl Emit<'_> {
         x: Val,
         helper: usize,
     ) {
+        let none = i64::from(FIRST_ADDRESS);
+        if self.g.constant(x).is_some_and(|k| (0..none).contains(&k)) {
+            // No object, so there is nothing for the collector to find.
+            let v = self.v(x);
+            self.b.ins().istore32(self.object, v, q, at);
+            return;
+        }
         let byte = self.b.ins().uload8(types::I64, self.object, p, 0);
         let mask = self.k((GC_OLD | GC_REMEMBERED) as i64);
         let bits = self.b.ins().band(byte, mask);

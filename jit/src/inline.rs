@@ -33,8 +33,8 @@ pub(crate) fn fits(
     let small = f.code.len() <= if loops { looping } else { any } * if literal { 2 } else { 1 };
     let room = region.contexts.len() < tuning.contexts && region.contexts[ctx].depth < tuning.depth;
     let times = match f.code.len() {
-        n if loops || n > SHORT => 1,
-        n if n > TINY => 2,
+        n if n > SHORT => 1,
+        n if loops || n > TINY => 2,
         _ => 3,
     };
     // Short callees come cheap; of others not too many in one region.

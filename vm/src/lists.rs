@@ -199,8 +199,9 @@ impl<E: Elem> SlowOp for Fill<E> {
                         .heap_box
                         .fill_refs(data, n as u32, Ref::from_word(value));
                 } else {
-                    for k in 0..n {
-                        E::store(vm.element::<E>(data, k), value);
+                    let first = vm.element::<E>(data, 0);
+                    for k in 0..n as usize {
+                        E::store(first.add(k * E::SIZE), value);
                     }
                 }
             }

@@ -282,6 +282,18 @@ impl Walk<'_> {
             }
         }
         self.g.blocks[b].ops = kept;
+        if let Term::Branch(cc, x, y, yes, no) = &self.g.blocks[b].term
+            && self.removing
+        {
+            let way = if self.proves(*cc, *x, *y) {
+                Some(yes)
+            } else {
+                self.proves(cc.negate(), *x, *y).then_some(no)
+            };
+            if let Some(way) = way.cloned() {
+                self.g.blocks[b].term = Term::Jump(way);
+            }
+        }
         for e in self.g.blocks[b].term.clone().edges() {
             let back = self.flow.place[e.block] <= self.flow.place[b];
             let conditions = self.edge_conditions(b, e.block);
@@ -353,10 +365,11 @@ impl Walk<'_> {
         };
         match cc {
             Cc::Lt => ah < bl || fact(&[Cc::Lt], a),
-            Cc::Le => ah <= bl || fact(&[Cc::Lt, Cc::Le], a),
-            Cc::Gt => al > bh,
-            Cc::Ge => al >= bh,
-            Cc::Ne => ah < bl || al > bh,
+            Cc::Le => ah <= bl || fact(&[Cc::Lt, Cc::Le, Cc::Eq], a),
+            Cc::Gt => al > bh || fact(&[Cc::Gt], a),
+            Cc::Ge => al >= bh || fact(&[Cc::Gt, Cc::Ge, Cc::Eq], a),
+            // That a reference is one, say, is no interval.
+            Cc::Ne => ah < bl || al > bh || fact(&[Cc::Ne, Cc::Lt, Cc::Gt], a),
             Cc::Ult => {
                 if al >= 0 && bl >= 0 && ah < bl || fact(&[Cc::Ult], a) {
                     return true;
@@ -378,7 +391,8 @@ impl Walk<'_> {
                     _ => false,
                 }
             }
-            Cc::Eq | Cc::Uge => false,
+            Cc::Eq => (al, ah) == (bl, bh) && al == ah || fact(&[Cc::Eq], a),
+            Cc::Uge => false,
         }
     }
 

@@ -96,6 +96,48 @@ fn a_counted_loop_checks_nothing_but_its_condition_and_fuel() {
     assert!(load, "hoisted to the entry");
 }
 
+/// Walks a list of nodes, `while node.next is there`; the loop looks at the node again with a guard, and with a branch.
+fn nodes(first: Cc, again: Cc) -> Graph {
+    let mut g = Graph::default();
+    let [entry, head, body, there, end] = [(); 5].map(|()| g.block());
+    let fuel = g.param(entry, Ty::I);
+    let node = g.push(entry, Op::Slot(0, Ty::I));
+    let none = g.push(entry, Op::Const(0));
+    let f = g.param(head, Ty::I);
+    let at = g.param(head, Ty::I);
+    let to = |block, args: &[Val]| Edge {
+        block,
+        args: args.to_vec(),
+    };
+    g.blocks[entry].term = Term::Jump(to(head, &[fuel, node]));
+    g.blocks[head].term = Term::Branch(first, at, none, to(end, &[]), to(body, &[]));
+    let e = exit(&mut g, f, vec![(0, at)]);
+    g.push(body, Op::Guard(again, at, none, e));
+    g.blocks[body].term = Term::Branch(again, at, none, to(end, &[]), to(there, &[]));
+    let less = g.push(there, Op::Charge(f, 3, e));
+    let known = g.push(there, Op::Known(at, Shown::Bound));
+    let next = g.push(there, Op::Load(known, 8, Width::U32, Alias::Fixed));
+    g.blocks[there].term = Term::Jump(to(head, &[less, next]));
+    g.blocks[end].term = Term::Return(f, at);
+    verify(&g).unwrap();
+    optimised(g)
+}
+
+#[test]
+fn what_a_branch_showed_is_not_asked_again() {
+    let asked = |first, again| {
+        let g = nodes(first, again);
+        let branches = g.order().into_iter();
+        let branches = branches.filter(|b| matches!(g.blocks[*b].term, Term::Branch(..)));
+        let node = |op: &Op| matches!(op, Op::Guard(cc, ..) if *cc == again);
+        (branches.count(), count(&g, node))
+    };
+    assert_eq!(asked(Cc::Eq, Cc::Eq), (1, 0));
+    assert_eq!(asked(Cc::Le, Cc::Le), (1, 0));
+    // What is not negative may still be none: the guard stays, and shows what the branch behind it asks.
+    assert_eq!(asked(Cc::Lt, Cc::Eq), (1, 1));
+}
+
 #[test]
 fn an_unknown_start_keeps_the_check() {
     let g = optimised(walk(None, false));
