@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{NODE, config, push, roots, values};
+use common::{NODE, config, push, push_all, roots, values};
 use jet_gc::layout::{GC_BITS, GC_OLD};
 use jet_gc::{Format, GcMode, Heap, HeapError, NoRoots, OutOfMemoryCause, Ref};
 use std::sync::Arc;
@@ -53,6 +53,34 @@ fn an_endless_list_meets_its_limit_soon() {
             slots[0] = 0;
         }
     }
+}
+
+#[test]
+fn what_the_heap_grows_by_again_is_kept_and_the_rest_given_back() {
+    const LIVE: u64 = 24 * 800_000;
+    let mut h = heap(1 << 30, GcMode::Normal);
+    let mut slots = [0];
+    let mut build = |h: &mut Heap| {
+        push_all(h, &mut slots, 0, LIVE / 24);
+        h.collect(&mut roots(&mut slots)).unwrap();
+        h.check(&mut roots(&mut slots)).unwrap();
+        slots[0] = 0;
+        h.stats().committed
+    };
+    let first = build(&mut h);
+    let second = build(&mut h);
+    assert!(first > LIVE && second > 2 * LIVE, "{first} {second}");
+    // It does not add up.
+    assert!(build(&mut h).max(build(&mut h)) <= 3 * LIVE);
+    // With nothing alive the next full collection is far away, but not as far.
+    for _ in 0..2 {
+        h.collect(&mut NoRoots).unwrap();
+    }
+    assert!(
+        h.stats().committed < second / 2 + LIVE / 4,
+        "{}",
+        h.stats().committed
+    );
 }
 
 /// Pushes until the heap is full, with large garbage now and then: the number of nodes.
