@@ -6,6 +6,8 @@
 //! (`jet_vm::plug::Abi`, `jet_gc::layout`); memory of the context that never changes during a life is the
 //! only memory marked read-only.
 
+use std::time::{Duration, Instant};
+
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Signature, types};
@@ -30,6 +32,8 @@ pub(crate) struct Backend {
     foreign: Option<OwnedTargetIsa>,
     abi: Abi,
     contexts: FunctionBuilderContext,
+    /// Time that Cranelift took.
+    pub spent: Duration,
     /// By region, with the memory that each takes.
     modules: FxHashMap<usize, (JITModule, usize)>,
     /// Versions that were replaced but may still be entered.
@@ -97,6 +101,7 @@ impl Backend {
             foreign,
             abi: jet_vm::plug::abi(),
             contexts: FunctionBuilderContext::new(),
+            spent: Duration::ZERO,
             modules: FxHashMap::default(),
             replaced: Vec::new(),
             mapped: 0,
@@ -205,7 +210,7 @@ impl Backend {
 
     /// Compiles what the context holds; gives its size and the texts that were asked for.
     fn define(
-        &self,
+        &mut self,
         module: &mut JITModule,
         cx: &mut Context,
         id: FuncId,
@@ -220,9 +225,10 @@ impl Backend {
             compiled.map_err(|e| format!("aarch64: {:?}", e.inner))?;
         }
         cx.set_disasm(self.dump_asm);
-        module
-            .define_function(id, cx)
-            .map_err(|e| format!("{e:?}"))?;
+        let started = Instant::now();
+        let defined = module.define_function(id, cx);
+        self.spent += started.elapsed();
+        defined.map_err(|e| format!("{e:?}"))?;
         let code = cx.compiled_code();
         let bytes = code.map_or(0, |c| c.code_buffer().len());
         if let Some(asm) = code.and_then(|c| c.vcode.as_ref()) {

@@ -784,6 +784,10 @@ impl Jit for Compiler {
             aborts,
             exits_at: self.exits_at(),
             compile_us: self.budget.spent().as_micros() as u64,
+            back_end_us: self
+                .backend
+                .as_ref()
+                .map_or(0, |b| b.spent.as_micros() as u64),
             ..self.stats.clone()
         }
     }

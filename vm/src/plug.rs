@@ -91,8 +91,10 @@ pub struct JitStats {
     pub fuel: u64,
     /// Regions that were emitted for another machine too, to see that they can be.
     pub foreign: u64,
-    /// Microseconds spent compiling.
+    /// Microseconds spent recording and compiling.
     pub compile_us: u64,
+    /// Of these, the back end's.
+    pub back_end_us: u64,
     /// Times that machine code was left by an exit.
     pub exits: u64,
     /// The same by the instruction that the interpreter went on with, most first.

@@ -263,6 +263,7 @@ fn stats(report: &Report, options: &RunOptions, seed: u64, [prepared, ran]: [f64
             "exits": report.jit.exits,
             "exits_at": report.jit.exits_at.iter().map(|(name, n)| json!({ "instruction": name, "count": n })).collect::<Vec<_>>(),
             "compile": report.jit.compile_us as f64 / 1e6,
+            "back_end": report.jit.back_end_us as f64 / 1e6,
             "aborts": report.jit.aborts.iter().map(|(why, n)| json!({ "why": why, "count": n })).collect::<Vec<_>>(),
         },
         "gc": options.gc.to_string(),
