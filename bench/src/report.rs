@@ -64,6 +64,14 @@ impl Cell {
             measured,
         }
     }
+
+    /// What was measured; nothing where it failed.
+    pub fn runtimes(&self) -> &[u64] {
+        match &self.measured {
+            Measured::Runtimes(runtimes) => runtimes,
+            Measured::Failed(_) => &[],
+        }
+    }
 }
 
 /// One program with all its contenders.
@@ -90,6 +98,10 @@ pub struct Mean {
     pub ratio_of_min: Option<f64>,
     /// The same for medians.
     pub ratio_of_median: Option<f64>,
+    /// The same for the first measurement of the first process.
+    pub ratio_of_first: Option<f64>,
+    /// The same for all measurements together.
+    pub ratio_of_total: Option<f64>,
     /// How many programs that covers.
     pub programs: usize,
 }
@@ -119,10 +131,10 @@ impl Report {
     pub fn beside_interpreter(&self) -> String {
         let of = |row: &Row, name: &str| {
             let cell = row.cells.iter().find(|c| c.contender == name)?;
-            let Measured::Runtimes(all) = &cell.measured else {
-                return None;
-            };
-            Some([all.iter().sum(), cell.min_us?, cell.median_us?].map(|us: u64| us as f64))
+            Some(
+                [cell.runtimes().iter().sum(), cell.min_us?, cell.median_us?]
+                    .map(|us: u64| us as f64),
+            )
         };
         let ratios = |row: &Row| {
             let (on, off) = (of(row, "jet-on")?, of(row, "jet-off")?);
@@ -162,9 +174,15 @@ impl Report {
             for peer in self.active(false) {
                 let mins = self.ratios(&ours, &peer, |cell| cell.min_us);
                 let medians = self.ratios(&ours, &peer, |cell| cell.median_us);
+                let firsts = self.ratios(&ours, &peer, |cell| cell.runtimes().first().copied());
+                let totals = self.ratios(&ours, &peer, |cell| {
+                    cell.min_us.map(|_| cell.runtimes().iter().sum())
+                });
                 self.means.push(Mean {
                     ratio_of_min: stats::geometric_mean(&mins),
                     ratio_of_median: stats::geometric_mean(&medians),
+                    ratio_of_first: stats::geometric_mean(&firsts),
+                    ratio_of_total: stats::geometric_mean(&totals),
                     programs: mins.len(),
                     ours: ours.clone(),
                     peer,
@@ -264,6 +282,8 @@ impl Report {
             };
             table.add("geometric mean", mean(|m| m.ratio_of_min));
             table.add("the same, medians", mean(|m| m.ratio_of_median));
+            table.add("first measurements", mean(|m| m.ratio_of_first));
+            table.add("all measurements", mean(|m| m.ratio_of_total));
             let covered = self.means.iter().filter(|m| m.ours == ours);
             table.add(
                 "programs in the mean",
@@ -444,6 +464,8 @@ Json                    8.00
 List                  failed
 geometric mean          4.00
 the same, medians       4.00
+first measurements      4.00
+all measurements        4.00
 programs in the mean       2
 
 skipped node: node is not installed
