@@ -166,8 +166,11 @@ impl Heap {
 
     /// Bytes of young chunks between two collections.
     pub(crate) fn young_bytes_due(&self) -> u64 {
+        // Survivors that are young still are copied once more then: where they are more than a quarter, they leave less time for others.
+        let most = self.pace.bytes();
+        let again = self.aged_used.saturating_sub(most / 4);
         self.young_budget
-            .min(self.pace.bytes())
+            .min(most.saturating_sub(again).max(most / 2))
             .max(self.rooted_budget)
     }
 }
