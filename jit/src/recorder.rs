@@ -91,8 +91,8 @@ pub struct Compiler {
     attempts: FxHashMap<usize, u32>,
     /// Places that were hot once already.
     warm: FxHashSet<usize>,
-    /// Loops that are part of another root's region: which, and whether they still have to wait for that.
-    covered: FxHashMap<usize, (usize, bool)>,
+    /// Loops that are part of another root's region: which, and how often they have waited for that.
+    covered: FxHashMap<usize, (usize, u32)>,
     random: Random,
 }
 
@@ -353,17 +353,15 @@ impl Compiler {
         let cost = started.elapsed();
         let region = &mut self.regions[r.region];
         region.waits = matches!(result, Err(Abort::Later));
-        if let Some(loaded) = self
-            .loaded
-            .as_ref()
-            .filter(|_| region.waits || result.is_ok())
+        if let Some(loaded) = &self.loaded
+            && (region.waits || result.is_ok())
         {
             for ((ctx, pc), ways) in &region.seen {
                 let func = region.contexts[*ctx].func;
                 for head in ways.iter().filter(|head| *head <= pc) {
                     self.covered
                         .entry(loaded.index(func, *head))
-                        .or_insert((r.region, true));
+                        .or_insert((r.region, 0));
                 }
             }
         }
@@ -418,9 +416,11 @@ impl Compiler {
                 // More than a few ways: a version each would not get there, so all at once or, where they are too many, a call.
                 let function = &program.functions[f.index()];
                 let distance = (function.regs.len() + HEADER_WORDS) as u32;
+                if ways(region, e.ctx, pc) < WAYS / 4 {
+                    continue;
+                }
                 let all = targets(&loaded, function, &i);
-                let some = ways(region, e.ctx, pc) >= WAYS / 4;
-                for callee in all.iter().copied().filter(|_| some) {
+                for callee in all.iter().copied() {
                     if region.child(e.ctx, pc, callee, false).is_some() {
                         continue;
                     }
@@ -643,10 +643,11 @@ impl Jit for Compiler {
         }
         if known.is_none()
             && self.tuning.covered > 0
-            && let Some((by, patient)) = self.covered.get_mut(&at)
-            && (std::mem::take(patient) || self.regions[*by].waits)
+            && let Some((by, waited)) = self.covered.get_mut(&at)
+            && *waited < if self.regions[*by].waits { PATIENT } else { 1 }
         {
             // The other region is likely to come here first.
+            *waited += 1;
             plug.count(at, self.tuning.covered);
             return false;
         }

@@ -97,5 +97,8 @@ pub(crate) const SWITCH: usize = 80;
 /// Most instructions in a row of a call that stays one: what comes behind it is recorded when it is left to.
 pub(crate) const SKIPPED: u32 = 3_000;
 
+/// How often a loop waits for the region that has it, while that waits to be compiled.
+pub(crate) const PATIENT: u32 = 40;
+
 /// Calls of a function until it is compiled once machine code was left for want of its own.
 pub(crate) const WANTED: u32 = 8;
