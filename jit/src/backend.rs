@@ -71,8 +71,9 @@ pub(crate) struct Compiled {
 }
 
 impl Backend {
-    /// For this machine; `None` where Cranelift has no back end.
-    pub fn new(verify: bool, dump: &[Dump]) -> Option<Backend> {
+    /// For this machine, and where it is `foreign` and built for that, for another one to see that it can be; `None` where
+    /// Cranelift has no back end.
+    pub fn new(verify: bool, dump: &[Dump], foreign: bool) -> Option<Backend> {
         let mut flags = settings::builder();
         let on = if verify { "true" } else { "false" };
         for (name, value) in [
@@ -86,7 +87,7 @@ impl Backend {
             flags.set(name, value).ok()?;
         }
         let flags = settings::Flags::new(flags);
-        let foreign = match cfg!(feature = "arm64") {
+        let foreign = match foreign && cfg!(feature = "arm64") {
             true => Some(
                 isa::lookup_by_name("aarch64")
                     .ok()?
@@ -344,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_the_verifier_refuses_is_not_emitted_without_it() {
-        let Some(mut backend) = Backend::new(false, &[]) else {
+        let Some(mut backend) = Backend::new(false, &[], false) else {
             assert!(!crate::supported());
             return;
         };

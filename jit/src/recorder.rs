@@ -520,7 +520,8 @@ impl Compiler {
         }
         let first = self.exits.len() as u64 + 1;
         if self.backend.is_none() {
-            self.backend = Backend::new(self.options.verify, &self.options.dump);
+            let eager = self.options.mode == Mode::Eager;
+            self.backend = Backend::new(self.options.verify, &self.options.dump, eager);
         }
         let Some(backend) = &mut self.backend else {
             self.works = false;

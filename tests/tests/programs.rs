@@ -96,8 +96,9 @@ struct Outcome {
     stdout: String,
     stderr: String,
     fuel: Option<u64>,
-    /// Regions of machine code.
+    /// Regions of machine code, and of those what was emitted for aarch64 too.
     regions: u64,
+    foreign: u64,
 }
 
 /// An empty folder with the same path in each run of a program, since the program may print it.
@@ -141,13 +142,15 @@ fn run(target: &str, case: &Case, mode: &[String]) -> Outcome {
         .find(|v| v.get("fuel").is_some());
     let number = |path: &str| stats.as_ref()?.pointer(path)?.as_u64();
     let fuel = number("/fuel");
-    let regions = number("/jit/regions").unwrap_or(0);
+    let [regions, foreign] =
+        ["regions", "foreign"].map(|n| number(&format!("/jit/{n}")).unwrap_or(0));
     Outcome {
         exit: out.status.code(),
         stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
         stderr,
         fuel,
         regions,
+        foreign,
     }
 }
 
@@ -209,10 +212,17 @@ fn check(case: &Case, compiled: &AtomicUsize) -> Result<(), String> {
     for (target, modes) in targets {
         for mode in MODES.iter().take(modes) {
             let at_once = ["--jit=eager", "--jit=stress"].contains(&mode.0);
+            let twice = mode.0 == "--jit=eager" && other().is_none();
             let mode = case.flags_of(*mode);
             let got = run(target, case, &mode);
             regions += if at_once { got.regions } else { 0 };
             let mut wrong = Vec::new();
+            if twice && got.foreign != got.regions {
+                wrong.push(format!(
+                    "{} of {} regions for aarch64",
+                    got.foreign, got.regions
+                ));
+            }
             if got.exit != Some(case.exit) {
                 wrong.push(format!("exit {:?}, expected {}", got.exit, case.exit));
             }
