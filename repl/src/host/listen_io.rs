@@ -14,6 +14,8 @@ use super::listen_state::{State, Watched};
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a program that ends waits for its last answers to be taken.
 const LAST: Duration = Duration::from_millis(250);
+/// How long a program waits for the thread to let go of a socket, on the busiest of machines.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// The thread, and what it shares with the capability.
 #[derive(Debug)]
@@ -60,6 +62,18 @@ impl Reactor {
             self.wake();
         }
         out
+    }
+
+    /// Ends a listener; whether there was one. Its place is free when this returns: the thread may be waiting with the socket,
+    /// and is woken to let go of it.
+    pub fn close_door(&self, number: u64) -> bool {
+        let socket = self.state().door(number).map(|d| Arc::downgrade(&d.socket));
+        let done = self.with(|state, _| state.close_door(number));
+        let end = Instant::now() + LET_GO;
+        while socket.as_ref().is_some_and(|s| s.strong_count() > 0) && Instant::now() < end {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        done
     }
 
     fn wake(&self) {

@@ -473,13 +473,13 @@ fn main(args: [string]) uses Console + Listen ! ListenError:
 
 const REUSE: &str = r#"
 fn main() uses Listen ! ListenError:
-    let a = Listen.open("127.0.73.1", 0)?
-    let port = Listen.port_of(a)
-    for _ in 0..20:
+    for _ in 0..100:
+        let a = Listen.open("127.0.73.1", 0)?
+        let port = Listen.port_of(a)
         let b = Listen.serve("127.0.73.2", 0, HttpLimits())?
         Listen.stop(b)
-    Listen.close(a)
-    Listen.close(Listen.open("127.0.73.1", port)?)
+        Listen.close(a)
+        Listen.close(Listen.open("127.0.73.1", port)?)
 "#;
 
 #[test]
