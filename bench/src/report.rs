@@ -33,6 +33,16 @@ pub enum Measured {
     Failed(String),
 }
 
+impl Measured {
+    /// All runtimes; none where it failed.
+    pub fn runtimes(&self) -> &[u64] {
+        match self {
+            Measured::Runtimes(runtimes) => runtimes,
+            Measured::Failed(_) => &[],
+        }
+    }
+}
+
 /// One contender on one program.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cell {
@@ -52,24 +62,12 @@ pub struct Cell {
 impl Cell {
     /// Sums up what was measured.
     pub fn new(contender: &str, measured: Measured) -> Cell {
-        let runtimes: &[u64] = match &measured {
-            Measured::Runtimes(runtimes) => runtimes,
-            Measured::Failed(_) => &[],
-        };
         Cell {
             contender: contender.to_owned(),
-            min_us: stats::minimum(runtimes),
-            median_us: stats::median(runtimes),
+            min_us: stats::minimum(measured.runtimes()),
+            median_us: stats::median(measured.runtimes()),
             collector_us: None,
             measured,
-        }
-    }
-
-    /// What was measured; nothing where it failed.
-    pub fn runtimes(&self) -> &[u64] {
-        match &self.measured {
-            Measured::Runtimes(runtimes) => runtimes,
-            Measured::Failed(_) => &[],
         }
     }
 }
@@ -132,8 +130,12 @@ impl Report {
         let of = |row: &Row, name: &str| {
             let cell = row.cells.iter().find(|c| c.contender == name)?;
             Some(
-                [cell.runtimes().iter().sum(), cell.min_us?, cell.median_us?]
-                    .map(|us: u64| us as f64),
+                [
+                    cell.measured.runtimes().iter().sum(),
+                    cell.min_us?,
+                    cell.median_us?,
+                ]
+                .map(|us: u64| us as f64),
             )
         };
         let ratios = |row: &Row| {
@@ -174,9 +176,11 @@ impl Report {
             for peer in self.active(false) {
                 let mins = self.ratios(&ours, &peer, |cell| cell.min_us);
                 let medians = self.ratios(&ours, &peer, |cell| cell.median_us);
-                let firsts = self.ratios(&ours, &peer, |cell| cell.runtimes().first().copied());
+                let firsts = self.ratios(&ours, &peer, |cell| {
+                    cell.measured.runtimes().first().copied()
+                });
                 let totals = self.ratios(&ours, &peer, |cell| {
-                    cell.min_us.map(|_| cell.runtimes().iter().sum())
+                    cell.min_us.map(|_| cell.measured.runtimes().iter().sum())
                 });
                 self.means.push(Mean {
                     ratio_of_min: stats::geometric_mean(&mins),

@@ -290,14 +290,11 @@ impl Heap {
         }
         // What the heap grows by until the next full collection is likely to be what it grew by before: to give that back and
         // take it again costs more than all of the collecting.
-        let young = self.reserve(self.young_budget) * 2;
         if !self.grown && self.chunk_bytes != SMALL_CHUNK {
             self.trim_pool(0);
         } else if full {
             let growth = self.full_threshold.saturating_sub(live);
-            self.trim_pool(young + growth.max(live / 4));
-        } else if !self.grown {
-            self.trim_pool(young + live / 4);
+            self.trim_pool(self.reserve(self.young_budget) * 2 + growth);
         }
     }
 

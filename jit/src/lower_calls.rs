@@ -42,22 +42,20 @@ impl Lower<'_> {
             let function = &self.program.functions[callee.index()];
             let mut next = None;
             // The closure, and what stands before the arguments.
-            let (mut closure, mut hidden) = (None, Vec::new());
-            if let (Some(object), Some(id)) = (object, id) {
-                let miss = if let Some(hits) = &table {
-                    closure = (i.op == Code::CallFn).then_some(object);
-                    self.cur = hits[n];
-                    None
-                } else if self.region.contexts[*child].bound {
+            let mut closure = object.filter(|_| i.op == Code::CallFn);
+            let mut hidden = Vec::new();
+            if let Some(hits) = &table {
+                self.cur = hits[n];
+            } else if let (Some(object), Some(id)) = (object, id) {
+                let miss = if self.region.contexts[*child].bound {
                     let (inner, caps, miss) = self.unbind(object, id, *callee);
                     (closure, hidden) = (Some(inner), caps);
-                    Some(miss)
+                    miss
                 } else {
                     let ids = self.ids_of(i, *callee)?;
-                    closure = (i.op == Code::CallFn).then_some(object);
-                    Some(self.one_of(id, &ids)?)
+                    self.one_of(id, &ids)?
                 };
-                next = miss;
+                next = Some(miss);
             }
             let facts = self.facts.of(self.program, *callee);
             let n = facts.kinds.len();

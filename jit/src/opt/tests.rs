@@ -1,7 +1,7 @@
 //! What passes must do, and what they must not.
 
 use super::{Passes, run};
-use crate::ir::{Alias, Bin, Cc, Edge, Exit, Graph, Op, Shown, Term, Ty, Val, Width};
+use crate::ir::{Alias, Bin, BlockId, Cc, Edge, Exit, Graph, Op, Shown, Term, Ty, Val, Width};
 use crate::ir_check::verify;
 use jet_bytecode::linked::TypeId;
 use jet_gc::Header;
@@ -31,6 +31,13 @@ fn exit(g: &mut Graph, fuel: Val, slots: Vec<(u32, Val)>) -> usize {
     exit_at(g, 0, fuel, slots)
 }
 
+pub(super) fn to(block: BlockId, args: &[Val]) -> Edge {
+    Edge {
+        block,
+        args: args.to_vec(),
+    }
+}
+
 /// `while i < len: list[i]; i += 1`, from `start` on (a constant, or a register).
 fn walk(start: Option<i64>, store: bool) -> Graph {
     let mut g = Graph::default();
@@ -43,10 +50,6 @@ fn walk(start: Option<i64>, store: bool) -> Graph {
     };
     let f = g.param(head, Ty::I);
     let i = g.param(head, Ty::I);
-    let to = |block, args: &[Val]| Edge {
-        block,
-        args: args.to_vec(),
-    };
     g.blocks[entry].term = Term::Jump(to(head, &[fuel, first]));
     let len = g.push(head, Op::Load(list, 16, Width::I64, LEN));
     g.blocks[head].term = Term::Branch(Cc::Lt, i, len, to(body, &[]), to(end, &[]));
@@ -105,10 +108,6 @@ fn nodes(first: Cc, again: Cc) -> Graph {
     let none = g.push(entry, Op::Const(0));
     let f = g.param(head, Ty::I);
     let at = g.param(head, Ty::I);
-    let to = |block, args: &[Val]| Edge {
-        block,
-        args: args.to_vec(),
-    };
     g.blocks[entry].term = Term::Jump(to(head, &[fuel, node]));
     g.blocks[head].term = Term::Branch(first, at, none, to(end, &[]), to(body, &[]));
     let e = exit(&mut g, f, vec![(0, at)]);
@@ -217,10 +216,7 @@ fn a_check_is_not_passed_by_loads_of_what_it_shows() {
 fn option(seen: bool) -> Graph {
     let mut g = Graph::default();
     let [entry, some, none] = [(); 3].map(|()| g.block());
-    let to = |block| Edge {
-        block,
-        args: Vec::new(),
-    };
+    let to = Edge::to;
     let fuel = g.param(entry, Ty::I);
     let e = exit(&mut g, fuel, Vec::new());
     let seven = g.push(entry, Op::Const(7));

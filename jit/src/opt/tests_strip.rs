@@ -1,9 +1,9 @@
 //! Loops that run in strips, executed: whatever fuel, lengths and bounds there are, the changed loop ends where the
 //! loop as it was would end, reads nothing behind the end of its list, and checks less.
 
-use super::tests::exit_at;
+use super::tests::{exit_at, to};
 use super::{Passes, run};
-use crate::ir::{Alias, Bin, Cc, Edge, Graph, Op, Term, Ty, Val, Width};
+use crate::ir::{Alias, Bin, Cc, Graph, Op, Term, Ty, Val, Width};
 use crate::ir_check::verify;
 use jet_bytecode::linked::TypeId;
 
@@ -52,10 +52,6 @@ fn graph(shape: Shape) -> Graph {
         None => g.push(entry, Op::Slot(STEP, Ty::I)),
     };
     let [f, i] = [(); 2].map(|()| g.param(head, Ty::I));
-    let to = |block, args: &[Val]| Edge {
-        block,
-        args: args.to_vec(),
-    };
     g.blocks[entry].term = Term::Jump(to(head, &[fuel, start]));
     let before = exit(&mut g, 0, f, i);
     g.starts.push((head, before));

@@ -313,7 +313,9 @@ impl Listen {
     }
 
     fn close_door(&mut self, number: u64, cx: &mut HostCx<'_>) -> Answered {
-        let done = self.reactor("listener")?.close_door(number);
+        let done = self
+            .reactor("listener")?
+            .with(|state, _| state.close_door(number));
         if !done {
             return Err(closed("listener"));
         }

@@ -52,28 +52,22 @@ impl Reactor {
         lock(&self.shared)
     }
 
-    /// Changes something, and has the thread look at its sockets anew if it has to.
+    /// Changes something, and has the thread look at its sockets anew if it has to. The place of a listener that was ended is free
+    /// when this returns: the thread may be waiting with its socket, and lets go of it first.
     pub fn with<T>(&self, change: impl FnOnce(&mut State, Instant) -> T) -> T {
         let mut state = self.state();
         let out = change(&mut state, Instant::now());
         let wake = std::mem::take(&mut state.wake);
+        let ended = std::mem::take(&mut state.ended);
         drop(state);
         if wake {
             self.wake();
         }
-        out
-    }
-
-    /// Ends a listener; whether there was one. Its place is free when this returns: the thread may be waiting with the socket,
-    /// and is woken to let go of it.
-    pub fn close_door(&self, number: u64) -> bool {
-        let socket = self.state().door(number).map(|d| Arc::downgrade(&d.socket));
-        let done = self.with(|state, _| state.close_door(number));
         let end = Instant::now() + LET_GO;
-        while socket.as_ref().is_some_and(|s| s.strong_count() > 0) && Instant::now() < end {
+        while ended.strong_count() > 0 && Instant::now() < end {
             std::thread::sleep(Duration::from_micros(50));
         }
-        done
+        out
     }
 
     fn wake(&self) {

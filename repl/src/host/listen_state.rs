@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jet_vm::host::{Completer, HostValue, Ticket};
@@ -77,6 +77,8 @@ pub(super) struct State {
     pub stop: bool,
     /// The thread has to look at its sockets anew.
     pub wake: bool,
+    /// The socket of the listener that was ended last.
+    pub ended: Weak<TcpListener>,
 }
 
 impl State {
@@ -138,6 +140,7 @@ impl State {
             self.remove(id);
         }
         self.wake = true;
+        self.ended = Arc::downgrade(&door.socket);
         if let Some(waiter) = door.waiter {
             waiter.complete(Err(ListenFail::Gone.into()));
         }
